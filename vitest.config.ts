@@ -1,0 +1,33 @@
+import { defaultServerConditions } from "vite";
+import { defineConfig } from "vitest/config";
+
+// Tests read the sources of every package, so a change needs no build to be seen.
+const conditions = ["@ratelimit/source", ...defaultServerConditions];
+
+// One row per folder that has tests; the last part of its path is the project's name.
+const projects: { root: string; globalSetup?: string }[] = [
+  { root: "packages/core" },
+  { root: "packages/backend-memory" },
+  { root: "packages/express" },
+  { root: "packages/conformance" },
+  { root: "apps/demo" },
+];
+
+// .ci/run reads its closing line from this file.
+const report = process.env["VITEST_REPORT"];
+
+export default defineConfig({
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
+  test: {
+    include: ["test/**/*.test.ts"],
+    pool: "forks",
+    testTimeout: 20_000,
+    reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
+    projects: projects.map(({ root, ...test }) => ({
+      extends: true,
+      root,
+      test: { name: root.slice(root.lastIndexOf("/") + 1), ...test },
+    })),
+  },
+});
