@@ -1,0 +1,44 @@
+/** The one form of every message: what is expected, what came, and the way out. */
+export function expected(option: string, expects: string, value: unknown, wayOut?: string): string {
+  return `Expected \`${option}\` to be ${expects}, got ${show(value)}${wayOut === undefined ? "" : `: ${wayOut}`}`;
+}
+
+/** Tells a name that is not known, with the one that was probably meant. */
+export function unknownName(kind: string, name: string, meant: string | undefined, known: readonly string[]): string {
+  return `Unknown ${kind} \`${name}\`: ${meant === undefined ? `known are ${known.join(", ")}` : `did you mean \`${meant}\`?`}`;
+}
+
+/** The known name nearest to `name`, where one is near enough to be what was meant. */
+export function nearest(name: string, known: readonly string[]): string | undefined {
+  const [best] = known
+    .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance);
+  return best !== undefined && best.distance <= Math.max(2, name.length / 3) ? best.candidate : undefined;
+}
+
+/** A value as a message shows it: short, and told apart from values that look alike. */
+function show(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
+  if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "function") return "a function";
+  if (typeof value === "symbol") return "a symbol";
+  if (Array.isArray(value)) return "an array";
+  if (typeof value === "object" && value !== null) return "an object";
+  return Object.is(value, -0) ? "-0" : String(value);
+}
+
+/** Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`. */
+function editDistance(a: string, b: string): number {
+  const rows: number[][] = [];
+  const at = (i: number, j: number): number => rows[i]?.[j] ?? Number.POSITIVE_INFINITY;
+  for (let i = 0; i <= a.length; i++) {
+    const row: number[] = [];
+    rows.push(row);
+    for (let j = 0; j <= b.length; j++) {
+      const replaced = at(i - 1, j - 1) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const swapped = a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? at(i - 2, j - 2) + 1 : Number.POSITIVE_INFINITY;
+      row.push(i + j === 0 ? 0 : Math.min(at(i - 1, j) + 1, (row[j - 1] ?? Number.POSITIVE_INFINITY) + 1, replaced, swapped));
+    }
+  }
+  return at(a.length, b.length);
+}

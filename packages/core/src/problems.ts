@@ -1,0 +1,106 @@
+import type { RateLimitErrorCode } from "./errors.ts";
+import { RateLimitError } from "./errors.ts";
+import { expected, nearest, unknownName } from "./message.ts";
+
+/** What an option must be: the words that tell it, and the test. */
+export interface Rule {
+  /** Completes "Expected `option` to be …". */
+  readonly expects: string;
+  readonly accepts: (value: unknown) => boolean;
+  /** What to write instead. */
+  readonly wayOut?: string;
+  /** The value as a message may show it, where it may hold a secret. */
+  readonly mask?: (value: unknown) => unknown;
+}
+
+/** The options that a constructor knows, each with its rule. */
+export type Rules = Readonly<Record<string, Rule>>;
+
+/** The rules that more than one constructor has use for. */
+export const rule = {
+  positiveInteger: { expects: "a positive integer", accepts: isPositiveInteger },
+  boolean: { expects: "true or false", accepts: (value: unknown): boolean => typeof value === "boolean" },
+  string: { expects: "a string", accepts: (value: unknown): boolean => typeof value === "string" },
+  function: { expects: "a function", accepts: (value: unknown): boolean => typeof value === "function" },
+  /** For options that somebody else reads and judges. */
+  readElsewhere: { expects: "anything", accepts: (): boolean => true },
+} as const satisfies Rules;
+
+export function isPositiveInteger(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
+/** Everything that is wrong with one construction, told in one error. */
+export class Problems {
+  readonly #sentences: string[];
+  readonly #label: (option: string) => string;
+
+  private constructor(sentences: string[], label: (option: string) => string) {
+    this.#sentences = sentences;
+    this.#label = label;
+  }
+
+  static none(): Problems {
+    return new Problems([], String);
+  }
+
+  get count(): number {
+    return this.#sentences.length;
+  }
+
+  /** The same list for options that their author knows by another name: `limits[0].rate`, `RATELIMIT_RATE`. */
+  named(label: (option: string) => string): Problems {
+    return new Problems(this.#sentences, (option) => this.#label(label(option)));
+  }
+
+  /** Notes that `option` is not what it must be. */
+  add(option: string, expects: string, value: unknown, wayOut?: string): void {
+    this.say(expected(this.#label(option), expects, value, wayOut));
+  }
+
+  /** Notes that `option` breaks its rule. */
+  break(option: string, { expects, wayOut, mask = (shown) => shown }: Rule, value: unknown): void {
+    this.add(option, expects, mask(value), wayOut);
+  }
+
+  /** Notes a problem that has a sentence of its own. */
+  say(sentence: string): void {
+    this.#sentences.push(sentence);
+  }
+
+  /**
+   * Holds `given` against the options that are known; a value of `undefined` counts as absent.
+   * Returns whether `given` is an object at all.
+   */
+  checkOptions(what: string, given: unknown, rules: Rules): given is Readonly<Record<string, unknown>> {
+    const known = Object.keys(rules);
+    if (typeof given !== "object" || given === null || Array.isArray(given)) {
+      this.add(what, "an object of options", given, `known are ${known.join(", ")}`);
+      return false;
+    }
+    for (const [option, value] of Object.entries(given)) {
+      const rule = Object.hasOwn(rules, option) ? rules[option] : undefined;
+      if (rule === undefined) this.say(unknownName("option", this.#label(option), nearest(option, known), known));
+      else if (value !== undefined && !rule.accepts(value)) this.break(option, rule, value);
+    }
+    return true;
+  }
+
+  /** Throws what was found as one error; returns when nothing was. */
+  throwIfAny(code: RateLimitErrorCode): void {
+    const [first, ...more] = this.#sentences;
+    if (first === undefined) return;
+    const all = this.#sentences.map((sentence) => `\n  - ${sentence}`).join("");
+    throw new RateLimitError(code, more.length === 0 ? first : `${this.count} problems:${all}`);
+  }
+}
+
+/**
+ * Holds the options of a constructor against its rules, for the backends and adapters that have no other check.
+ * @throws {RateLimitError} INVALID_OPTION that tells every problem at once.
+ */
+export function checkOptions(what: string, given: unknown, rules: Rules): void {
+  const problems = Problems.none();
+  problems.checkOptions(what, given, rules);
+  problems.throwIfAny("INVALID_OPTION");
+}
