@@ -1,0 +1,66 @@
+import type { Policy } from "./policy.ts";
+
+/** A value now, or a promise of it. */
+export type Awaitable<T> = T | Promise<T>;
+
+/** Whose buckets: made once per limiter, replaced by `update()`. */
+export interface Scope {
+  /** What all keys of the limiter are stored under: `keyPrefix` + name + ":". */
+  readonly prefix: string;
+  readonly policy: Policy;
+}
+
+/** Who decided: the backend, this process on its behalf (deny-cache, lease), or this process because the backend was out (the last three). */
+export type Source = "backend" | "deny-cache" | "lease" | "local" | "open" | "closed";
+
+/** What a backend answers: the state of the bucket after the call. */
+export interface Take {
+  readonly allowed: boolean;
+  /** Units in use after the call: one number where the policy has one limit, otherwise one for each in the policy's order. */
+  readonly used: number | readonly number[];
+  /** `"backend"` where absent. */
+  readonly source?: Source;
+  /** Tokens that the call needed, where that was more than its cost. */
+  readonly need?: number;
+  /** By `adjust`: whole tokens beyond the debt of one burst, the largest over the limits. */
+  readonly uncharged?: number;
+  /** The backend's reading of its clock, in ms. */
+  readonly at?: number;
+}
+
+/**
+ * Keeps the buckets. The arithmetic is the bucket's; a backend owns the clock and makes time pass.
+ *
+ * Each call must be atomic per key over all processes that share the backend. A key is any non-empty string of at most
+ * 1,024 UTF-16 units; an absent bucket is a full one. A failure is a rejection with `RateLimitError` BACKEND, never a guess.
+ */
+export interface Backend {
+  /** Takes `cost` tokens from every limit of the policy, or from none; 0 only looks and writes nothing. */
+  take(scope: Scope, key: string, cost: number): Awaitable<Take>;
+  /** Gives back (`tokens` < 0) or charges whatever is left (> 0), down to a debt of one burst. */
+  adjust(scope: Scope, key: string, tokens: number): Awaitable<Take>;
+  /** Forgets the bucket: it is full. */
+  reset(scope: Scope, key: string): Awaitable<void>;
+  /** Gives up what the backend holds; a second call does nothing. */
+  close(): Awaitable<void>;
+}
+
+/** A backend that answers at once: `checkSync` asks for one. */
+export interface SyncBackend extends Backend {
+  take(scope: Scope, key: string, cost: number): Take;
+  adjust(scope: Scope, key: string, tokens: number): Take;
+  reset(scope: Scope, key: string): void;
+  close(): void;
+}
+
+const methods = ["take", "adjust", "reset", "close"] as const;
+
+/** The methods that `value` lacks to be a backend. */
+export function missingMethods(value: unknown): string[] {
+  return methods.filter((method) => typeof (value as Partial<Backend> | null | undefined)?.[method] !== "function");
+}
+
+/** Whether an answer has to be waited for. */
+export function isPromise<T>(answer: Awaitable<T>): answer is Promise<T> {
+  return typeof (answer as Partial<Promise<T>> | null | undefined)?.then === "function";
+}

@@ -1,0 +1,44 @@
+import { RateLimitError } from "./errors.ts";
+import { expected } from "./message.ts";
+
+/** A clock that only goes forward, of any origin. */
+export interface Clock {
+  /** Milliseconds. */
+  now(): number;
+}
+
+/** The monotonic clock of this process. */
+export const processClock: Clock = performance;
+
+/**
+ * A clock that stands still until it is told otherwise: tests of limits become exact and need no sleep.
+ * @throws {RateLimitError} INVALID_OPTION when a time is not a finite number.
+ * @example
+ * const clock = new ManualClock();
+ * const limiter = new RateLimiter({ rate: 1, period: 1, backend: new MemoryBackend({ clock }) });
+ * limiter.checkSync("a").allowed; // true
+ * limiter.checkSync("a").allowed; // false
+ * clock.advance(1000);
+ * limiter.checkSync("a").allowed; // true
+ */
+export class ManualClock implements Clock {
+  #now: number;
+
+  constructor(startMs: number = 0) {
+    this.#now = finite("startMs", startMs);
+  }
+
+  now(): number {
+    return this.#now;
+  }
+
+  /** Moves the clock by `ms` milliseconds; a negative number steps it back. */
+  advance(ms: number): void {
+    this.#now += finite("ms", ms);
+  }
+}
+
+function finite(option: string, value: unknown): number {
+  if (typeof value === "number" && Number.isFinite(value)) return value;
+  throw new RateLimitError("INVALID_OPTION", expected(option, "a finite number of milliseconds", value));
+}

@@ -1,0 +1,121 @@
+import type { Source, Take } from "./backend.ts";
+import { aheadOf, remainingOf, retryMsOf } from "./bucket.ts";
+import type { Limit, Policy } from "./policy.ts";
+
+/** One limit of a decision. Times are seconds. */
+export interface LimitResult {
+  readonly name: string;
+  /** Tokens per period. */
+  readonly limit: number;
+  /** Tokens in a full bucket. */
+  readonly burst: number;
+  /** Whole tokens left. */
+  readonly remaining: number;
+  /** Seconds until this limit would admit the call: 0 where it does, `Infinity` where it never will. */
+  readonly retryAfter: number;
+  /** Seconds until this limit is full again. */
+  readonly resetAfter: number;
+  /** Units in use: the exact state, which headers are worked out from. */
+  readonly used: number;
+}
+
+/** A decision. Its figures are those of the tightest limit: on refusal the one with the longest wait, otherwise the one with least left. */
+export interface RateLimitResult {
+  readonly allowed: boolean;
+  /** Tokens per period: 100. */
+  readonly limit: number;
+  /** Tokens in a full bucket: 150. */
+  readonly burst: number;
+  /** Whole tokens left: 149. */
+  readonly remaining: number;
+  /** Seconds until this very call would be admitted: 0 when it was, `Infinity` when its cost exceeds the burst. */
+  readonly retryAfter: number;
+  /** Seconds until the bucket is full. */
+  readonly resetAfter: number;
+  /** The same moment as Unix seconds. */
+  readonly resetAt: number;
+  /** Name of the tightest limit. */
+  readonly tightest: string;
+  /** Every limit, in the policy's order; none where the backend was out and nobody counted. */
+  readonly limits: readonly LimitResult[];
+  /** Tokens that the call asked for. */
+  readonly cost: number;
+  /** Who decided. */
+  readonly source: Source;
+  /** Whether the backend was out. */
+  readonly degraded: boolean;
+}
+
+/** The result of a call of `cost` tokens that a backend answered with `take`. */
+export function toResult(policy: Policy, take: Take, cost: number): RateLimitResult {
+  const { source = "backend" } = take;
+  if (source === "open" || source === "closed") return unseen(policy.limits[0], source, cost);
+  const need = take.need ?? cost;
+  const limits = policy.limits.map((limit, i) => limitResult(limit, unitsOf(take, i), take.allowed, cost, need));
+  const tightest = limits.reduce(take.allowed ? lessLeft : longerWait);
+  return {
+    allowed: take.allowed,
+    limit: tightest.limit,
+    burst: tightest.burst,
+    remaining: tightest.remaining,
+    retryAfter: tightest.retryAfter,
+    resetAfter: tightest.resetAfter,
+    resetAt: unixSeconds(tightest.resetAfter),
+    tightest: tightest.name,
+    limits,
+    cost,
+    source,
+    degraded: source === "local",
+  };
+}
+
+/** Units in use of the i-th limit. */
+export function unitsOf({ used }: Take, i: number): number {
+  return typeof used === "number" ? used : (used[i] as number);
+}
+
+function limitResult(limit: Limit, used: number, allowed: boolean, cost: number, need: number): LimitResult {
+  const retryMs = allowed ? 0 : retryMsOf(limit, used, cost > limit.burst ? cost : need);
+  return {
+    name: limit.name,
+    limit: limit.rate,
+    burst: limit.burst,
+    remaining: remainingOf(limit, used),
+    retryAfter: retryMs / 1000,
+    resetAfter: aheadOf(limit, used) / 1000,
+    used,
+  };
+}
+
+function lessLeft(a: LimitResult, b: LimitResult): LimitResult {
+  return b.remaining < a.remaining ? b : a;
+}
+
+function longerWait(a: LimitResult, b: LimitResult): LimitResult {
+  return b.retryAfter > a.retryAfter ? b : a;
+}
+
+/** The backend was out, and the choice for that was made beforehand. */
+function unseen(limit: Limit, source: "open" | "closed", cost: number): RateLimitResult {
+  const allowed = source === "open";
+  const wait = allowed ? 0 : 1;
+  return {
+    allowed,
+    limit: limit.rate,
+    burst: limit.burst,
+    remaining: allowed ? limit.burst : 0,
+    retryAfter: wait,
+    resetAfter: wait,
+    resetAt: unixSeconds(wait),
+    tightest: limit.name,
+    limits: [],
+    cost,
+    source,
+    degraded: true,
+  };
+}
+
+/** The moment in `seconds` as Unix seconds, without a rounding error below the millisecond. */
+function unixSeconds(seconds: number): number {
+  return (Date.now() + Math.round(seconds * 1000)) / 1000;
+}

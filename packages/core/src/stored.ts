@@ -1,0 +1,48 @@
+import { aheadOf, slackOf, usedOf } from "./bucket.ts";
+import type { Limit, Policy } from "./policy.ts";
+
+/** One limit of a bucket in a table: when it is full again, in ms of the table's clock, less `slack` units. */
+interface Entry {
+  /** Of its limit; "" where the policy that wrote it had no other. */
+  readonly name: string;
+  readonly fullAt: number;
+  readonly slack: number;
+}
+
+/** A bucket in a table. One limit without slack, the common case, is its `fullAt` alone and costs no object. */
+export type Stored = number | readonly Entry[];
+
+/**
+ * Units in use of the i-th limit, as the bucket says; a clock that stepped back or a lowered limit may say more than there can be.
+ *
+ * Limits are found by name, so that they can be reordered, added and removed: one without an entry is full.
+ * What a policy of one wrote belongs to the first of several; a policy of one takes the entry of its name, else the first.
+ */
+export function usedIn(stored: Stored | undefined, { limits }: Policy, i: number, now: number): number {
+  const limit = limits[i] as Limit;
+  if (typeof stored === "number") return i === 0 ? usedOf(limit, stored - now, 0) : 0;
+  const entry =
+    stored?.find(({ name }) => name === limit.name || (name === "" && i === 0)) ?? (limits.length === 1 ? stored?.[0] : undefined);
+  return entry === undefined ? 0 : usedOf(limit, entry.fullAt - now, entry.slack);
+}
+
+/** The bucket of a policy's only limit. */
+export function storeOne(limit: Limit, used: number, now: number): Stored | undefined {
+  if (used === 0) return undefined;
+  const [fullAt, slack] = [now + aheadOf(limit, used), slackOf(limit, used)];
+  return slack === 0 ? fullAt : [{ name: "", fullAt, slack }];
+}
+
+/** The bucket of a policy of several. */
+export function storeAll({ limits }: Policy, used: readonly number[], now: number): Stored | undefined {
+  const entries = limits
+    .map((limit, i) => ({ limit, used: used[i] as number }))
+    .filter(({ used }) => used > 0)
+    .map(({ limit, used }) => ({ name: limit.name, fullAt: now + aheadOf(limit, used), slack: slackOf(limit, used) }));
+  return entries.length === 0 ? undefined : entries;
+}
+
+/** When the whole bucket is full. */
+export function fullAtOf(stored: Stored): number {
+  return typeof stored === "number" ? stored : Math.max(...stored.map(({ fullAt }) => fullAt));
+}

@@ -1,0 +1,214 @@
+import { AsyncResource } from "node:async_hooks";
+import type { Scope, Take } from "./backend.ts";
+import { adjusted, aheadOf, ceilingOf, fits, unchargedOf } from "./bucket.ts";
+import type { Clock } from "./clock.ts";
+import { publishEviction } from "./diagnostics.ts";
+import { RateLimitError } from "./errors.ts";
+import { expected } from "./message.ts";
+import type { Limit, Policy } from "./policy.ts";
+import { fullAtOf, type Stored, storeAll, storeOne, usedIn } from "./stored.ts";
+
+/** The buckets of one prefix, and the policy that last used them: the measure when one of them has to go. */
+interface Shelf {
+  readonly buckets: Map<string, Stored>;
+  readonly policy: Policy;
+}
+
+/** Where the hand of the table stands. */
+interface Place {
+  readonly shelf: Shelf;
+  readonly key: string;
+  readonly bucket: Stored;
+}
+
+/** Buckets among which the fullest is forgotten, and how many more are looked at while all of them refuse. */
+const [sample, patience] = [16, 1024];
+/** Buckets that a turn of the sweep looks at, and the bounds, in ms, of a turn and of a whole pass. */
+const [batch, shortestTurn, shortestPass, longestPass] = [1000, 5, 1000, 60_000];
+
+/** Timers made in here do not keep alive the request that happened to make them. */
+const outsideRequests = new AsyncResource("ratelimit");
+
+/**
+ * A bounded table of buckets in this process.
+ *
+ * A bucket stays until it is full; a sweep gives back what is full, in small turns of one timer that keeps no process alive.
+ * At `maxKeys` the fullest of the next few buckets is forgotten: it carries least, so keys sprayed at the table do not free
+ * a key that is blocked.
+ */
+export class BucketTable {
+  readonly #maxKeys: number;
+  readonly #clock: Clock;
+  readonly #origin: number;
+  readonly #shelves = new Map<string, Shelf>();
+  #keys = 0;
+  #evictions = 0;
+  #hand: Iterator<Place> | undefined;
+  #turn: NodeJS.Timeout | undefined;
+  #passMs = longestPass;
+
+  constructor(maxKeys: number, clock: Clock) {
+    const origin = clock.now();
+    if (!Number.isFinite(origin))
+      throw new RateLimitError("INVALID_OPTION", expected("clock", "a clock whose now() is a finite number of milliseconds", origin));
+    this.#maxKeys = maxKeys;
+    this.#clock = clock;
+    this.#origin = origin;
+  }
+
+  get keys(): number {
+    return this.#keys;
+  }
+
+  get evictions(): number {
+    return this.#evictions;
+  }
+
+  take(scope: Scope, key: string, cost: number): Take {
+    return scope.policy.limits.length === 1 ? this.#takeOne(scope, key, cost) : this.#takeAll(scope, key, cost);
+  }
+
+  adjust(scope: Scope, key: string, tokens: number): Take {
+    const { limits } = scope.policy;
+    const shelf = this.#shelf(scope);
+    const now = this.#now();
+    const bucket = shelf.buckets.get(key);
+    const before = limits.map((limit, i) => Math.min(usedIn(bucket, scope.policy, i, now), ceilingOf(limit)));
+    const used = limits.map((limit, i) => adjusted(limit, before[i] as number, tokens));
+    this.#put(shelf, key, bucket, limits.length === 1 ? storeOne(limits[0], used[0] as number, now) : storeAll(scope.policy, used, now));
+    const uncharged = Math.max(...limits.map((limit, i) => unchargedOf(limit, before[i] as number, tokens)));
+    return { allowed: true, used: limits.length === 1 ? (used[0] as number) : used, uncharged };
+  }
+
+  reset(scope: Scope, key: string): void {
+    this.#drop(this.#shelf(scope), key);
+  }
+
+  close(): void {
+    clearTimeout(this.#turn);
+    this.#turn = undefined;
+    this.#shelves.clear();
+    this.#keys = 0;
+  }
+
+  /** Nearly every call: no array, and one look-up where the bucket refuses. */
+  #takeOne(scope: Scope, key: string, cost: number): Take {
+    const limit = scope.policy.limits[0];
+    const shelf = this.#shelf(scope);
+    const now = this.#now();
+    const bucket = shelf.buckets.get(key);
+    const claimed = usedIn(bucket, scope.policy, 0, now);
+    const before = Math.min(claimed, ceilingOf(limit));
+    const allowed = fits(limit, before, cost);
+    const used = allowed ? before + cost * limit.p : before;
+    if (cost > 0 && (allowed || claimed > before)) this.#put(shelf, key, bucket, storeOne(limit, used, now));
+    return { allowed, used };
+  }
+
+  #takeAll(scope: Scope, key: string, cost: number): Take {
+    const { limits } = scope.policy;
+    const shelf = this.#shelf(scope);
+    const now = this.#now();
+    const bucket = shelf.buckets.get(key);
+    const claimed = limits.map((_, i) => usedIn(bucket, scope.policy, i, now));
+    const before = limits.map((limit, i) => Math.min(claimed[i] as number, ceilingOf(limit)));
+    const allowed = limits.every((limit, i) => fits(limit, before[i] as number, cost));
+    const used = allowed ? limits.map((limit, i) => (before[i] as number) + cost * limit.p) : before;
+    const clamped = claimed.some((units, i) => units > (before[i] as number));
+    if (cost > 0 && (allowed || clamped)) this.#put(shelf, key, bucket, storeAll(scope.policy, used, now));
+    return { allowed, used };
+  }
+
+  #now(): number {
+    return Math.floor(this.#clock.now() - this.#origin);
+  }
+
+  #shelf(scope: Scope): Shelf {
+    const found = this.#shelves.get(scope.prefix);
+    if (found?.policy === scope.policy) return found;
+    const shelf = { buckets: found?.buckets ?? new Map<string, Stored>(), policy: scope.policy };
+    this.#shelves.set(scope.prefix, shelf);
+    return shelf;
+  }
+
+  #put(shelf: Shelf, key: string, before: Stored | undefined, after: Stored | undefined): void {
+    if (after === undefined) this.#drop(shelf, key);
+    else {
+      if (before === undefined) this.#makeRoom();
+      shelf.buckets.set(key, after);
+      if (this.#turn === undefined) this.#arm(shelf.policy);
+    }
+  }
+
+  #drop(shelf: Shelf, key: string): void {
+    if (shelf.buckets.delete(key)) this.#keys--;
+  }
+
+  #makeRoom(): void {
+    if (this.#keys >= this.#maxKeys) this.#evict();
+    this.#keys++;
+  }
+
+  #evict(): void {
+    const now = this.#now();
+    let fullest = this.#next() as Place;
+    let level = levelOf(fullest, now);
+    for (let seen = 1; level > 0 && seen < (level > 1 ? patience : sample); seen++) {
+      const place = this.#next() as Place;
+      const its = levelOf(place, now);
+      if (its < level) [fullest, level] = [place, its];
+    }
+    this.#drop(fullest.shelf, fullest.key);
+    this.#evictions++;
+    publishEviction({ count: 1 });
+  }
+
+  #arm(policy: Policy): void {
+    this.#passMs = Math.min(longestPass, Math.max(shortestPass, ...policy.limits.map((limit) => aheadOf(limit, limit.full))));
+    outsideRequests.runInAsyncScope(() => this.#arrange());
+  }
+
+  /** Sets the next turn so that a pass over the table takes about as long as a bucket needs to fill. */
+  #arrange(): void {
+    const turnMs = Math.max(shortestTurn, (this.#passMs * batch) / Math.max(batch, this.#keys));
+    const looks = Math.max(batch, Math.ceil((this.#keys * turnMs) / this.#passMs));
+    this.#turn = setTimeout(() => this.#sweep(looks), turnMs);
+    this.#turn.unref();
+  }
+
+  #sweep(looks: number): void {
+    const now = this.#now();
+    for (let i = Math.min(looks, this.#keys); i > 0; i--) {
+      const place = this.#next();
+      if (place !== undefined && fullAtOf(place.bucket) <= now) this.#drop(place.shelf, place.key);
+    }
+    if (this.#shelves.size > this.#keys) this.#clearShelves();
+    this.#turn = undefined;
+    if (this.#keys > 0) this.#arrange();
+  }
+
+  #clearShelves(): void {
+    for (const [prefix, { buckets }] of this.#shelves) if (buckets.size === 0) this.#shelves.delete(prefix);
+  }
+
+  /** Moves the hand on, over all shelves and round again. */
+  #next(): Place | undefined {
+    this.#hand ??= this.#places();
+    const step = this.#hand.next();
+    if (!step.done) return step.value;
+    this.#hand = undefined;
+    return this.#keys > 0 ? this.#next() : undefined;
+  }
+
+  *#places(): Generator<Place> {
+    for (const shelf of this.#shelves.values()) {
+      for (const [key, bucket] of shelf.buckets) yield { shelf, key, bucket };
+    }
+  }
+}
+
+/** How far a bucket is used up: 0 or less carries nothing any more, above 1 refuses a call of cost 1. */
+function levelOf({ shelf, bucket }: Place, now: number): number {
+  if (fullAtOf(bucket) <= now) return 0;
+  return Math.max(...shelf.policy.limits.map((limit: Limit, i) => (usedIn(bucket, shelf.policy, i, now) + limit.p) / limit.full));
+}
