@@ -1,0 +1,267 @@
+import type { Awaitable, Backend, Scope, SyncBackend, Take } from "./backend.ts";
+import { isPromise, missingMethods } from "./backend.ts";
+import { fits } from "./bucket.ts";
+import type { RateLimitConfig } from "./config.ts";
+import { decisionsAreHeard, publishDecision } from "./diagnostics.ts";
+import { type TimeSpan, timeSpanMs } from "./duration.ts";
+import { RateLimitError } from "./errors.ts";
+import { RateLimitExceeded } from "./exceeded.ts";
+import { backendKey, escapeName } from "./key.ts";
+import { expected } from "./message.ts";
+import { isLimitName, type Policy, type PolicyOptions, policyOptions, readPolicy } from "./policy.ts";
+import { isPositiveInteger, Problems, type Rules, rule } from "./problems.ts";
+import { type RateLimitResult, toResult, unitsOf } from "./result.ts";
+import { join, leave, type Share } from "./scope.ts";
+import { WaitingLines } from "./wait.ts";
+
+/** The policy of a limiter, or a configuration that holds one, and where its buckets are kept. */
+export type RateLimiterOptions<B extends Backend = Backend> = (PolicyOptions | { config: RateLimitConfig }) & {
+  backend: B;
+  /** Which bucket: any text; `"default"`. In the short form of a policy it is the limit's name too, if headers can carry it. */
+  name?: string | undefined;
+  /** What all keys in a shared store begin with; `"ratelimit:"`, or that of `config`. */
+  keyPrefix?: string | undefined;
+};
+
+/** What one call takes. */
+export interface CostOption {
+  /** Tokens: a non-negative safe integer; 1. A cost of 0 only looks. */
+  cost?: number | undefined;
+}
+
+/** How a waiting call may end early. */
+export interface WaitOptions extends CostOption {
+  /** The longest wait, with its unit: `"5s"`; for ever. */
+  maxWait?: TimeSpan | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+const limiterRules: Rules = {
+  ...Object.fromEntries(policyOptions.map((option) => [option, rule.readElsewhere])),
+  config: {
+    expects: "what defineConfig or configFromEnv returned",
+    accepts: (value) => Array.isArray((value as RateLimitConfig | null)?.policy?.limits),
+    wayOut: "write config: defineConfig({ rate: 100 })",
+  },
+  backend: {
+    expects: "a backend with take, adjust, reset and close",
+    accepts: (value) => missingMethods(value).length === 0,
+    wayOut: "write backend: new MemoryBackend()",
+  },
+  name: rule.string,
+  keyPrefix: rule.string,
+};
+
+/**
+ * Decides by a token bucket whether a call may go on: `rate` tokens per `period` (seconds; 60) flow into a bucket of `burst`
+ * (`rate`), and a call takes `cost` (1) of them or is refused.
+ *
+ * A refusal is a value. Keys are non-empty strings, one bucket each. Limiters of one `name` on one backend share their buckets,
+ * so a live one of the same name must have the same policy.
+ *
+ * @throws {RateLimitError} INVALID_POLICY or INVALID_OPTION from the constructor, with every problem at once; later
+ * INVALID_KEY and INVALID_COST before the backend is asked, INVALID_OPTION after `close()`, BACKEND when the backend fails.
+ * @example
+ * const limiter = new RateLimiter({ rate: 100, period: "1m", burst: 150, backend: new MemoryBackend() });
+ * const result = await limiter.check("user:123");
+ * if (!result.allowed) console.log(`Retry after ${result.retryAfter} seconds`);
+ */
+export class RateLimiter<B extends Backend = Backend> {
+  readonly backend: B;
+  /** Which bucket. */
+  readonly name: string;
+  readonly #share: Share;
+  readonly #lines = new WaitingLines();
+  #closed = false;
+
+  constructor(options: RateLimiterOptions<B>) {
+    const { policy, backend, name, keyPrefix } = readOptions<B>(options);
+    this.backend = backend;
+    this.name = name;
+    this.#share = join(backend, `${keyPrefix}${escapeName(name)}:`, policy, name);
+  }
+
+  /** The rule that holds now. */
+  get policy(): Policy {
+    return this.#share.scope.policy;
+  }
+
+  /** Takes `cost` (1) tokens for `key`, or none; a refusal is a value. */
+  async check(key: string, options?: CostOption): Promise<RateLimitResult> {
+    return this.decide(key, costOf(options));
+  }
+
+  /** The same without a promise; compiles only for a backend that answers at once. */
+  checkSync(this: RateLimiter<SyncBackend>, key: string, options?: CostOption): RateLimitResult {
+    const result = this.decide(key, costOf(options));
+    if (isPromise(result)) {
+      result.catch(() => {});
+      throw new RateLimitError(
+        "INVALID_OPTION",
+        expected("backend", "one that answers at once for checkSync", this.backend, "use check()"),
+      );
+    }
+    return result;
+  }
+
+  /** Takes `cost` (1) tokens, or throws the refusal: `RateLimitExceeded`, which the frameworks answer as a 429. */
+  async enforce(key: string, options?: CostOption): Promise<RateLimitResult> {
+    const result = await this.decide(key, costOf(options));
+    if (!result.allowed) throw new RateLimitExceeded(result, { key });
+    return result;
+  }
+
+  /** The bucket as it stands. Takes nothing; `allowed` and `retryAfter` say whether `cost` (1) would be admitted now. */
+  async peek(key: string, options?: CostOption): Promise<RateLimitResult> {
+    const cost = checkedCost(costOf(options));
+    const { policy } = this.#share.scope;
+    const take = await this.#open().take(this.#share.scope, backendKey(key), 0);
+    const allowed =
+      take.source === "closed" ? false : policy.limits.every((limit, i) => take.source === "open" || fits(limit, unitsOf(take, i), cost));
+    return toResult(policy, { ...take, allowed }, cost);
+  }
+
+  /** Gives back `tokens` (1), never beyond a full bucket. */
+  async refund(key: string, tokens: number = 1): Promise<RateLimitResult> {
+    return (await this.#adjust(key, tokens, -1)).result;
+  }
+
+  /**
+   * Charges `tokens` after the fact (LLM tokens, bytes), whatever is left, down to a debt of one burst.
+   * `uncharged` tells the whole tokens beyond that.
+   */
+  async charge(key: string, tokens: number): Promise<RateLimitResult & { uncharged: number }> {
+    const { result, take } = await this.#adjust(key, tokens, 1);
+    return { ...result, uncharged: take.uncharged ?? 0 };
+  }
+
+  /**
+   * Resolves when `cost` (1) tokens were taken; calls for one key are served in their order within this process.
+   *
+   * @throws {RateLimitError} WAIT_TIMEOUT when `maxWait` is not enough, the signal's reason when it is aborted,
+   * INVALID_OPTION when the limiter is closed meanwhile, and `RateLimitExceeded` when the cost exceeds the burst.
+   */
+  async wait(key: string, options: WaitOptions = {}): Promise<RateLimitResult> {
+    const cost = checkedCost(costOf(options));
+    const { maxWait, signal } = options;
+    const maxWaitMs = maxWait === undefined ? Number.POSITIVE_INFINITY : timeSpanMs(maxWait);
+    if (maxWaitMs === undefined)
+      throw new RateLimitError("INVALID_OPTION", expected("maxWait", "a length of time with its unit", maxWait, 'write maxWait: "5s"'));
+    this.#open();
+    return this.#lines.join(backendKey(key), async () => this.decide(key, cost), { maxWaitMs, signal });
+  }
+
+  /** Forgets what `key` has used: its bucket is full. */
+  async reset(key: string): Promise<void> {
+    await this.#open().reset(this.#share.scope, backendKey(key));
+  }
+
+  /** Changes the policy at once, for every limiter of this name; buckets keep the time they owe. */
+  update(options: PolicyOptions): void {
+    this.#open();
+    const problems = Problems.none();
+    const policy = readPolicy(problems, withLimitName(options, this.name));
+    problems.throwIfAny("INVALID_POLICY");
+    this.#share.scope = Object.freeze({ prefix: this.#share.scope.prefix, policy: policy as Policy });
+  }
+
+  /** Ends this limiter: its waits reject, its name is free, later calls reject. The backend stays open. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#lines.close(closed());
+    leave(this.backend, this.#share);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /**
+   * What `check` does, without a promise where the backend needs none.
+   * @internal
+   */
+  decide(key: string, cost: number): Awaitable<RateLimitResult> {
+    const backend = this.#open();
+    const { scope } = this.#share;
+    if (decisionsAreHeard()) return this.#decideAloud(scope, key, cost);
+    const take = backend.take(scope, backendKey(key), checkedCost(cost));
+    return isPromise(take) ? take.then((take) => toResult(scope.policy, take, cost)) : toResult(scope.policy, take, cost);
+  }
+
+  #decideAloud(scope: Scope, key: string, cost: number): Awaitable<RateLimitResult> {
+    const start = performance.now();
+    const tell = (take: Take): RateLimitResult => {
+      const result = toResult(scope.policy, take, cost);
+      publishDecision({ scope, cost, result, durationMs: performance.now() - start });
+      return result;
+    };
+    const take = this.backend.take(scope, backendKey(key), checkedCost(cost));
+    return isPromise(take) ? take.then(tell) : tell(take);
+  }
+
+  async #adjust(key: string, tokens: number, sign: 1 | -1): Promise<{ result: RateLimitResult; take: Take }> {
+    checkedCost(tokens, "tokens");
+    const { scope } = this.#share;
+    const take = await this.#open().adjust(scope, backendKey(key), sign * tokens);
+    return { result: toResult(scope.policy, take, tokens), take };
+  }
+
+  #open(): B {
+    if (this.#closed) throw closed();
+    return this.backend;
+  }
+}
+
+function readOptions<B extends Backend>(options: RateLimiterOptions<B>): { policy: Policy; backend: B; name: string; keyPrefix: string } {
+  const problems = Problems.none();
+  if (!problems.checkOptions("options", options, limiterRules)) problems.throwIfAny("INVALID_OPTION");
+  const {
+    config,
+    backend,
+    name,
+    keyPrefix = config?.keyPrefix ?? "ratelimit:",
+  } = options as Partial<RateLimiterOptions<B> & { config: RateLimitConfig }>;
+  const mistakes = problems.count;
+  const policy = config?.policy ?? readPolicy(problems, policyPart(options, name));
+  const code = problems.count > mistakes ? "INVALID_POLICY" : "INVALID_OPTION";
+  if (config !== undefined && policyOptions.some((option) => (options as Record<string, unknown>)[option] !== undefined))
+    problems.say("Expected either `config` or a policy, got both: leave one out, or use defineConfig to combine them");
+  if (backend === undefined)
+    problems.add("backend", "given", undefined, "write backend: new MemoryBackend() (from @ratelimit/backend-memory)");
+  problems.throwIfAny(code);
+  return { policy: policy as Policy, backend: backend as B, name: name ?? nameOf(policy as Policy), keyPrefix };
+}
+
+/** A policy of one limit lends its name to the limiter. */
+function nameOf({ limits }: Policy): string {
+  return limits.length === 1 ? limits[0].name : "default";
+}
+
+function policyPart(options: object, name: string | undefined): unknown {
+  const part = Object.fromEntries(Object.entries(options).filter(([option]) => policyOptions.includes(option)));
+  return withLimitName(part, name);
+}
+
+/** In the short form a limiter's name names its limit too, where headers can carry it. */
+function withLimitName(options: object, name: string | undefined): object {
+  if (("limits" in options && options.limits !== undefined) || !isLimitName(name)) return options;
+  return { name, ...options };
+}
+
+function costOf(options: CostOption | undefined): number {
+  if (options === undefined) return 1;
+  if (typeof options !== "object" || options === null)
+    throw new RateLimitError("INVALID_OPTION", expected("options", "an object", options, "write { cost: 2 }"));
+  return options.cost === undefined ? 1 : options.cost;
+}
+
+function checkedCost(cost: number, option: string = "cost"): number {
+  if (isPositiveInteger(cost)) return cost;
+  if (cost === 0) return 0;
+  throw new RateLimitError("INVALID_COST", expected(option, "a non-negative safe integer", cost, "whole tokens, 0 to look"));
+}
+
+function closed(): RateLimitError {
+  return new RateLimitError("INVALID_OPTION", "This limiter is closed: make a new one, or close it later");
+}

@@ -1,0 +1,35 @@
+import type { Backend, Scope } from "./backend.ts";
+import { RateLimitError } from "./errors.ts";
+import { type Policy, samePolicy } from "./policy.ts";
+
+/** What live limiters of one name on one backend have in common: `update()` of one reaches all. */
+export interface Share {
+  scope: Scope;
+  holders: number;
+}
+
+const sharesOf = new WeakMap<Backend, Map<string, Share>>();
+
+/**
+ * Joins the limiters that keep their buckets under `prefix`.
+ * @throws {RateLimitError} INVALID_OPTION when a live one there has another policy: by accident two limits would share a bucket.
+ */
+export function join(backend: Backend, prefix: string, policy: Policy, name: string): Share {
+  const shares = sharesOf.get(backend) ?? new Map<string, Share>();
+  sharesOf.set(backend, shares);
+  const share = shares.get(prefix) ?? { scope: Object.freeze({ prefix, policy }), holders: 0 };
+  if (!samePolicy(share.scope.policy, policy))
+    throw new RateLimitError(
+      "INVALID_OPTION",
+      `Expected \`name\` to be unique among the limiters of a backend, got ${JSON.stringify(name)} with another policy: give this limiter a name of its own, pass the one limiter to both places, or change its policy with update()`,
+    );
+  share.holders++;
+  shares.set(prefix, share);
+  return share;
+}
+
+/** Leaves them; the last one frees the name. */
+export function leave(backend: Backend, share: Share): void {
+  share.holders--;
+  if (share.holders === 0) sharesOf.get(backend)?.delete(share.scope.prefix);
+}
