@@ -1,0 +1,1 @@
+export { MemoryBackend, type MemoryBackendOptions, sharedMemoryBackend } from "./memory-backend.ts";
