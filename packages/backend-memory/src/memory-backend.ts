@@ -28,6 +28,7 @@ const rules: Rules = {
  * limiter.checkSync("user:123").allowed; // true
  */
 export class MemoryBackend implements SyncBackend {
+  readonly inProcess = true;
   readonly #table: BucketTable;
 
   constructor(options: MemoryBackendOptions = {}) {

@@ -35,6 +35,8 @@ export interface Take {
  * 1,024 UTF-16 units; an absent bucket is a full one. A failure is a rejection with `RateLimitError` BACKEND, never a guess.
  */
 export interface Backend {
+  /** True where the buckets are this process's own; otherwise processes share them, by name. */
+  readonly inProcess?: true;
   /** Takes `cost` tokens from every limit of the policy, or from none; 0 only looks and writes nothing. */
   take(scope: Scope, key: string, cost: number): Awaitable<Take>;
   /** Gives back (`tokens` < 0) or charges whatever is left (> 0), down to a debt of one burst. */

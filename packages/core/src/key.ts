@@ -35,9 +35,15 @@ function encode(character: string): string {
 }
 
 /** Fetched when first needed: loading it at the start would cost more than all of this package. */
-let crypto: typeof import("node:crypto") | undefined;
+function crypto(): typeof import("node:crypto") {
+  return process.getBuiltinModule("node:crypto");
+}
 
-function sha256(text: string): string {
-  crypto ??= process.getBuiltinModule("node:crypto");
-  return crypto.createHash("sha256").update(Buffer.from(text, "utf16le")).digest("hex");
+/** Of the text's UTF-16 units, so that lone surrogates stay apart. */
+export function sha256(text: string): string {
+  return crypto().createHash("sha256").update(text, "utf16le").digest("hex");
+}
+
+export function hmacSha256(secret: string | Buffer, text: string): string {
+  return crypto().createHmac("sha256", secret).update(text, "utf16le").digest("hex");
 }

@@ -36,7 +36,8 @@ export interface WaitOptions extends CostOption {
   signal?: AbortSignal | undefined;
 }
 
-const limiterRules: Rules = {
+/** The options of a limiter. */
+export const limiterRules: Rules = {
   ...Object.fromEntries(policyOptions.map((option) => [option, rule.readElsewhere])),
   config: {
     expects: "what defineConfig or configFromEnv returned",
@@ -75,7 +76,11 @@ export class RateLimiter<B extends Backend = Backend> {
   #closed = false;
 
   constructor(options: RateLimiterOptions<B>) {
-    const { policy, backend, name, keyPrefix } = readOptions<B>(options);
+    const problems = Problems.none();
+    if (!problems.checkOptions("options", options, limiterRules)) problems.throwIfAny("INVALID_OPTION");
+    const read = readLimiterOptions<B>(problems, options);
+    problems.throwIfAny("INVALID_OPTION");
+    const { policy, backend, name, keyPrefix } = read as NonNullable<typeof read>;
     this.backend = backend;
     this.name = name;
     this.#share = join(backend, `${keyPrefix}${escapeName(name)}:`, policy, name);
@@ -213,34 +218,34 @@ export class RateLimiter<B extends Backend = Backend> {
   }
 }
 
-function readOptions<B extends Backend>(options: RateLimiterOptions<B>): { policy: Policy; backend: B; name: string; keyPrefix: string } {
-  const problems = Problems.none();
-  if (!problems.checkOptions("options", options, limiterRules)) problems.throwIfAny("INVALID_OPTION");
+/** What the options of a limiter say; what is wrong with them goes to `problems`. */
+export function readLimiterOptions<B extends Backend>(
+  problems: Problems,
+  options: RateLimiterOptions<B>,
+): { policy: Policy; backend: B; name: string; keyPrefix: string } | undefined {
   const {
     config,
     backend,
     name,
     keyPrefix = config?.keyPrefix ?? "ratelimit:",
   } = options as Partial<RateLimiterOptions<B> & { config: RateLimitConfig }>;
-  const mistakes = problems.count;
-  const policy = config?.policy ?? readPolicy(problems, policyPart(options, name));
-  const code = problems.count > mistakes ? "INVALID_POLICY" : "INVALID_OPTION";
-  if (config !== undefined && policyOptions.some((option) => (options as Record<string, unknown>)[option] !== undefined))
-    problems.say("Expected either `config` or a policy, got both: leave one out, or use defineConfig to combine them");
+  const own = policyOptions.filter((option) => (options as Record<string, unknown>)[option] !== undefined);
+  if (config !== undefined && own.length > 0)
+    problems.say("Expected either `config` or a policy, got both: leave one out, or combine them with defineConfig");
   if (backend === undefined)
     problems.add("backend", "given", undefined, "write backend: new MemoryBackend() (from @ratelimit/backend-memory)");
-  problems.throwIfAny(code);
-  return { policy: policy as Policy, backend: backend as B, name: name ?? nameOf(policy as Policy), keyPrefix };
+  const policy =
+    config?.policy ??
+    readPolicy(
+      problems.coded("INVALID_POLICY"),
+      withLimitName(Object.fromEntries(own.map((option) => [option, (options as never)[option]])), name),
+    );
+  return policy && { policy, backend: backend as B, name: name ?? nameOf(policy), keyPrefix };
 }
 
 /** A policy of one limit lends its name to the limiter. */
 function nameOf({ limits }: Policy): string {
   return limits.length === 1 ? limits[0].name : "default";
-}
-
-function policyPart(options: object, name: string | undefined): unknown {
-  const part = Object.fromEntries(Object.entries(options).filter(([option]) => policyOptions.includes(option)));
-  return withLimitName(part, name);
 }
 
 /** In the short form a limiter's name names its limit too, where headers can carry it. */

@@ -22,7 +22,8 @@ function show(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
   if (typeof value === "function") return "a function";
   if (typeof value === "symbol") return "a symbol";
-  if (Array.isArray(value)) return "an array";
+  if (Array.isArray(value))
+    return value.every((item) => typeof item === "string") ? show(`[${value.join(", ")}]`).slice(1, -1) : "an array";
   if (typeof value === "object" && value !== null) return "an object";
   return Object.is(value, -0) ? "-0" : String(value);
 }

@@ -30,14 +30,21 @@ export function isPositiveInteger(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0;
 }
 
+interface Problem {
+  readonly sentence: string;
+  readonly code: RateLimitErrorCode | undefined;
+}
+
 /** Everything that is wrong with one construction, told in one error. */
 export class Problems {
-  readonly #sentences: string[];
+  readonly #found: Problem[];
   readonly #label: (option: string) => string;
+  readonly #code: RateLimitErrorCode | undefined;
 
-  private constructor(sentences: string[], label: (option: string) => string) {
-    this.#sentences = sentences;
+  private constructor(found: Problem[], label: (option: string) => string, code?: RateLimitErrorCode) {
+    this.#found = found;
     this.#label = label;
+    this.#code = code;
   }
 
   static none(): Problems {
@@ -45,12 +52,17 @@ export class Problems {
   }
 
   get count(): number {
-    return this.#sentences.length;
+    return this.#found.length;
   }
 
   /** The same list for options that their author knows by another name: `limits[0].rate`, `RATELIMIT_RATE`. */
   named(label: (option: string) => string): Problems {
-    return new Problems(this.#sentences, (option) => this.#label(label(option)));
+    return new Problems(this.#found, (option) => this.#label(label(option)), this.#code);
+  }
+
+  /** The same list for problems that make `code` the code of the error. */
+  coded(code: RateLimitErrorCode): Problems {
+    return new Problems(this.#found, this.#label, code);
   }
 
   /** Notes that `option` is not what it must be. */
@@ -65,7 +77,7 @@ export class Problems {
 
   /** Notes a problem that has a sentence of its own. */
   say(sentence: string): void {
-    this.#sentences.push(sentence);
+    this.#found.push({ sentence, code: this.#code });
   }
 
   /**
@@ -88,10 +100,11 @@ export class Problems {
 
   /** Throws what was found as one error; returns when nothing was. */
   throwIfAny(code: RateLimitErrorCode): void {
-    const [first, ...more] = this.#sentences;
+    const [first, ...more] = this.#found;
     if (first === undefined) return;
-    const all = this.#sentences.map((sentence) => `\n  - ${sentence}`).join("");
-    throw new RateLimitError(code, more.length === 0 ? first : `${this.count} problems:${all}`);
+    const all = this.#found.map(({ sentence }) => `\n  - ${sentence}`).join("");
+    const message = more.length === 0 ? first.sentence : `${this.count} problems:${all}`;
+    throw new RateLimitError(this.#found.find((problem) => problem.code !== undefined)?.code ?? code, message);
   }
 }
 
