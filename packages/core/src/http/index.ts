@@ -1,0 +1,10 @@
+export { exposedHeaders, type HeaderMode, rateLimitHeaders } from "../headers.ts";
+export { andThen } from "./and-then.ts";
+export { clientIp, type Trust } from "./client-ip.ts";
+export type { RequestRateLimit } from "./decisions.ts";
+export { createApiKeyGuard, createGuard, createUserGuard } from "./guard.ts";
+export type { Anonymous } from "./identity.ts";
+export type { Guard } from "./judge.ts";
+export type { LimitByApiKeyOptions, LimitByUserOptions, RateLimitOptions } from "./options.ts";
+export type { HttpRequest } from "./request.ts";
+export { clientClosed, type Verdict } from "./verdict.ts";

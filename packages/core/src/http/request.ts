@@ -1,0 +1,13 @@
+/** A request as the guard sees it, whatever the framework. */
+export interface HttpRequest {
+  readonly method: string;
+  /** As it was received: mount point included. */
+  readonly url: string;
+  /** The client's address in the framework's opinion. */
+  readonly ip: string | undefined;
+  readonly socketAddress: string | undefined;
+  /** A field of the request, by any spelling of its name. */
+  header(name: string): string | undefined;
+  /** A field of the response, as it is set so far. */
+  responseHeader(name: string): string | undefined;
+}

@@ -1,0 +1,96 @@
+import type { Awaitable } from "../backend.ts";
+import { exposedHeaders, type Fields, type HeaderMode, headerFields, type Told } from "../headers.ts";
+import type { RateLimiter } from "../limiter.ts";
+import { toResult } from "../result.ts";
+import { warnOnce } from "../warn.ts";
+import { type Decision, Decisions, type RequestRateLimit } from "./decisions.ts";
+import type { GuardOptions } from "./options.ts";
+import { problemBody } from "./problem.ts";
+import type { HttpRequest } from "./request.ts";
+
+/** What becomes of a request. An adapter sets `headers`, answers a refusal with `status` and `body`, and looks no further. */
+export type Verdict =
+  | { readonly kind: "skip" }
+  | {
+      readonly kind: "pass";
+      readonly headers: Fields;
+      readonly result: RequestRateLimit;
+      /** To be called once, after the response, with its status: {@link clientClosed} where it was not sent whole. */
+      readonly settle?: (status: number) => Awaitable<void>;
+    }
+  | {
+      readonly kind: "refuse";
+      readonly status: 429 | 503;
+      readonly headers: Fields;
+      readonly body: string;
+      readonly result: RequestRateLimit;
+    };
+
+/** The status by which a response that its client did not wait for is settled. */
+export const clientClosed = 499;
+
+export const skipped: Verdict = { kind: "skip" };
+
+/** Compiles how a decision is told. */
+export function compileVerdicts<Req extends object>(
+  options: GuardOptions<Req>,
+): {
+  /** The verdict on a decision; `req` where this very call made it, so that it may be settled after the response. */
+  on(decision: Decision, decisions: Decisions, http: HttpRequest, req?: Req): Verdict;
+} {
+  const { shadow = false, exposeHeaders = false, refund, config, headers = config?.headers ?? "legacy" } = options;
+  const modes: readonly HeaderMode[] = shadow ? [] : [headers].flat();
+  const exposed = exposeHeaders ? [...new Set(modes.flatMap((mode) => exposedHeaders[mode]))] : [];
+  const written = options.onLimited !== undefined;
+
+  return {
+    on(decision, decisions, http, req) {
+      const headers = { ...fieldsOf(modes, decisions.told), ...exposure(exposed, http) };
+      const { result: made } = decision;
+      if (!made.allowed && !shadow) return refusal(decision, decisions.carried, headers, written);
+      const result = decisions.carried;
+      if (refund === undefined || req === undefined || !made.allowed || made.limits.length === 0) return { kind: "pass", headers, result };
+      return { kind: "pass", headers, result, settle: (status) => settle(decision, () => refund(req, status)) };
+    },
+  };
+}
+
+/** The verdict on a request that names nobody where somebody must be named; nothing was charged and no wait would help. */
+export function turnedAway(limiter: RateLimiter, detail: string): Verdict {
+  const { policy } = limiter;
+  const full = policy.limits.map((limit) => limit.full);
+  const result = { ...toResult(policy, { allowed: false, used: full }, 0), retryAfter: Number.POSITIVE_INFINITY, limits: [] };
+  const decisions = new Decisions();
+  const decision: Decision = { limiter, key: "nobody", policy, result, told: false };
+  decisions.add(decision);
+  return refusal(decision, decisions.carried, {}, false, detail);
+}
+
+function refusal({ result: made }: Decision, result: RequestRateLimit, fields: Fields, written: boolean, detail?: string): Verdict {
+  const { status, body } = problemBody(made, detail);
+  const content = { "Content-Type": "application/problem+json", "Content-Length": String(Buffer.byteLength(body)) };
+  return { kind: "refuse", status, headers: { ...fields, "Cache-Control": "no-store", ...(written ? {} : content) }, body, result };
+}
+
+function fieldsOf(modes: readonly HeaderMode[], told: readonly Told[]): Fields {
+  return Object.assign({}, ...modes.map((mode) => headerFields[mode](told)));
+}
+
+function exposure(names: readonly string[], http: HttpRequest): Fields {
+  if (names.length === 0) return {};
+  const set = http.responseHeader("access-control-expose-headers");
+  const before = set === undefined ? [] : set.split(",").map((name) => name.trim());
+  const lower = new Set(before.map((name) => name.toLowerCase()));
+  return { "Access-Control-Expose-Headers": [...before, ...names.filter((name) => !lower.has(name.toLowerCase()))].join(", ") };
+}
+
+/** Gives back what the caller says; nobody listens any more, so a failure is told as a warning. */
+async function settle({ limiter, key, result }: Decision, refund: () => Awaitable<boolean | number>): Promise<void> {
+  try {
+    const back = await refund();
+    const tokens = back === true ? result.cost : Number(back);
+    if (tokens !== 0) await limiter.refund(key, tokens);
+  } catch (error) {
+    warnOnce("RATELIMIT_REFUND_FAILED", `A refund after the response failed: ${error instanceof Error ? error.message : "not an Error"}`);
+  }
+}
