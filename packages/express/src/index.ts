@@ -1,0 +1,106 @@
+import { sharedMemoryBackend } from "@ratelimit/backend-memory";
+import {
+  andThen,
+  clientClosed,
+  createApiKeyGuard,
+  createGuard,
+  createUserGuard,
+  type Guard,
+  type HttpRequest,
+  type LimitByApiKeyOptions,
+  type LimitByUserOptions,
+  type RateLimitOptions,
+  type RequestRateLimit,
+  type Verdict,
+} from "@ratelimit/core/http";
+import type { NextFunction, Request, RequestHandler, Response } from "express";
+
+declare global {
+  namespace Express {
+    interface Request {
+      /** The tightest decision of the limiters that this request has passed. */
+      rateLimit?: RequestRateLimit;
+    }
+  }
+}
+
+type Framework = [res: Response, next: NextFunction];
+
+/** What {@link rateLimit} takes. */
+export type ExpressRateLimitOptions = RateLimitOptions<Request, Framework>;
+/** What {@link limitByUser} takes. */
+export type ExpressLimitByUserOptions = LimitByUserOptions<Request, Framework>;
+/** What {@link limitByApiKey} takes. */
+export type ExpressLimitByApiKeyOptions = LimitByApiKeyOptions<Request, Framework>;
+
+/**
+ * Limits requests by the client's address, or by `key`; a refusal is a 429 with `Retry-After`.
+ *
+ * One middleware is one budget, wherever it is mounted. The decision is at `req.rateLimit`.
+ *
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY that tells every problem at once.
+ * @example
+ * app.use(rateLimit({ rate: 100, period: "1m", excludePaths: ["/health"] }));
+ * app.get("/api/public", rateLimit({ rate: 10, period: 60 }), (req, res) => res.json({ status: "ok" }));
+ */
+export function rateLimit(options: ExpressRateLimitOptions): RequestHandler {
+  return middleware(createGuard(options, describe, sharedMemoryBackend), options.onLimited);
+}
+
+/**
+ * Limits requests by `req.user`: its `id`, else its `sub`. Mount it behind authentication.
+ *
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY that tells every problem at once.
+ * @example
+ * app.get("/api/user", authenticate, limitByUser({ rate: 100, period: 60 }), handler);
+ */
+export function limitByUser(options: ExpressLimitByUserOptions): RequestHandler {
+  return middleware(createUserGuard(options, describe, userOf, sharedMemoryBackend), options.onLimited);
+}
+
+/**
+ * Limits requests by their API key (`X-API-Key`, or `header`), of which only a digest is stored.
+ * An unchecked key is whatever a client types: pass `valid`, or put a limit by address in front.
+ *
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY that tells every problem at once.
+ * @example
+ * app.get("/api/partner", limitByApiKey({ rate: 1000, period: "1h", valid: (key) => partners.has(key) }), handler);
+ */
+export function limitByApiKey(options: ExpressLimitByApiKeyOptions): RequestHandler {
+  return middleware(createApiKeyGuard(options, describe, sharedMemoryBackend), options.onLimited);
+}
+
+function middleware(guard: Guard<Request>, onLimited: ExpressRateLimitOptions["onLimited"]): RequestHandler {
+  return function rateLimit(req, res, next) {
+    return andThen(guard(req), (verdict) => apply(verdict, req, res, next));
+  };
+
+  function apply(verdict: Verdict, req: Request, res: Response, next: NextFunction): unknown {
+    if (verdict.kind === "skip") return next();
+    req.rateLimit = verdict.result;
+    if (res.headersSent) return next();
+    for (const [name, value] of Object.entries(verdict.headers)) res.setHeader(name, value);
+    if (verdict.kind === "refuse") {
+      res.status(verdict.status);
+      return onLimited ? onLimited(verdict.result, req, res, next) : res.end(verdict.body);
+    }
+    const { settle } = verdict;
+    if (settle) res.once("close", () => settle(res.writableFinished ? res.statusCode : clientClosed));
+    next();
+  }
+}
+
+function userOf(req: Request): unknown {
+  return (req as { user?: unknown }).user;
+}
+
+function describe(req: Request): HttpRequest {
+  return {
+    method: req.method,
+    url: req.originalUrl,
+    ip: req.ip,
+    socketAddress: req.socket.remoteAddress,
+    header: (name) => req.get(name),
+    responseHeader: (name) => req.res?.get(name),
+  };
+}
