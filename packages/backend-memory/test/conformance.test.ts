@@ -1,0 +1,15 @@
+import { backendSuite } from "@ratelimit/conformance";
+import { ManualClock } from "@ratelimit/core";
+import { describe } from "vitest";
+import { MemoryBackend } from "../src/index.ts";
+
+describe("by a clock that the test moves", () => {
+  backendSuite(() => {
+    const clock = new ManualClock(1_000_000.5);
+    return { backend: new MemoryBackend({ clock }), clock };
+  });
+});
+
+describe("by the clock of the process", () => {
+  backendSuite(() => ({ backend: new MemoryBackend() }), { liveClock: true });
+});

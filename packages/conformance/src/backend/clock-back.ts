@@ -1,0 +1,68 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { anyLimits, capacityOf, policyOf } from "./arbitraries.ts";
+import { Oracle } from "./oracle.ts";
+import { always } from "./property.ts";
+import { type BackendPromise, promise } from "./subject.ts";
+
+const steps = fc.array(
+  fc.oneof(
+    { weight: 4, arbitrary: fc.record({ take: fc.integer({ min: 1, max: 8 }) }) },
+    { weight: 2, arbitrary: fc.record({ pass: fc.nat(400) }) },
+    { weight: 1, arbitrary: fc.record({ back: fc.nat(3000) }) },
+  ),
+  { minLength: 1, maxLength: 40 },
+);
+
+export const clockBack: BackendPromise = promise(
+  "a clock that steps back never admits more than one that stands still",
+  "standing",
+  (bench) =>
+    always(fc.tuple(anyLimits, steps), async ([limits, steps]) => {
+      const limiter = bench.limiter(policyOf(limits));
+      const steady = new Oracle();
+      const cost = Math.max(1, Math.floor(capacityOf(limits) / 8));
+      let lead = 0;
+      for (const step of steps) {
+        if ("back" in step) await bench.pass(-step.back);
+        if ("pass" in step) {
+          await bench.pass(step.pass);
+          steady.advance(step.pass);
+        }
+        for (let i = 0; "take" in step && i < step.take; i++) {
+          if (steady.take(limits, cost).allowed) lead--;
+          if ((await limiter.check("key", { cost })).allowed) lead++;
+          assert.ok(lead <= 0, `${lead} calls more than by a steady clock`);
+        }
+      }
+    }),
+);
+
+export const clampIsKept: BackendPromise = promise(
+  "what a clock that stepped back makes of a bucket is at most a debt of one burst",
+  "standing",
+  async (bench) => {
+    const limiter = bench.limiter({ rate: 10, period: 1, burst: 10 });
+    await limiter.check("key", { cost: 10 });
+    await bench.pass(-3_600_000);
+    const refusal = await limiter.check("key");
+    assert.deepEqual([refusal.allowed, refusal.retryAfter, refusal.resetAfter], [false, 1.1, 2]);
+    await bench.pass(1099);
+    assert.equal((await limiter.check("key")).allowed, false);
+    await bench.pass(1);
+    assert.equal((await limiter.check("key")).allowed, true, "the retryAfter of the refusal came true, because the clamp was written");
+  },
+);
+
+export const lookIsNotKept: BackendPromise = promise(
+  "a look at such a bucket clamps its answer and writes nothing",
+  "standing",
+  async (bench) => {
+    const limiter = bench.limiter({ rate: 10, period: 1, burst: 10 });
+    await limiter.check("key", { cost: 10 });
+    await bench.pass(-3_600_000);
+    for (const { resetAfter } of [await limiter.check("key", { cost: 0 }), await limiter.peek("key")]) assert.equal(resetAfter, 2);
+    await bench.pass(3_600_000);
+    assert.equal((await limiter.peek("key")).resetAfter, 1);
+  },
+);

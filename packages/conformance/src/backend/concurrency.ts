@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { capacityOf, policyOf, slow, slowLimits } from "./arbitraries.ts";
+import { always } from "./property.ts";
+import { type BackendPromise, promise } from "./subject.ts";
+
+export const sameTick: BackendPromise = promise(
+  "of two calls of one tick at a limit of 1, exactly one is admitted",
+  "any",
+  async (bench) => {
+    const limiter = bench.limiter(slow(1));
+    const results = await Promise.all([limiter.check("key"), limiter.check("key")]);
+    assert.equal(results.filter(({ allowed }) => allowed).length, 1);
+  },
+);
+
+export const crowd: BackendPromise = promise(
+  "of many calls of one tick, exactly as many are admitted as there are tokens",
+  "any",
+  (bench) =>
+    always(
+      fc.tuple(slowLimits, fc.integer({ min: 1, max: 30 })),
+      async ([limits, more]) => {
+        const limiter = bench.limiter(policyOf(limits));
+        const calls = Array.from({ length: capacityOf(limits) + more }, () => limiter.check("key"));
+        const admitted = (await Promise.all(calls)).filter(({ allowed }) => allowed);
+        assert.equal(admitted.length, capacityOf(limits));
+        assert.equal(new Set(admitted.map(({ remaining }) => remaining)).size, admitted.length, "each was told another rest");
+      },
+      20,
+    ),
+);
+
+export const nothingLost: BackendPromise = promise("of charges and refunds of one tick, none is lost", "any", async (bench) => {
+  const limiter = bench.limiter(slow(100));
+  await limiter.charge("key", 50);
+  await Promise.all(Array.from({ length: 40 }, (_, i) => (i % 4 === 0 ? limiter.refund("key", 2) : limiter.charge("key", 2))));
+  assert.equal((await limiter.peek("key")).remaining, 10);
+});

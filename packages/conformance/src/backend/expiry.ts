@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import type { RateLimiter } from "@ratelimit/core";
+import fc from "fast-check";
+import { anyLimits, capacityOf, policyOf } from "./arbitraries.ts";
+import { always } from "./property.ts";
+import { type BackendPromise, promise } from "./subject.ts";
+
+const costs = fc.array(fc.record({ share: fc.double({ min: 0, max: 1, noNaN: true }), pause: fc.nat(20) }), { minLength: 1, maxLength: 8 });
+
+export const expiry: BackendPromise = promise(
+  "a bucket that is forgotten when resetAfter has passed changes no later answer",
+  "standing",
+  (bench) =>
+    always(fc.record({ limits: anyLimits, before: costs, after: costs }), async ({ limits, before, after }) => {
+      const limiter = bench.limiter(policyOf(limits));
+      const spend = async (key: string, share: number): Promise<unknown> => {
+        const { resetAt, ...figures } = await limiter.check(key, { cost: Math.ceil(share * capacityOf(limits)) });
+        return figures;
+      };
+      for (const { share, pause } of before) {
+        for (const key of ["kept", "forgotten"]) await spend(key, share);
+        await bench.pass(pause);
+      }
+      await bench.pass(await untilFull(limiter, "forgotten"));
+      await limiter.reset("forgotten");
+      for (const { share, pause } of after) {
+        assert.deepEqual(await spend("kept", share), await spend("forgotten", share));
+        await bench.pass(pause);
+      }
+    }),
+);
+
+export const fullAtReset: BackendPromise = promise(
+  "a bucket is full when resetAfter has passed, and not a millisecond before",
+  "standing",
+  (bench) =>
+    always(fc.tuple(anyLimits, fc.double({ min: 0, max: 2, noNaN: true })), async ([limits, spent]) => {
+      const limiter = bench.limiter(policyOf(limits));
+      await limiter.charge("key", Math.max(1, Math.floor(spent * capacityOf(limits))));
+      await bench.pass((await untilFull(limiter, "key")) - 1);
+      assert.equal(await untilFull(limiter, "key"), 1);
+      await bench.pass(1);
+      const { limits: figures } = await limiter.peek("key");
+      assert.deepEqual(
+        figures.map(({ used }) => used),
+        limits.map(() => 0),
+      );
+    }),
+);
+
+export const liveFullAtReset: BackendPromise = promise("a caller who sleeps resetAfter finds the bucket full", "any", async (bench) => {
+  const limiter = bench.limiter({ rate: 7001, period: 1, burst: 100 });
+  await limiter.charge("key", 150);
+  await bench.pass(await untilFull(limiter, "key"));
+  assert.equal((await limiter.check("key", { cost: 100 })).allowed, true);
+});
+
+/** Milliseconds until every limit is full. */
+async function untilFull(limiter: RateLimiter, key: string): Promise<number> {
+  const { limits } = await limiter.peek(key);
+  return Math.round(Math.max(...limits.map(({ resetAfter }) => resetAfter)) * 1000);
+}

@@ -1,0 +1,146 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import type { RateLimiter } from "@ratelimit/core";
+import fc from "fast-check";
+import { slow } from "./arbitraries.ts";
+import { always } from "./property.ts";
+import { type BackendPromise, promise, unusedName } from "./subject.ts";
+
+const long = "k".repeat(1025);
+
+/** Every one of them is a key of its own. */
+const strange: readonly string[] = [
+  " ",
+  "a",
+  "A",
+  "a ",
+  "\0",
+  "a\0",
+  "a\0b",
+  "\r\nFLUSHALL\r\n",
+  "{a}",
+  "{a}b",
+  "a}{b",
+  "{",
+  "{}",
+  "%",
+  "%7B",
+  "%257B",
+  "%s%n",
+  "*",
+  "a:b",
+  "a:b:c",
+  ":",
+  "|",
+  "0",
+  "-1",
+  "__proto__",
+  "constructor",
+  "prototype",
+  "toString",
+  "hasOwnProperty",
+  "\uD800",
+  "\uD800x",
+  "\uDC00",
+  "\uDFFF\uD800",
+  "%uD800",
+  "\uFFFD",
+  "🙂",
+  "\u00e9",
+  "e\u0301",
+  "ﬀ",
+  "ff",
+  "ß",
+  "SS",
+  "k".repeat(1024),
+  long,
+  `${long}k`,
+  `${"k".repeat(1024)}l`,
+  `\uD800${long}`,
+  `\uDC00${long}`,
+  `%sha256:${digest(long, "utf16le")}`,
+  `%sha256:${digest(long, "utf8")}`,
+  "%sha256:",
+  "m".repeat(10_000_000),
+  `${"m".repeat(9_999_999)}n`,
+];
+
+/** Any UTF-16 units, well-formed or not, and many that are special somewhere. */
+const unit = fc.oneof(fc.nat(0xffff), fc.constantFrom(...[..."%:{}| \0\r\na"].map((c) => c.charCodeAt(0)), 0xd800, 0xdc00, 0xfffd));
+const text = fc.array(unit, { minLength: 1, maxLength: 6 }).map((units) => String.fromCharCode(...units));
+const texts = fc.uniqueArray(text, { minLength: 2, maxLength: 12 });
+
+export const strangeKeys: BackendPromise = promise("every key is a bucket of its own, however strange", "any", async (bench) => {
+  const limiter = bench.limiter(slow(3));
+  for (const key of strange) assert.equal((await limiter.check(key)).remaining, 2, `${show(key)} shares a bucket with a key before it`);
+  for (const key of strange) assert.equal((await limiter.check(key, { cost: 2 })).allowed, true, `${show(key)} was not kept`);
+  for (const key of strange) assert.equal((await limiter.check(key)).allowed, false, `${show(key)} was not kept`);
+  await limiter.reset("\uD800");
+  assert.deepEqual(await remainingOf(limiter, ["\uD800", "\uDC00", "\uFFFD"]), [3, 0, 0]);
+});
+
+export const anyKeys: BackendPromise = promise("so are any texts", "any", (bench) =>
+  always(texts, async (keys) => {
+    const limiter = bench.limiter(slow(keys.length + 1));
+    for (const [i, key] of keys.entries()) await limiter.check(key, { cost: i + 1 });
+    assert.deepEqual(
+      await remainingOf(limiter, keys),
+      keys.map((_, i) => keys.length - i),
+    );
+  }),
+);
+
+export const anyNames: BackendPromise = promise(
+  "limiters of different names share no bucket, whatever their names and keys",
+  "any",
+  (bench) =>
+    always(fc.tuple(texts, text), async ([names, key]) => {
+      const limiters = names.map((name) => bench.limiter(slow(names.length + 1), name));
+      for (const limiter of limiters) await limiter.reset(key);
+      for (const [i, limiter] of limiters.entries()) await limiter.check(key, { cost: i + 1 });
+      for (const [i, limiter] of limiters.entries()) {
+        assert.equal((await limiter.peek(key)).remaining, names.length - i);
+        await limiter.close();
+      }
+    }),
+);
+
+export const joinedNames: BackendPromise = promise("no key reaches into a limiter of another name", "any", async (bench) => {
+  const name = unusedName();
+  const pairs = [
+    [`${name}`, "a:b:c"],
+    [`${name}:a`, "b:c"],
+    [`${name}:a:b`, "c"],
+    [`${name}%3Aa`, "b:c"],
+    [`{${name}}`, "c"],
+    [`${name}:`, "c"],
+    [`${name}`, ":c"],
+    [`${name} `, "c"],
+  ] as const;
+  for (const [name, key] of pairs) {
+    const limiter = bench.limiter(slow(3), name);
+    assert.equal((await limiter.check(key)).remaining, 2, `${name} and ${key}`);
+    await limiter.close();
+  }
+});
+
+export const sharedNames: BackendPromise = promise("limiters of one name share their buckets", "any", async (bench) => {
+  const name = unusedName();
+  const [one, other] = [bench.limiter(slow(3), name), bench.limiter(slow(3), name)];
+  await one.check("key", { cost: 2 });
+  assert.equal((await other.check("key")).remaining, 0);
+});
+
+async function remainingOf(limiter: RateLimiter, keys: readonly string[]): Promise<number[]> {
+  const remaining: number[] = [];
+  for (const key of keys) remaining.push((await limiter.peek(key)).remaining);
+  return remaining;
+}
+
+function digest(text: string, encoding: "utf8" | "utf16le"): string {
+  return createHash("sha256").update(Buffer.from(text, encoding)).digest("hex");
+}
+
+function show(key: string): string {
+  return key.length > 40 ? `a key of ${key.length} units that begins with ${JSON.stringify(key.slice(0, 10))}` : JSON.stringify(key);
+}

@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import type { RateLimiter, RateLimitResult } from "@ratelimit/core";
+import fc from "fast-check";
+import { anyLimits, capacityOf, policyOf } from "./arbitraries.ts";
+import { type Expected, type LimitSpec, Oracle } from "./oracle.ts";
+import { always } from "./property.ts";
+import { type BackendPromise, type Bench, promise } from "./subject.ts";
+
+/** Tokens as quarters of what the policy can admit at once, and some more. */
+interface Amount {
+  readonly quarters: number;
+  readonly more: number;
+}
+
+type Step =
+  | { readonly do: "take" | "peek" | "refund" | "charge"; readonly amount: Amount }
+  | { readonly do: "pass"; readonly ms: number }
+  | { readonly do: "step back"; readonly ms: number }
+  /** To the moment that the last answer named, or a millisecond beside it. */
+  | { readonly do: "pass until"; readonly what: "retryMs" | "resetMs"; readonly off: -1 | 0 | 1 }
+  | { readonly do: "change policy"; readonly to: number }
+  | { readonly do: "reset" };
+
+const amount = fc.record({ quarters: fc.nat(9), more: fc.nat(3) });
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ do: fc.constantFrom("take", "take", "take", "peek", "refund", "charge"), amount }) },
+  { weight: 3, arbitrary: fc.record({ do: fc.constant("pass"), ms: fc.oneof(fc.nat(3), fc.nat(2000)) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("pass until"),
+      what: fc.constantFrom("retryMs", "resetMs"),
+      off: fc.constantFrom(-1, 0, 1),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("step back"), ms: fc.oneof(fc.nat(3), fc.nat(5000)) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("change policy"), to: fc.nat(3) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant("reset") }) },
+) as fc.Arbitrary<Step>;
+
+const trace = fc.record({
+  policies: fc.array(anyLimits, { minLength: 1, maxLength: 4 }),
+  steps: fc.array(step, { minLength: 1, maxLength: 40 }),
+});
+
+/**
+ * Several limits, costs, refunds, charges, resets, a clock that steps back, and limits that are reordered, added, removed,
+ * renamed and changed on the way.
+ */
+export const oracleEquality: BackendPromise = promise("every answer equals a rational oracle", "standing", (bench) =>
+  always(trace, ({ policies, steps }) => followed(bench, policies, steps), 150),
+);
+
+async function followed(bench: Bench, policies: readonly LimitSpec[][], steps: readonly Step[]): Promise<void> {
+  let limits = policies[0] as LimitSpec[];
+  const limiter = bench.limiter(policyOf(limits));
+  const oracle = new Oracle();
+  let last: Expected = oracle.peek(limits, 1);
+  const pass = async (ms: number): Promise<void> => {
+    await bench.pass(ms);
+    oracle.advance(ms);
+  };
+  for (const step of steps) {
+    if (step.do === "pass") await pass(step.ms);
+    else if (step.do === "pass until") await pass(Math.max(0, finiteOr(last.tightest[step.what], 1) + step.off));
+    else if (step.do === "step back") await pass(oracle.isStale ? 0 : -step.ms);
+    else if (step.do === "reset") {
+      await limiter.reset("key");
+      oracle.reset();
+    } else if (step.do === "change policy") {
+      limits = policies[step.to % policies.length] as LimitSpec[];
+      limiter.update(policyOf(limits));
+    } else {
+      last = await compared(limiter, oracle, limits, step.do, tokensOf(step.amount, limits));
+    }
+  }
+}
+
+async function compared(
+  limiter: RateLimiter,
+  oracle: Oracle,
+  limits: readonly LimitSpec[],
+  call: "take" | "peek" | "refund" | "charge",
+  tokens: number,
+): Promise<Expected> {
+  // To charge nothing may rewrite a bucket or not.
+  const some = Math.max(1, tokens);
+  if (call === "take") return equal(await limiter.check("key", { cost: tokens }), oracle.take(limits, tokens), `take ${tokens}`);
+  if (call === "peek") return equal(await limiter.peek("key", { cost: tokens }), oracle.peek(limits, tokens), `peek ${tokens}`);
+  if (call === "refund") return equal(await limiter.refund("key", some), oracle.adjust(limits, -some), `refund ${some}`);
+  const charged = await limiter.charge("key", some);
+  const expected = equal(charged, oracle.adjust(limits, some), `charge ${some}`);
+  assert.equal(charged.uncharged, expected.uncharged, `uncharged of charge ${some}`);
+  return expected;
+}
+
+function equal(result: RateLimitResult, expected: Expected, call: string): Expected {
+  const figures = {
+    allowed: result.allowed,
+    tightest: result.tightest,
+    remaining: result.remaining,
+    retryAfter: result.retryAfter,
+    resetAfter: result.resetAfter,
+    limits: result.limits.map(({ name, remaining, retryAfter, resetAfter, used }) => ({ name, remaining, retryAfter, resetAfter, used })),
+  };
+  const { allowed, tightest, limits } = expected;
+  assert.deepEqual(
+    figures,
+    {
+      allowed,
+      tightest: tightest.name,
+      remaining: tightest.remaining,
+      retryAfter: tightest.retryMs / 1000,
+      resetAfter: tightest.resetMs / 1000,
+      limits: limits.map(({ name, remaining, retryMs, resetMs, used }) => ({
+        name,
+        remaining,
+        retryAfter: retryMs / 1000,
+        resetAfter: resetMs / 1000,
+        used,
+      })),
+    },
+    `the answer to ${call}`,
+  );
+  return expected;
+}
+
+/** Nine quarters and more are as many tokens as there can be: no bucket holds them. */
+function tokensOf({ quarters, more }: Amount, limits: readonly LimitSpec[]): number {
+  return quarters === 9 && more === 3 ? Number.MAX_SAFE_INTEGER : Math.floor((quarters * capacityOf(limits)) / 4) + more;
+}
+
+function finiteOr(ms: number, otherwise: number): number {
+  return Number.isFinite(ms) ? ms : otherwise;
+}

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { policyOf } from "./arbitraries.ts";
+import type { LimitSpec } from "./oracle.ts";
+import { type BackendPromise, promise } from "./subject.ts";
+
+const [day, hour] = [86_400_000, 3_600_000];
+const a: LimitSpec = { name: "a", rate: 1, periodMs: day, burst: 10 };
+const b: LimitSpec = { name: "b", rate: 1, periodMs: day, burst: 20 };
+const c: LimitSpec = { name: "c", rate: 1, periodMs: day, burst: 30 };
+
+interface Row {
+  readonly what: string;
+  readonly before: readonly LimitSpec[];
+  readonly spent: number;
+  readonly after: readonly LimitSpec[];
+  /** Whole tokens left of each limit afterwards. */
+  readonly left: readonly number[];
+}
+
+/** A token is a day of all these limits, so the time that is owed tells the tokens that are left. */
+const rows: readonly Row[] = [
+  { what: "the same limit, renamed", before: [a], spent: 4, after: [{ ...a, name: "z" }], left: [6] },
+  { what: "a larger burst", before: [a], spent: 10, after: [{ ...a, burst: 15 }], left: [5] },
+  { what: "a smaller burst", before: [a], spent: 6, after: [{ ...a, burst: 5 }], left: [0] },
+  { what: "a faster rate keeps the time that is owed", before: [a], spent: 4, after: [{ ...a, periodMs: 12 * hour }], left: [2] },
+  { what: "one limit becomes several: it was the first", before: [a], spent: 4, after: [b, a], left: [16, 10] },
+  { what: "several become one of them", before: [a, b], spent: 4, after: [b], left: [16] },
+  { what: "several become one of another name: it is the first", before: [a, b], spent: 4, after: [c], left: [26] },
+  { what: "the order changes", before: [a, b], spent: 4, after: [b, a], left: [16, 6] },
+  { what: "a limit is added", before: [a, b], spent: 4, after: [a, c, b], left: [6, 30, 16] },
+  { what: "a limit is removed", before: [a, b, c], spent: 4, after: [c, a], left: [26, 6] },
+  { what: "all limits are others", before: [a, b], spent: 4, after: [c, { ...c, name: "d" }], left: [30, 30] },
+];
+
+export const policyChange: BackendPromise = promise(
+  "a bucket keeps the time it owes when limits are reordered, added, removed or changed",
+  "any",
+  async (bench) => {
+    for (const { what, before, spent, after, left } of rows) {
+      const limiter = bench.limiter(policyOf(before));
+      await limiter.check("key", { cost: spent });
+      limiter.update(policyOf(after));
+      const seen = (await limiter.peek("key")).limits.map(({ remaining }) => remaining);
+      assert.deepEqual(seen, left, what);
+      // A token or not: what is kept from now on is the new policy's.
+      const { allowed } = await limiter.check("key");
+      const kept = (await limiter.peek("key")).limits.map(({ remaining }) => remaining);
+      assert.deepEqual(kept, allowed ? left.map((tokens) => tokens - 1) : left, `${what}, and a token is taken`);
+    }
+  },
+);
+
+export const loweredLimit: BackendPromise = promise(
+  "a limit that was lowered makes nobody wait for longer than a debt of one burst",
+  "standing",
+  async (bench) => {
+    const limiter = bench.limiter({ rate: 1, period: 1, burst: 1000 });
+    await limiter.check("key", { cost: 1000 });
+    limiter.update({ rate: 1, period: 1, burst: 5 });
+    const { allowed, retryAfter } = await limiter.check("key");
+    assert.deepEqual([allowed, retryAfter], [false, 6]);
+    await bench.pass(5999);
+    assert.equal((await limiter.check("key")).allowed, false);
+    await bench.pass(1);
+    assert.equal((await limiter.check("key")).allowed, true, "the retryAfter of the refusal came true, because the clamp was written");
+  },
+);
+
+export const slack: BackendPromise = promise(
+  "the slack of a limit is exact, and counts as 0 for a limit that drains less in a millisecond",
+  "standing",
+  async (bench) => {
+    // 7 units in a millisecond, 1000 in a token: a token is 142 ms and 6 units of the last.
+    const limiter = bench.limiter({ rate: 7, period: 1, burst: 7 });
+    const used = async (): Promise<number | undefined> => (await limiter.peek("key")).limits[0]?.used;
+    await limiter.check("key");
+    assert.equal(await used(), 1000);
+    await bench.pass(142);
+    assert.equal(await used(), 6);
+    // The slack is 1: kept by 3 units a millisecond, out of the range of 1.
+    limiter.update({ rate: 3, period: 1, burst: 7 });
+    assert.equal(await used(), 2);
+    limiter.update({ rate: 1, period: 1, burst: 7 });
+    assert.equal(await used(), 1);
+  },
+);

@@ -1,0 +1,68 @@
+import { test } from "vitest";
+import { charge, debt, refund } from "./adjustments.ts";
+import { answers } from "./answers.ts";
+import { clampIsKept, clockBack, lookIsNotKept } from "./clock-back.ts";
+import { crowd, nothingLost, sameTick } from "./concurrency.ts";
+import { expiry, fullAtReset, liveFullAtReset } from "./expiry.ts";
+import { anyKeys, anyNames, joinedNames, sharedNames, strangeKeys } from "./keys.ts";
+import { oracleEquality } from "./oracle-equality.ts";
+import { loweredLimit, policyChange, slack } from "./policy-change.ts";
+import { close, reset } from "./resetting.ts";
+import { aboveBurst, liveRetryAfter, retryAfter } from "./retry-after.ts";
+import type { BackendPromise, MakeBackend } from "./subject.ts";
+import { allOrNone, look, monotony, sum } from "./sums.ts";
+import { liveWindowBound, windowBound } from "./window-bound.ts";
+
+/** What every backend promises, in the order of algorithm, keys, concurrency, end of life. */
+export const backendPromises: readonly BackendPromise[] = [
+  answers,
+  oracleEquality,
+  windowBound,
+  liveWindowBound,
+  retryAfter,
+  liveRetryAfter,
+  aboveBurst,
+  sum,
+  monotony,
+  look,
+  allOrNone,
+  expiry,
+  fullAtReset,
+  liveFullAtReset,
+  clockBack,
+  clampIsKept,
+  lookIsNotKept,
+  refund,
+  charge,
+  debt,
+  policyChange,
+  loweredLimit,
+  slack,
+  strangeKeys,
+  anyKeys,
+  anyNames,
+  joinedNames,
+  sharedNames,
+  sameTick,
+  crowd,
+  nothingLost,
+  reset,
+  close,
+];
+
+/**
+ * Registers a test for each promise of a backend.
+ *
+ * With `liveClock` the backend's clock runs by itself, and the promises that need it to stand still are left out: run the suite once
+ * with a clock that the test moves, and once on the live one.
+ *
+ * @example
+ * backendSuite(() => {
+ *   const clock = new ManualClock();
+ *   return { backend: new MemoryBackend({ clock }), clock };
+ * });
+ */
+export function backendSuite(make: MakeBackend, { liveClock = false }: { liveClock?: boolean } = {}): void {
+  const provable = backendPromises.filter(({ clock }) => clock === "any" || !liveClock);
+  for (const promise of provable) test(promise.name, () => promise.holds(make));
+}

@@ -1,0 +1,65 @@
+import assert from "node:assert/strict";
+import type { RateLimitResult } from "@ratelimit/core";
+import fc from "fast-check";
+import { capacityOf, policyOf, slowLimits } from "./arbitraries.ts";
+import { always } from "./property.ts";
+import { type BackendPromise, promise } from "./subject.ts";
+
+const cost = fc.nat(12);
+
+export const sum: BackendPromise = promise("take(a) then take(b) is take(a + b) where that fits", "any", (bench) =>
+  always(fc.tuple(slowLimits, cost, cost), async ([limits, a, b]) => {
+    const limiter = bench.limiter(policyOf(limits));
+    const whole = await limiter.check("whole", { cost: a + b });
+    const parts = [await limiter.check("parts", { cost: a }), await limiter.check("parts", { cost: b })];
+    if (a + b > 0) assert.equal(whole.allowed, a + b <= capacityOf(limits), `take(${a + b}) of ${capacityOf(limits)}`);
+    if (!whole.allowed) return;
+    assert.ok(parts.every(({ allowed }) => allowed));
+    assert.deepEqual(left(await limiter.peek("parts")), left(whole));
+  }),
+);
+
+export const monotony: BackendPromise = promise("more cost never admits more", "any", (bench) =>
+  always(fc.tuple(slowLimits, cost, cost, cost), async ([limits, spent, a, b]) => {
+    const limiter = bench.limiter(policyOf(limits));
+    for (const key of ["little", "much"]) await limiter.check(key, { cost: spent });
+    const little = await limiter.check("little", { cost: Math.min(a, b) });
+    const much = await limiter.check("much", { cost: Math.max(a, b) });
+    assert.ok(little.allowed || !much.allowed, `${Math.max(a, b)} was admitted where ${Math.min(a, b)} was not`);
+  }),
+);
+
+export const look: BackendPromise = promise("a look changes nothing, whatever it asks for", "any", (bench) =>
+  always(fc.tuple(slowLimits, fc.array(fc.tuple(cost, cost), { maxLength: 8 })), async ([limits, takes]) => {
+    const limiter = bench.limiter(policyOf(limits));
+    for (const [cost, asked] of takes) {
+      const peeked = await limiter.peek("watched", { cost: asked });
+      const looked = await limiter.check("watched", { cost: 0 });
+      const [watched, alone] = [await limiter.check("watched", { cost }), await limiter.check("alone", { cost })];
+      assert.deepEqual(left(peeked), left(looked), "peek and a cost of 0 see the same");
+      assert.deepEqual([watched.allowed, left(watched)], [alone.allowed, left(alone)], "the looked-at bucket is like the other");
+    }
+  }),
+);
+
+export const allOrNone: BackendPromise = promise("several limits are taken all or none", "any", (bench) =>
+  always(fc.tuple(slowLimits, fc.array(cost, { maxLength: 12 })), async ([limits, costs]) => {
+    const limiter = bench.limiter(policyOf(limits));
+    let spent = 0;
+    for (const cost of costs) {
+      const result = await limiter.check("key", { cost });
+      const fits = limits.every(({ burst }) => spent + cost <= burst);
+      if (fits) spent += cost;
+      assert.equal(result.allowed, fits, `${cost} more than ${spent}`);
+      assert.deepEqual(
+        left(result),
+        limits.map(({ burst }) => burst - spent),
+      );
+    }
+  }),
+);
+
+/** Whole tokens left of each limit: what a live clock cannot change while a test of slow limits runs. */
+function left({ limits }: RateLimitResult): number[] {
+  return limits.map(({ remaining }) => remaining);
+}

@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { anyLimits, capacityOf, policyOf } from "./arbitraries.ts";
+import type { LimitSpec } from "./oracle.ts";
+import { always } from "./property.ts";
+import { type BackendPromise, type Bench, promise } from "./subject.ts";
+
+/** An admitted call: between which readings of the clock, and how many tokens. */
+interface Admitted {
+  readonly from: number;
+  readonly to: number;
+  readonly cost: number;
+}
+
+const attempts = fc.array(fc.record({ pause: fc.oneof(fc.constant(0), fc.nat(3), fc.nat(300)), cost: fc.nat(6) }), { maxLength: 60 });
+
+export const windowBound: BackendPromise = promise(
+  "in any window of length T at most burst + rate * T / period tokens are admitted",
+  "standing",
+  (bench) =>
+    always(fc.tuple(anyLimits, attempts), async ([limits, attempts]) => {
+      const unit = Math.max(1, Math.floor(capacityOf(limits) / 5));
+      assertBound(limits, await admittedOf(bench, limits, attempts, unit), 0n);
+    }),
+);
+
+export const liveWindowBound: BackendPromise = promise(
+  "so it is for a caller who asks without a pause, by the caller's own clock",
+  "any",
+  async (bench) => {
+    const limits: LimitSpec[] = [
+      { name: "a", rate: 500, periodMs: 1000, burst: 5 },
+      { name: "b", rate: 7, periodMs: 20, burst: 9 },
+    ];
+    const attempts = Array.from({ length: 400 }, (_, i) => ({ pause: i % 40 === 0 ? 1 : 0, cost: 1 + (i % 3) }));
+    // Of the backend's clock the caller sees whole milliseconds only.
+    assertBound(limits, await admittedOf(bench, limits, attempts, 1), bench.stands ? 0n : 1n);
+  },
+);
+
+async function admittedOf(
+  bench: Bench,
+  limits: readonly LimitSpec[],
+  attempts: readonly { pause: number; cost: number }[],
+  unit: number,
+): Promise<Admitted[]> {
+  const limiter = bench.limiter(policyOf(limits));
+  const admitted: Admitted[] = [];
+  for (const { pause, cost } of attempts) {
+    if (pause > 0) await bench.pass(pause);
+    const from = Math.floor(bench.now());
+    const { allowed } = await limiter.check("key", { cost: cost * unit });
+    if (allowed) admitted.push({ from, to: Math.ceil(bench.now()), cost: cost * unit });
+  }
+  return admitted;
+}
+
+function assertBound(limits: readonly LimitSpec[], admitted: readonly Admitted[], grainMs: bigint): void {
+  for (const [i, first] of admitted.entries()) {
+    let tokens = 0n;
+    for (const { to, cost } of admitted.slice(i)) {
+      tokens += BigInt(cost);
+      const windowMs = BigInt(to - first.from) + grainMs;
+      for (const { name, rate, periodMs, burst } of limits)
+        assert.ok(
+          tokens * BigInt(periodMs) <= BigInt(burst) * BigInt(periodMs) + BigInt(rate) * windowMs,
+          `limit ${name} (${rate} per ${periodMs} ms, burst ${burst}) admitted ${tokens} in ${windowMs} ms`,
+        );
+    }
+  }
+}
