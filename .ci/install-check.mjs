@@ -20,6 +20,8 @@ const rows = [
   { folder: "backend-memory", ours: ["core"], others: [] },
   { folder: "backend-redis", ours: ["core"], others: [] },
   { folder: "express", ours: ["backend-memory", "core"], others: [] },
+  { folder: "fastify", ours: ["backend-memory", "core"], others: ["fastify-plugin"] },
+  { folder: "koa", ours: ["backend-memory", "core"], others: [] },
 ];
 
 // Nobody gets one of these who did not ask for it: they come as a peer or not at all.
