@@ -12,17 +12,36 @@ export const redisUrlRule: Rule = {
 };
 
 function isRedisUrl(value: unknown): boolean {
-  if (typeof value !== "string" || !URL.canParse(value)) return false;
-  const { protocol, hostname, pathname, search, hash } = new URL(value);
+  if (typeof value !== "string" || /\s/.test(value) || !URL.canParse(value)) return false;
+  const { protocol, username, password, hostname, port, pathname, search, hash } = new URL(value);
   return (
-    /^rediss?:$/.test(protocol) && hostname !== "" && /^\/?\d{0,9}$/.test(pathname) && /^(\?family=[046])?$/.test(search) && hash === ""
+    /^rediss?:$/.test(protocol) &&
+    isEncoded(username) &&
+    isEncoded(password) &&
+    hostname !== "" &&
+    port !== "0" &&
+    /^\/?\d{0,9}$/.test(pathname) &&
+    /^(\?family=[046])?$/.test(search) &&
+    hash === ""
   );
 }
 
-/** Without all that may be secret: what stands before the last `@`, and the query. */
+function isEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** Without all that may be secret: what stands before the last `@`, the query, and after a `:` all that is no port. */
 function masked(value: unknown): unknown {
   if (typeof value !== "string") return value;
   const [, scheme = "", rest = ""] = /^([a-z+]*:\/\/)?(.*)$/is.exec(value) as RegExpExecArray;
-  const host = rest.slice(rest.lastIndexOf("@") + 1).replace(/\?.*$/s, "?…");
+  const host = rest
+    .slice(rest.lastIndexOf("@") + 1)
+    .replace(/\?.*$/s, "?…")
+    .replace(/^:.*|(?<!\[[^\]]*):(?!\d{1,5}(?:[/?]|$)).*$/s, ":***");
   return `${scheme}${rest.includes("@") ? "***@" : ""}${host}`;
 }
