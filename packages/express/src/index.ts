@@ -102,5 +102,6 @@ function describe(req: Request): HttpRequest {
     socketAddress: req.socket.remoteAddress,
     header: (name) => req.get(name),
     responseHeader: (name) => req.res?.get(name),
+    proxyDoubt: () => (req.app.get("trust proxy") === true ? "RATELIMIT_EXPRESS_TRUST_PROXY" : undefined),
   };
 }

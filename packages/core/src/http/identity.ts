@@ -6,6 +6,7 @@ import { warnOnce } from "../warn.ts";
 import { identityOf, parseAddress } from "./address.ts";
 import { andThen } from "./and-then.ts";
 import { type Trust, trusting, walk } from "./client-ip.ts";
+import { proxyWatch } from "./proxies.ts";
 import type { HttpRequest } from "./request.ts";
 
 /** Whose bucket a request takes from: the kind of key in front, so that an address never meets a user of the same text. */
@@ -32,7 +33,9 @@ export interface AddressOptions {
 /** By the client's address. */
 export function byAddress({ trust, ipv6Prefix }: AddressOptions): (http: HttpRequest) => Identity {
   const trusts = trust === undefined ? undefined : trusting(trust);
+  const watch = trust === undefined ? proxyWatch() : undefined;
   return (http) => {
+    watch?.(http);
     const client = trusts
       ? walk(http.socketAddress, http.header("x-forwarded-for"), trusts)
       : (parseAddress(http.ip) ?? parseAddress(http.socketAddress));

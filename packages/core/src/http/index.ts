@@ -1,4 +1,6 @@
+export { type Awaitable, isPromise } from "../backend.ts";
 export { exposedHeaders, type HeaderMode, rateLimitHeaders } from "../headers.ts";
+export { warnOnce } from "../warn.ts";
 export { andThen } from "./and-then.ts";
 export { clientIp, type Trust } from "./client-ip.ts";
 export type { RequestRateLimit } from "./decisions.ts";
@@ -6,5 +8,6 @@ export { createApiKeyGuard, createGuard, createUserGuard } from "./guard.ts";
 export type { Anonymous } from "./identity.ts";
 export type { Guard } from "./judge.ts";
 export type { LimitByApiKeyOptions, LimitByUserOptions, RateLimitOptions } from "./options.ts";
+export type { ProxyDoubt } from "./proxies.ts";
 export type { HttpRequest } from "./request.ts";
 export { clientClosed, type Verdict } from "./verdict.ts";

@@ -1,3 +1,5 @@
+import type { ProxyDoubt } from "./proxies.ts";
+
 /** A request as the guard sees it, whatever the framework. */
 export interface HttpRequest {
   readonly method: string;
@@ -10,4 +12,6 @@ export interface HttpRequest {
   header(name: string): string | undefined;
   /** A field of the response, as it is set so far. */
   responseHeader(name: string): string | undefined;
+  /** What is doubtful about the framework's proxy setting. */
+  proxyDoubt?(): ProxyDoubt | undefined;
 }
