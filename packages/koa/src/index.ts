@@ -1,0 +1,108 @@
+import { sharedMemoryBackend } from "@ratelimit/backend-memory";
+import {
+  clientClosed,
+  createApiKeyGuard,
+  createGuard,
+  createUserGuard,
+  type Guard,
+  type HttpRequest,
+  type LimitByApiKeyOptions,
+  type LimitByUserOptions,
+  type RateLimitOptions,
+  type RequestRateLimit,
+} from "@ratelimit/core/http";
+import type { Context, DefaultState, Middleware, Next } from "koa";
+
+/** What a limiter leaves in `ctx.state`. */
+export interface RateLimitState {
+  /** The tightest decision of the limiters that this request has passed. */
+  rateLimit?: RequestRateLimit;
+}
+
+type Framework = [next: Next];
+
+/** What {@link rateLimit} takes. */
+export type KoaRateLimitOptions = RateLimitOptions<Context, Framework>;
+/** What {@link limitByUser} takes. */
+export type KoaLimitByUserOptions = LimitByUserOptions<Context, Framework>;
+/** What {@link limitByApiKey} takes. */
+export type KoaLimitByApiKeyOptions = LimitByApiKeyOptions<Context, Framework>;
+
+/**
+ * Limits requests by the client's address, or by `key`; a refusal is a 429 with `Retry-After`.
+ *
+ * One middleware is one budget, wherever it is mounted. The decision is at `ctx.state.rateLimit`.
+ *
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY that tells every problem at once.
+ * @example
+ * app.use(rateLimit({ rate: 100, period: "1m", excludePaths: ["/health"] }));
+ * router.get("/api/public", rateLimit({ rate: 10, period: 60 }), (ctx) => { ctx.body = { status: "ok" }; });
+ */
+export function rateLimit<S = DefaultState>(options: KoaRateLimitOptions): Middleware<S & RateLimitState> {
+  return middleware(createGuard(options, describe, sharedMemoryBackend), options.onLimited);
+}
+
+/**
+ * Limits requests by `ctx.state.user`: its `id`, else its `sub`. Mount it behind authentication.
+ *
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY that tells every problem at once.
+ * @example
+ * router.get("/api/user", authenticate, limitByUser({ rate: 100, period: 60 }), handler);
+ */
+export function limitByUser<S = DefaultState>(options: KoaLimitByUserOptions): Middleware<S & RateLimitState> {
+  return middleware(createUserGuard(options, describe, userOf, sharedMemoryBackend), options.onLimited);
+}
+
+/**
+ * Limits requests by their API key (`X-API-Key`, or `header`), of which only a digest is stored.
+ * An unchecked key is whatever a client types: pass `valid`, or put a limit by address in front.
+ *
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY that tells every problem at once.
+ * @example
+ * router.get("/api/partner", limitByApiKey({ rate: 1000, period: "1h", valid: (key) => partners.has(key) }), handler);
+ */
+export function limitByApiKey<S = DefaultState>(options: KoaLimitByApiKeyOptions): Middleware<S & RateLimitState> {
+  return middleware(createApiKeyGuard(options, describe, sharedMemoryBackend), options.onLimited);
+}
+
+function middleware<S>(guard: Guard<Context>, onLimited: KoaRateLimitOptions["onLimited"]): Middleware<S & RateLimitState> {
+  return async function rateLimit(context, next) {
+    const ctx = context as unknown as Context;
+    const verdict = await guard(ctx);
+    if (verdict.kind === "skip") return next();
+    ctx.state["rateLimit"] = verdict.result;
+    if (ctx.headerSent) return next();
+    ctx.set(verdict.headers);
+    if (verdict.kind === "refuse") {
+      ctx.status = verdict.status;
+      if (onLimited) return onLimited(verdict.result, ctx, next);
+      ctx.body = verdict.body;
+      return;
+    }
+    const { settle } = verdict;
+    if (settle) ctx.res.once("close", () => settle(ctx.res.writableFinished ? ctx.status : clientClosed));
+    try {
+      return await next();
+    } catch (error) {
+      // Koa answers an error with the headers that the error carries, and drops all others.
+      if (error instanceof Error) Object.assign(error, { headers: { ...verdict.headers, ...(error as { headers?: object }).headers } });
+      throw error;
+    }
+  };
+}
+
+function userOf(ctx: Context): unknown {
+  return ctx.state["user"];
+}
+
+function describe(ctx: Context): HttpRequest {
+  return {
+    method: ctx.method,
+    url: ctx.originalUrl,
+    ip: ctx.ip,
+    socketAddress: ctx.req.socket.remoteAddress,
+    header: (name) => ctx.get(name) || undefined,
+    responseHeader: (name) => ctx.response.get(name) || undefined,
+    proxyDoubt: () => (ctx.app.proxy && !ctx.app.maxIpsCount ? "RATELIMIT_KOA_PROXY" : undefined),
+  };
+}
