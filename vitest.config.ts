@@ -8,7 +8,10 @@ const conditions = ["@ratelimit/source", ...defaultServerConditions];
 const projects: { root: string; globalSetup?: string }[] = [
   { root: "packages/core" },
   { root: "packages/backend-memory" },
+  { root: "packages/backend-redis", globalSetup: "@ratelimit/testbed/setup" },
   { root: "packages/express" },
+  { root: "packages/fastify" },
+  { root: "packages/koa" },
   { root: "packages/conformance" },
   { root: "apps/demo" },
 ];

@@ -1,0 +1,164 @@
+import { sharedMemoryBackend } from "@ratelimit/backend-memory";
+import { checkOptions, type Rules } from "@ratelimit/core";
+import {
+  createApiKeyGuard,
+  createGuard,
+  createUserGuard,
+  type HttpRequest,
+  type LimitByApiKeyOptions,
+  type LimitByUserOptions,
+  type RateLimitOptions,
+  type RequestRateLimit,
+} from "@ratelimit/core/http";
+import type { FastifyPluginAsync, FastifyPluginOptions, FastifyReply, FastifyRequest } from "fastify";
+import fp from "fastify-plugin";
+import { Routes } from "./routes.ts";
+import { type Hook, hookThrough, replyTo, type Step } from "./steps.ts";
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** The tightest decision of the limiters that this request has passed; null where there was none. */
+    rateLimit: RequestRateLimit | null;
+  }
+  interface FastifyContextConfig {
+    /** Replaces the plugin's limit; an array adds to it, `false` lifts it. */
+    rateLimit?: false | RouteRateLimit | readonly RouteRateLimit[];
+  }
+}
+
+/** When a limit is asked: before the body is read, or in a preHandler, behind authentication. */
+interface HookOption {
+  hook?: Hook | undefined;
+}
+
+type Framework = [reply: FastifyReply];
+
+/** What the plugin and a route's `config.rateLimit` take; `hook` is `"onRequest"`. */
+export type FastifyRateLimitOptions = RateLimitOptions<FastifyRequest, Framework> & HookOption;
+/** What {@link limitByUser} takes; `hook` is `"preHandler"`, behind the route's own. */
+export type FastifyLimitByUserOptions = LimitByUserOptions<FastifyRequest, Framework> & HookOption;
+/** What {@link limitByApiKey} takes; `hook` is `"onRequest"`. */
+export type FastifyLimitByApiKeyOptions = LimitByApiKeyOptions<FastifyRequest, Framework> & HookOption;
+/** The limit of a route: options, or what {@link limitByUser} and {@link limitByApiKey} return. */
+export type RouteRateLimit = FastifyRateLimitOptions | ((route: string) => Step);
+
+const hookRules: Rules = {
+  hook: { expects: '"onRequest" or "preHandler"', accepts: (value) => value === "onRequest" || value === "preHandler" },
+};
+
+const plugin: FastifyPluginAsync<FastifyRateLimitOptions | Record<never, never>> = async (fastify, options) => {
+  if (!fastify.hasRequestDecorator("rateLimit")) fastify.decorateRequest("rateLimit", null);
+  const {
+    prefix: _prefix,
+    logLevel: _level,
+    logSerializers: _serializers,
+    ...given
+  } = options as FastifyRateLimitOptions & FastifyPluginOptions;
+  const own = Object.keys(given).length === 0 ? [] : [compile(given)];
+  const routes = Routes.of(fastify.server, compile);
+  fastify.addHook("onRoute", (route) => {
+    const late = routes.declare(route).filter(({ hook }) => hook === "preHandler");
+    if (late.length > 0) route.preHandler = [route.preHandler ?? [], hookThrough(() => late)].flat();
+  });
+  for (const hook of ["onRequest", "preHandler"] as const)
+    fastify.addHook(
+      hook,
+      hookThrough((request) => stepsFor(request, routes, own, hook)),
+    );
+};
+
+/**
+ * Limits every route of the scope it is registered in, before or after them, by the client's address or by `key`.
+ * A route's `config.rateLimit` replaces the limit, an array adds to it, `false` lifts it. Without options it only enables those.
+ *
+ * A refusal is a 429 with `Retry-After`; the decision is at `request.rateLimit`.
+ *
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY that tells every problem at once.
+ * @example
+ * await fastify.register(rateLimit, { rate: 100, period: "1m", excludePaths: ["/health"] });
+ * fastify.get("/api/public", { config: { rateLimit: { rate: 10, period: 60 } } }, async () => ({ status: "ok" }));
+ */
+export const rateLimit: FastifyPluginAsync<FastifyRateLimitOptions | Record<never, never>> = fp(plugin, {
+  fastify: "5.x",
+  name: "@ratelimit/fastify",
+});
+
+export default rateLimit;
+
+/**
+ * A route's limit by `request.user`: its `id`, else its `sub`. It runs behind the route's own preHandlers.
+ *
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY when the route is declared.
+ * @example
+ * fastify.get("/api/user", { preHandler: authenticate, config: { rateLimit: limitByUser({ rate: 100, period: 60 }) } }, handler);
+ */
+export function limitByUser({ hook = "preHandler", ...options }: FastifyLimitByUserOptions): (route: string) => Step {
+  return (route) => ({
+    hook,
+    onLimited: options.onLimited,
+    guard: createUserGuard(named(options, route), describe, userOf, sharedMemoryBackend),
+  });
+}
+
+/**
+ * A route's limit by API key (`X-API-Key`, or `header`), of which only a digest is stored.
+ * An unchecked key is whatever a client types: pass `valid`, or keep a limit by address too, in an array.
+ *
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY when the route is declared.
+ * @example
+ * fastify.get("/api/partner", { config: { rateLimit: limitByApiKey({ rate: 1000, period: "1h" }) } }, handler);
+ */
+export function limitByApiKey({ hook = "onRequest", ...options }: FastifyLimitByApiKeyOptions): (route: string) => Step {
+  return (route) => ({
+    hook,
+    onLimited: options.onLimited,
+    guard: createApiKeyGuard(named(options, route), describe, sharedMemoryBackend),
+  });
+}
+
+function compile(limit: RouteRateLimit, route?: string): Step {
+  if (typeof limit === "function") return limit(route as string);
+  const { hook, ...options } = limit ?? {};
+  return step(hook ?? "onRequest", options.onLimited, createGuard(named(options, route), describe, sharedMemoryBackend));
+}
+
+function step(hook: Hook, onLimited: Step["onLimited"], guard: Step["guard"]): Step {
+  checkOptions("options", { hook }, hookRules);
+  return { hook, onLimited, guard };
+}
+
+/** A policy of a route has the route as its name, so that every process means the same bucket. */
+function named<O extends { name?: string | undefined; limiter?: unknown }>(options: O, route: string | undefined): O {
+  return route === undefined || options.limiter !== undefined || options.name !== undefined ? options : { ...options, name: route };
+}
+
+function stepsFor({ routeOptions: { config } }: FastifyRequest, routes: Routes, own: readonly Step[], hook: Hook): readonly Step[] {
+  const limits = config?.rateLimit;
+  const steps = limits === undefined ? own : [...(Array.isArray(limits) ? own : []), ...routes.find(config)];
+  return steps.filter((step) => step.hook === hook);
+}
+
+function userOf(request: FastifyRequest): unknown {
+  return (request as { user?: unknown }).user;
+}
+
+function describe(request: FastifyRequest): HttpRequest {
+  return {
+    method: request.method,
+    url: request.originalUrl,
+    ip: request.ip,
+    socketAddress: request.socket.remoteAddress,
+    header: (name) => request.headers[name.toLowerCase()] as string | undefined,
+    responseHeader: (name) => replyTo(request)?.getHeader(name)?.toString(),
+    proxyDoubt: () => (typeof trustProxyOf(request.server) === "number" ? "RATELIMIT_FASTIFY_TRUST_PROXY" : undefined),
+  };
+}
+
+/** Fastify keeps its options behind a symbol of its own; `initialConfig` leaves this one out. */
+function trustProxyOf(scope: object | null): unknown {
+  if (scope === null) return undefined;
+  const options = Object.getOwnPropertySymbols(scope).find(({ description }) => description === "fastify.options");
+  return options === undefined
+    ? trustProxyOf(Object.getPrototypeOf(scope))
+    : (scope as Record<symbol, { trustProxy?: unknown }>)[options]?.trustProxy;
+}

@@ -1,0 +1,64 @@
+import { warnOnce } from "@ratelimit/core/http";
+import type { FastifyContextConfig, RouteOptions } from "fastify";
+import type { RouteRateLimit } from "./index.ts";
+import type { Step } from "./steps.ts";
+
+type Compile = (limit: RouteRateLimit, route: string) => Step;
+
+/** The limits of an app's routes. Each is compiled once, whichever scope of the app asks, and has the route as its name. */
+export class Routes {
+  static readonly #ofApp = new WeakMap<object, Routes>();
+  readonly #compile: Compile;
+  readonly #steps = new Map<string, Map<RouteRateLimit, Step>>();
+  readonly #declared = new Set<string>();
+
+  private constructor(compile: Compile) {
+    this.#compile = compile;
+  }
+
+  /** `server`: the one thing that all scopes of an app have in common. */
+  static of(server: object, compile: Compile): Routes {
+    const routes = Routes.#ofApp.get(server) ?? new Routes(compile);
+    Routes.#ofApp.set(server, routes);
+    return routes;
+  }
+
+  /** Reads a route as it is declared, so that mistakes are told there. */
+  declare({ method, url, config }: RouteOptions): readonly Step[] {
+    const route = nameOf(method, url);
+    this.#declared.add(route);
+    return this.#stepsOf(route, config?.rateLimit);
+  }
+
+  /** The limits of a route by its configuration. */
+  find(config: Partial<FastifyContextConfig> & { method?: string | string[]; url?: string }): readonly Step[] {
+    const { method = "", url = "", rateLimit } = config;
+    const route = nameOf(method, url);
+    const steps = this.#stepsOf(route, rateLimit);
+    if (this.#declared.has(route)) return steps.filter(({ hook }) => hook === "onRequest");
+    if (steps.some(({ hook }) => hook === "preHandler"))
+      warnOnce(
+        "RATELIMIT_ROUTE_BEFORE_PLUGIN",
+        `${route} was declared before @ratelimit/fastify was registered, so its limit runs before the route's own preHandlers; register the plugin first`,
+      );
+    return steps;
+  }
+
+  #stepsOf(route: string, limits: FastifyContextConfig["rateLimit"]): readonly Step[] {
+    return limits === undefined || limits === false ? [] : [limits].flat().map((limit) => this.#step(route, limit as RouteRateLimit));
+  }
+
+  #step(route: string, limit: RouteRateLimit): Step {
+    const known = this.#steps.get(route) ?? new Map<RouteRateLimit, Step>();
+    this.#steps.set(route, known);
+    const step = known.get(limit) ?? this.#compile(limit, route);
+    known.set(limit, step);
+    return step;
+  }
+}
+
+/** A route and the HEAD route that Fastify adds to it are one. */
+function nameOf(method: string | readonly string[], url: string): string {
+  const methods = [method].flat().map((name) => (name === "HEAD" ? "GET" : name));
+  return `${[...new Set(methods)].join("|")} ${url}`;
+}

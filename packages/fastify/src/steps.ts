@@ -1,0 +1,66 @@
+import { type Awaitable, andThen, clientClosed, type Guard, isPromise, type RequestRateLimit, type Verdict } from "@ratelimit/core/http";
+import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from "fastify";
+
+/** When a limit is asked. */
+export type Hook = "onRequest" | "preHandler";
+
+/** One limit on the way of a request. */
+export interface Step {
+  readonly guard: Guard<FastifyRequest>;
+  readonly hook: Hook;
+  readonly onLimited?: ((result: RequestRateLimit, request: FastifyRequest, reply: FastifyReply) => unknown) | undefined;
+}
+
+type HookFunction = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void;
+
+const replies = new WeakMap<FastifyRequest, FastifyReply>();
+
+/** The reply to a request that is being judged. */
+export function replyTo(request: FastifyRequest): FastifyReply | undefined {
+  return replies.get(request);
+}
+
+/** A hook that takes a request through the steps that `choose` names, one after the other, until one refuses. */
+export function hookThrough(choose: (request: FastifyRequest) => readonly Step[]): HookFunction {
+  return function rateLimit(request, reply, done) {
+    replies.set(request, reply);
+    const through = andThen(walk(choose(request), 0, request, reply), (passed) => {
+      if (passed) done();
+    });
+    if (isPromise(through)) through.catch(done);
+  };
+}
+
+function walk(steps: readonly Step[], from: number, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {
+  const step = steps[from];
+  if (step === undefined) return true;
+  return andThen(step.guard(request), (verdict) => (apply(verdict, step, request, reply) ? walk(steps, from + 1, request, reply) : false));
+}
+
+/** Whether the request goes on. */
+function apply(verdict: Verdict, { onLimited }: Step, request: FastifyRequest, reply: FastifyReply): boolean {
+  if (verdict.kind === "skip") return true;
+  request.rateLimit = verdict.result;
+  if (reply.sent) return false;
+  reply.headers(verdict.headers);
+  if (verdict.kind === "refuse") {
+    reply.code(verdict.status);
+    // Fastify adds a charset to the type of a string.
+    if (onLimited === undefined) reply.send(Buffer.from(verdict.body));
+    else void answer(onLimited(verdict.result, request, reply), reply);
+    return false;
+  }
+  const { settle } = verdict;
+  if (settle) reply.raw.once("close", () => settle(reply.raw.writableFinished ? reply.statusCode : clientClosed));
+  return true;
+}
+
+/** As in a handler of Fastify's, what is returned is sent. */
+async function answer(returned: unknown, reply: FastifyReply): Promise<void> {
+  try {
+    const payload = await returned;
+    if (payload !== undefined && payload !== reply && !reply.sent) reply.send(payload);
+  } catch (error) {
+    reply.send(error);
+  }
+}
