@@ -4,8 +4,9 @@ import { defineConfig } from "vitest/config";
 // Tests read the sources of every package, so a change needs no build to be seen.
 const conditions = ["@ratelimit/source", ...defaultServerConditions];
 
-// One row per folder that has tests; the last part of its path is the project's name.
-const projects: { root: string; globalSetup?: string }[] = [
+// One row per folder that has tests. The last part of its path is the project's name, with "redis:" before it
+// where the tests need a Redis server.
+const projects: { root: string; redis?: true; globalSetup?: string }[] = [
   { root: "packages/core" },
   { root: "packages/backend-memory" },
   { root: "packages/backend-redis", globalSetup: "@ratelimit/testbed/setup" },
@@ -27,10 +28,10 @@ export default defineConfig({
     pool: "forks",
     testTimeout: 20_000,
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
-    projects: projects.map(({ root, ...test }) => ({
+    projects: projects.map(({ root, redis, ...test }) => ({
       extends: true,
       root,
-      test: { name: root.slice(root.lastIndexOf("/") + 1), ...test },
+      test: { name: `${redis ? "redis:" : ""}${root.slice(root.lastIndexOf("/") + 1)}`, ...test },
     })),
   },
 });
