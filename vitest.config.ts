@@ -9,7 +9,7 @@ const conditions = ["@ratelimit/source", ...defaultServerConditions];
 const projects: { root: string; redis?: true; globalSetup?: string }[] = [
   { root: "packages/core" },
   { root: "packages/backend-memory" },
-  { root: "packages/backend-redis", globalSetup: "@ratelimit/testbed/setup" },
+  { root: "packages/backend-redis", redis: true, globalSetup: "@ratelimit/testbed/setup" },
   { root: "packages/express" },
   { root: "packages/fastify" },
   { root: "packages/koa" },

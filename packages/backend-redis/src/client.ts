@@ -1,0 +1,107 @@
+import { Cluster, Redis, type RedisOptions } from "ioredis";
+import type { Opening } from "./options.ts";
+
+/** The few calls of an ioredis client that are used: a `Redis` or a `Cluster`, of version 5 or 6. */
+export interface RedisClient {
+  readonly status: string;
+  evalsha(sha1: string, keys: number, ...args: string[]): Promise<unknown>;
+  eval(lua: string, keys: number, ...args: string[]): Promise<unknown>;
+  del(key: string): Promise<unknown>;
+  info(): Promise<unknown>;
+  connect(): Promise<unknown>;
+  on(event: string, listener: (error: Error) => void): unknown;
+  off(event: string, listener: (error: Error) => void): unknown;
+  /** Of a Cluster only. */
+  nodes?(role: "master"): RedisClient[];
+}
+
+/** A client that we opened, so that we close it too. */
+export interface OwnClient extends RedisClient {
+  quit(): Promise<unknown>;
+  disconnect(): void;
+}
+
+const [firstRetryMs, lastRetryMs] = [50, 500];
+
+/** 50 ms doubling to 500 ms, a fifth of it by chance, so that processes do not return all at once. */
+function backOff(times: number): number {
+  return Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(times - 1, 10)) * (0.8 + Math.random() * 0.2);
+}
+
+/**
+ * What we open a `Redis` with; for those who open their own.
+ *
+ * A call fails at once where it cannot be sent, is never sent twice, and the client returns within half a second of the server.
+ *
+ * @example
+ * const client = new Redis({ host: "cache.internal", ...safeRedisOptions });
+ * const backend = new RedisBackend({ client });
+ */
+export const safeRedisOptions: {
+  readonly enableOfflineQueue: false;
+  readonly maxRetriesPerRequest: 0;
+  readonly autoResendUnfulfilledCommands: false;
+  readonly connectTimeout: number;
+  readonly disconnectTimeout: number;
+  readonly maxLoadingRetryTime: number;
+  readonly retryStrategy: (times: number) => number;
+  readonly reconnectOnError: (error: Error) => 1 | false;
+} = Object.freeze({
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 0,
+  autoResendUnfulfilledCommands: false,
+  connectTimeout: 2000,
+  disconnectTimeout: 1000,
+  maxLoadingRetryTime: 500,
+  retryStrategy: backOff,
+  reconnectOnError: (error: Error): 1 | false => (error.message.startsWith("READONLY") ? 1 : false),
+});
+
+/**
+ * What we open a `Cluster` with; for those who open their own.
+ *
+ * @example
+ * const client = new Cluster([{ host: "node-1.internal", port: 6379 }], safeClusterOptions);
+ * const backend = new RedisBackend({ client });
+ */
+export const safeClusterOptions: {
+  readonly enableOfflineQueue: false;
+  readonly retryDelayOnFailover: 0;
+  readonly retryDelayOnClusterDown: 0;
+  readonly clusterRetryStrategy: (times: number) => number;
+  readonly redisOptions: { readonly connectTimeout: number; readonly disconnectTimeout: number; readonly maxLoadingRetryTime: number };
+} = Object.freeze({
+  enableOfflineQueue: false,
+  retryDelayOnFailover: 0,
+  retryDelayOnClusterDown: 0,
+  clusterRetryStrategy: backOff,
+  redisOptions: Object.freeze({ connectTimeout: 2000, disconnectTimeout: 1000, maxLoadingRetryTime: 500 }),
+});
+
+/** Replies as version 5 of ioredis gave them, whatever the options say. */
+const replies = { replyMapping: "legacy" } as const;
+
+/** Opens what the options name; what they say to ioredis goes before what we hold to be safe. */
+export function open(opening: Opening): OwnClient {
+  if ("url" in opening) return new Redis({ ...safeRedisOptions, ...addressOf(opening.url), ...replies });
+  if ("sentinels" in opening) {
+    const { sentinels, name } = opening;
+    return new Redis({ ...safeRedisOptions, ...opening.options, sentinels: [...sentinels], name, ...replies });
+  }
+  const redisOptions = { ...safeClusterOptions.redisOptions, ...opening.options?.redisOptions, ...replies };
+  return new Cluster([...opening.cluster], { ...safeClusterOptions, ...opening.options, redisOptions });
+}
+
+/** Read here, for ioredis takes more for an address than `redisUrlRule` lets through. */
+function addressOf(url: string): RedisOptions {
+  const { protocol, hostname, port, username, password, pathname, searchParams } = new URL(url);
+  return {
+    host: hostname.replace(/^\[|\]$/g, ""),
+    port: Number(port || 6379),
+    db: Number(pathname.slice(1)),
+    family: Number(searchParams.get("family") ?? 0),
+    ...(username !== "" && { username: decodeURIComponent(username) }),
+    ...(password !== "" && { password: decodeURIComponent(password) }),
+    ...(protocol === "rediss:" && { tls: {} }),
+  };
+}

@@ -1,0 +1,158 @@
+import { RateLimitError } from "@ratelimit/core";
+import type { OwnClient, RedisClient } from "./client.ts";
+import { failure, isNoScript, isReply, unusable } from "./failure.ts";
+import type { Script } from "./scripts.ts";
+import { readServer, warnOfVersion } from "./server.ts";
+
+/** Ms that the first calls wait for a client that is still connecting; that a quit may take, and the end after it. */
+const [firstReadyMs, quitMs, endMs] = [2000, 1000, 1200];
+
+/** The events after which a client has either connected or failed to. */
+const outcomes = ["ready", "error", "close", "end"] as const;
+
+/** One client and what is known of it: whether the server behind it is fit, and what last went wrong. */
+export class Connection {
+  readonly #client: RedisClient;
+  /** The same client where it is ours to close. */
+  readonly #own: OwnClient | undefined;
+  readonly #closed = new AbortController();
+  #lastError: Error | undefined;
+  #firstOutcome: Promise<void> | undefined;
+  #fit = false;
+  #checking: Promise<void> | undefined;
+  #closing: Promise<void> | undefined;
+  /** Ms that a bucket may take to fill on this server; known once a call was answered. */
+  longestFillMs: number = Number.POSITIVE_INFINITY;
+
+  constructor(client: RedisClient, own?: OwnClient) {
+    this.#client = client;
+    this.#own = own;
+    client.on("error", this.#onError);
+    client.on("node error", this.#onError);
+    client.on("ready", this.#onReady);
+    if (own !== undefined) void this.#connected();
+  }
+
+  /** Runs a script on a key; by its name, and by its text only where Redis does not know it yet. */
+  async run(script: Script, key: string, args: readonly string[]): Promise<unknown> {
+    if (!this.#fit) await this.ready();
+    try {
+      return await this.#client.evalsha(script.sha1, 1, key, ...args);
+    } catch (error) {
+      if (!isNoScript(error)) throw this.#failure(error);
+    }
+    try {
+      return await this.#client.eval(script.lua, 1, key, ...args);
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  async del(key: string): Promise<void> {
+    if (!this.#fit) await this.ready();
+    try {
+      await this.#client.del(key);
+    } catch (error) {
+      throw this.#failure(error);
+    }
+  }
+
+  /** Resolves when calls can be sent to a server that is fit for them. */
+  async ready(): Promise<void> {
+    if (this.#closing !== undefined)
+      throw new RateLimitError("INVALID_OPTION", "This backend is closed: make a new one, or close it later");
+    if (this.#fit) return;
+    this.#checking ??= this.#check().finally(() => {
+      this.#checking = undefined;
+    });
+    await this.#checking;
+  }
+
+  /** Closes the client if it is ours, within 2.5 s whatever the server does. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  readonly #onError = (error: Error): void => {
+    this.#lastError = error;
+  };
+
+  /** There may be another server behind the same address. */
+  readonly #onReady = (): void => {
+    this.#lastError = undefined;
+    this.#fit = false;
+  };
+
+  #failure(error: unknown): RateLimitError {
+    return failure(isReply(error) ? error : (this.#lastError ?? error));
+  }
+
+  async #check(): Promise<void> {
+    await this.#connected();
+    const server = readServer(await this.#info());
+    if (server.isReplica)
+      throw unusable("Expected the master, got a replica of it, where nothing can be taken: use its address, or `sentinels` or `cluster`");
+    warnOfVersion(server);
+    this.longestFillMs = server.longestFillMs;
+    this.#fit = true;
+  }
+
+  /** What the server says of itself; nothing where this user may not ask. */
+  async #info(): Promise<string> {
+    try {
+      return String(await this.#client.info());
+    } catch (error) {
+      if (isReply(error)) return "";
+      throw this.#failure(error);
+    }
+  }
+
+  /** Resolves when the client was ready, or failed to be, for the first time. */
+  #connected(): Promise<void> {
+    this.#firstOutcome ??= this.#connect();
+    return this.#firstOutcome;
+  }
+
+  async #connect(): Promise<void> {
+    await firstOutcome(this.#client, this.#closed.signal);
+    await Promise.all((this.#client.nodes?.("master") ?? []).map((node) => firstOutcome(node, this.#closed.signal)));
+  }
+
+  async #close(): Promise<void> {
+    this.#fit = false;
+    this.#closed.abort();
+    if (this.#own === undefined) {
+      this.#client.off("error", this.#onError);
+      this.#client.off("node error", this.#onError);
+      this.#client.off("ready", this.#onReady);
+      return;
+    }
+    const { status } = this.#own;
+    const ended = once(this.#own, ["end"], AbortSignal.timeout(quitMs + endMs));
+    await Promise.race([this.#own.quit().catch(() => {}), once(this.#own, ["end"], AbortSignal.timeout(quitMs))]);
+    this.#own.disconnect();
+    if (this.#own.status !== "end" && status !== "reconnecting") await ended;
+  }
+}
+
+/** Connects a client that waits to be asked for it, and resolves when it is ready or has failed, after 2 s at the latest. */
+async function firstOutcome(client: RedisClient, signal: AbortSignal): Promise<void> {
+  if (client.status === "wait") client.connect().catch(() => {});
+  if (client.status === "connecting" || client.status === "connect")
+    await once(client, outcomes, AbortSignal.any([signal, AbortSignal.timeout(firstReadyMs)]));
+}
+
+/** Resolves at the first of the events, or when the signal is given. */
+async function once(client: RedisClient, events: readonly string[], signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  let happened: () => void = () => {};
+  const happening = new Promise<void>((resolve) => {
+    happened = resolve;
+  });
+  signal.addEventListener("abort", happened);
+  for (const event of events) client.on(event, happened);
+  await happening;
+  signal.removeEventListener("abort", happened);
+  for (const event of events) client.off(event, happened);
+}

@@ -1,0 +1,21 @@
+import { backendSuite } from "@ratelimit/conformance";
+import type {} from "@ratelimit/testbed";
+import { Redis } from "ioredis";
+import { afterAll, describe, inject } from "vitest";
+import { RedisBackend } from "../src/index.ts";
+import { frozen } from "./support/frozen.ts";
+
+const { url } = inject("redis");
+
+describe("by a clock that stands still", () => {
+  const redis = new Redis(url);
+  afterAll(() => redis.disconnect());
+  backendSuite(() => {
+    const { client, clock } = frozen(redis);
+    return { backend: new RedisBackend({ client }), clock };
+  });
+});
+
+describe("by the clock of Redis", () => {
+  backendSuite(() => ({ backend: new RedisBackend({ url }) }), { liveClock: true });
+});
