@@ -20,8 +20,10 @@ export interface Take {
   readonly used: number | readonly number[];
   /** `"backend"` where absent. */
   readonly source?: Source;
-  /** Tokens that the call needed, where that was more than its cost. */
+  /** Tokens that the call needed, where that was more than its cost; a limit asks for at most its burst. */
   readonly need?: number;
+  /** Processes that the bucket is divided by while each decides alone; 1. */
+  readonly instances?: number;
   /** By `adjust`: whole tokens beyond the debt of one burst, the largest over the limits. */
   readonly uncharged?: number;
   /** The backend's reading of its clock, in ms. */

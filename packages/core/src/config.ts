@@ -1,4 +1,3 @@
-import type { Duration } from "./duration.ts";
 import { nearest, unknownName } from "./message.ts";
 import type { LimitOptions, Policy } from "./policy.ts";
 import { readPolicy } from "./policy.ts";
@@ -47,7 +46,7 @@ const variables: Readonly<Record<string, Variable>> = {
   RATELIMIT_PERIOD: {
     option: "period",
     expects: "seconds, or a text such as 1m",
-    read: (text) => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : /^\d+(\.\d+)?(ms|s|m|h|d)$/.test(text) ? (text as Duration) : undefined),
+    read: (text) => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : /^\d+(\.\d+)?(ms|s|m|h|d)$/.test(text) ? text : undefined),
   },
   RATELIMIT_BURST: { ...wholeNumber, option: "burst" },
   RATELIMIT_REDIS_URL: { ...redisUrlRule, option: "redisUrl", read: (text) => (redisUrlRule.accepts(text) ? text : undefined) },

@@ -10,7 +10,7 @@ import { backendKey, escapeName } from "./key.ts";
 import { expected } from "./message.ts";
 import { isLimitName, type Policy, type PolicyOptions, policyOptions, readPolicy } from "./policy.ts";
 import { isPositiveInteger, Problems, type Rules, rule } from "./problems.ts";
-import { type RateLimitResult, toResult, unitsOf } from "./result.ts";
+import { neededOf, type RateLimitResult, toResult, unitsOf } from "./result.ts";
 import { join, leave, type Share } from "./scope.ts";
 import { WaitingLines } from "./wait.ts";
 
@@ -121,8 +121,8 @@ export class RateLimiter<B extends Backend = Backend> {
     const cost = checkedCost(costOf(options));
     const { policy } = this.#share.scope;
     const take = await this.#open().take(this.#share.scope, backendKey(key), 0);
-    const allowed =
-      take.source === "closed" ? false : policy.limits.every((limit, i) => take.source === "open" || fits(limit, unitsOf(take, i), cost));
+    const decided = take.source === "closed" || take.source === "open";
+    const allowed = decided ? take.allowed : policy.limits.every((limit, i) => fits(limit, unitsOf(take, i), neededOf(limit, take, cost)));
     return toResult(policy, { ...take, allowed }, cost);
   }
 

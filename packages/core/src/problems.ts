@@ -17,14 +17,14 @@ export interface Rule {
 export type Rules = Readonly<Record<string, Rule>>;
 
 /** The rules that more than one constructor has use for. */
-export const rule = {
+export const rule: Readonly<Record<"positiveInteger" | "boolean" | "string" | "function" | "readElsewhere", Rule>> = {
   positiveInteger: { expects: "a positive integer", accepts: isPositiveInteger },
-  boolean: { expects: "true or false", accepts: (value: unknown): boolean => typeof value === "boolean" },
-  string: { expects: "a string", accepts: (value: unknown): boolean => typeof value === "string" },
-  function: { expects: "a function", accepts: (value: unknown): boolean => typeof value === "function" },
+  boolean: { expects: "true or false", accepts: (value) => typeof value === "boolean" },
+  string: { expects: "a string", accepts: (value) => typeof value === "string" },
+  function: { expects: "a function", accepts: (value) => typeof value === "function" },
   /** For options that somebody else reads and judges. */
-  readElsewhere: { expects: "anything", accepts: (): boolean => true },
-} as const satisfies Rules;
+  readElsewhere: { expects: "anything", accepts: () => true },
+};
 
 export function isPositiveInteger(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0;

@@ -50,8 +50,7 @@ export interface RateLimitResult {
 export function toResult(policy: Policy, take: Take, cost: number): RateLimitResult {
   const { source = "backend" } = take;
   if (source === "open" || source === "closed") return unseen(policy.limits[0], source, cost);
-  const need = take.need ?? cost;
-  const limits = policy.limits.map((limit, i) => limitResult(limit, unitsOf(take, i), take.allowed, cost, need));
+  const limits = policy.limits.map((limit, i) => limitResult(limit, unitsOf(take, i), take, cost));
   const tightest = limits.reduce(take.allowed ? lessLeft : longerWait);
   return {
     allowed: take.allowed,
@@ -74,14 +73,19 @@ export function unitsOf({ used }: Take, i: number): number {
   return typeof used === "number" ? used : (used[i] as number);
 }
 
-function limitResult(limit: Limit, used: number, allowed: boolean, cost: number, need: number): LimitResult {
-  const retryMs = allowed ? 0 : retryMsOf(limit, used, cost > limit.burst ? cost : need);
+/** Tokens that must be left of a limit for a call of `cost`: more than its cost where the bucket is divided by processes. */
+export function neededOf(limit: Limit, { need, instances = 1 }: Take, cost: number): number {
+  return cost > limit.burst ? cost : Math.min(limit.burst, need ?? cost * instances);
+}
+
+function limitResult(limit: Limit, used: number, take: Take, cost: number): LimitResult {
+  const { allowed, instances = 1 } = take;
   return {
     name: limit.name,
     limit: limit.rate,
     burst: limit.burst,
-    remaining: remainingOf(limit, used),
-    retryAfter: retryMs / 1000,
+    remaining: Math.floor(remainingOf(limit, used) / Math.min(instances, limit.burst)),
+    retryAfter: allowed ? 0 : retryMsOf(limit, used, neededOf(limit, take, cost)) / 1000,
     resetAfter: aheadOf(limit, used) / 1000,
     used,
   };

@@ -33,12 +33,13 @@ export function storeOne(limit: Limit, used: number, now: number): Stored | unde
   return slack === 0 ? fullAt : [{ name: "", fullAt, slack }];
 }
 
-/** The bucket of a policy of several. */
-export function storeAll({ limits }: Policy, used: readonly number[], now: number): Stored | undefined {
+/** The bucket of any policy; a full one is not kept. */
+export function stored({ limits }: Policy, used: readonly number[], now: number): Stored | undefined {
+  if (limits.length === 1) return storeOne(limits[0], used[0] as number, now);
   const entries = limits
-    .map((limit, i) => ({ limit, used: used[i] as number }))
-    .filter(({ used }) => used > 0)
-    .map(({ limit, used }) => ({ name: limit.name, fullAt: now + aheadOf(limit, used), slack: slackOf(limit, used) }));
+    .map((limit, i) => ({ limit, units: used[i] as number }))
+    .filter(({ units }) => units > 0)
+    .map(({ limit, units }) => ({ name: limit.name, fullAt: now + aheadOf(limit, units), slack: slackOf(limit, units) }));
   return entries.length === 0 ? undefined : entries;
 }
 

@@ -6,7 +6,7 @@ import { publishEviction } from "./diagnostics.ts";
 import { RateLimitError } from "./errors.ts";
 import { expected } from "./message.ts";
 import type { Limit, Policy } from "./policy.ts";
-import { fullAtOf, type Stored, storeAll, storeOne, usedIn } from "./stored.ts";
+import { fullAtOf, type Stored, stored, storeOne, usedIn } from "./stored.ts";
 
 /** The buckets of one prefix, and the policy that last used them: the measure when one of them has to go. */
 interface Shelf {
@@ -75,9 +75,22 @@ export class BucketTable {
     const bucket = shelf.buckets.get(key);
     const before = limits.map((limit, i) => Math.min(usedIn(bucket, scope.policy, i, now), ceilingOf(limit)));
     const used = limits.map((limit, i) => adjusted(limit, before[i] as number, tokens));
-    this.#put(shelf, key, bucket, limits.length === 1 ? storeOne(limits[0], used[0] as number, now) : storeAll(scope.policy, used, now));
+    this.#put(shelf, key, bucket, stored(scope.policy, used, now));
     const uncharged = Math.max(...limits.map((limit, i) => unchargedOf(limit, before[i] as number, tokens)));
     return { allowed: true, used: limits.length === 1 ? (used[0] as number) : used, uncharged };
+  }
+
+  /** Units in use of every limit, even beyond the debt of one burst. */
+  read(scope: Scope, key: string): number[] {
+    const bucket = this.#shelf(scope).buckets.get(key);
+    const now = this.#now();
+    return scope.policy.limits.map((_, i) => usedIn(bucket, scope.policy, i, now));
+  }
+
+  /** Puts a bucket into a state that was worked out elsewhere. */
+  write(scope: Scope, key: string, used: readonly number[]): void {
+    const shelf = this.#shelf(scope);
+    this.#put(shelf, key, shelf.buckets.get(key), stored(scope.policy, used, this.#now()));
   }
 
   reset(scope: Scope, key: string): void {
@@ -115,7 +128,7 @@ export class BucketTable {
     const allowed = limits.every((limit, i) => fits(limit, before[i] as number, cost));
     const used = allowed ? limits.map((limit, i) => (before[i] as number) + cost * limit.p) : before;
     const clamped = claimed.some((units, i) => units > (before[i] as number));
-    if (cost > 0 && (allowed || clamped)) this.#put(shelf, key, bucket, storeAll(scope.policy, used, now));
+    if (cost > 0 && (allowed || clamped)) this.#put(shelf, key, bucket, stored(scope.policy, used, now));
     return { allowed, used };
   }
 

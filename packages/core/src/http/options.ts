@@ -119,7 +119,7 @@ const anonymousRule: Rule = {
 };
 
 /** What each guard takes. */
-export const guardRules = {
+export const guardRules: Readonly<Record<"plain" | "user" | "apiKey", Rules>> = {
   plain: { ...sharedRules, key: rule.function },
   user: { ...sharedRules, user: rule.function, anonymous: anonymousRule },
   apiKey: {
@@ -128,7 +128,7 @@ export const guardRules = {
     valid: rule.function,
     anonymous: anonymousRule,
   },
-} as const satisfies Record<string, Rules>;
+};
 
 export function isLimiter(value: unknown): value is RateLimiter {
   return value instanceof RateLimiter || typeof (value as Partial<RateLimiter> | null | undefined)?.decide === "function";

@@ -73,7 +73,7 @@ function refusal({ result: made }: Decision, result: RequestRateLimit, fields: F
 }
 
 function fieldsOf(modes: readonly HeaderMode[], told: readonly Told[]): Fields {
-  return Object.assign({}, ...modes.map((mode) => headerFields[mode](told)));
+  return modes.reduce<Fields>((fields, mode) => Object.assign(fields, headerFields[mode](told)), {});
 }
 
 function exposure(names: readonly string[], http: HttpRequest): Fields {

@@ -1,0 +1,65 @@
+import type { Scope, Take } from "./backend.ts";
+import { processClock } from "./clock.ts";
+import type { Limit } from "./policy.ts";
+import { BucketTable } from "./table.ts";
+
+/** More units than this are not counted: the sum of two such numbers is still exact. */
+const most = 2 ** 52;
+
+/**
+ * The buckets of this process for the time when nobody else can be asked: this process's share of each, one of `instances`.
+ *
+ * A call needs and takes `instances` times its cost from a bucket of the whole policy, so its units stay those of the backend,
+ * and a bucket begins where the backend was last seen: who was refused stays refused. A call that needs more than the burst
+ * needs the burst and leaves a debt, so that even the smallest bucket admits its share and no more.
+ */
+export class LocalShare {
+  readonly #instances: number;
+  readonly #table: BucketTable;
+
+  constructor(instances: number, maxKeys: number) {
+    this.#instances = instances;
+    this.#table = new BucketTable(maxKeys, processClock);
+  }
+
+  /** Notes what the backend said of a bucket. */
+  remember(scope: Scope, key: string, { used }: Take): void {
+    this.#table.write(scope, key, typeof used === "number" ? [used] : used);
+  }
+
+  take(scope: Scope, key: string, cost: number): Take {
+    const { limits } = scope.policy;
+    const before = this.#table.read(scope, key);
+    const charge = cost * this.#instances;
+    const enough = (limit: Limit, i: number): boolean =>
+      cost <= limit.burst && (before[i] as number) + Math.min(charge, limit.burst) * limit.p <= limit.full;
+    const allowed = limits.every(enough);
+    return this.#answer(
+      scope,
+      key,
+      allowed,
+      allowed && cost > 0,
+      allowed ? limits.map((limit, i) => (before[i] as number) + charge * limit.p) : before,
+    );
+  }
+
+  adjust(scope: Scope, key: string, tokens: number): Take {
+    const before = this.#table.read(scope, key);
+    const used = scope.policy.limits.map((limit, i) => Math.max(0, (before[i] as number) + tokens * this.#instances * limit.p));
+    return this.#answer(scope, key, true, true, used);
+  }
+
+  reset(scope: Scope, key: string): void {
+    this.#table.reset(scope, key);
+  }
+
+  close(): void {
+    this.#table.close();
+  }
+
+  #answer(scope: Scope, key: string, allowed: boolean, changed: boolean, units: readonly number[]): Take {
+    const used = units.map((count) => Math.min(most, count));
+    if (changed) this.#table.write(scope, key, used);
+    return { allowed, used: used.length === 1 ? (used[0] as number) : used, source: "local", instances: this.#instances };
+  }
+}

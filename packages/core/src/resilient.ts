@@ -1,0 +1,261 @@
+import { type Awaitable, type Backend, isPromise, missingMethods, type Scope, type Take } from "./backend.ts";
+import { Breaker, laterUnref } from "./breaker.ts";
+import { processClock } from "./clock.ts";
+import { Deadlines } from "./deadline.ts";
+import { type TimeSpan, timeSpanMs } from "./duration.ts";
+import { RateLimitError } from "./errors.ts";
+import { sha256 } from "./key.ts";
+import { LocalShare } from "./local-share.ts";
+import { type Outage, type OutageClass, type OutageEvent, OutageReporter } from "./outage.ts";
+import { definePolicy } from "./policy.ts";
+import { Problems, type Rules, rule } from "./problems.ts";
+
+/** How long a backend may take, and who decides when it does not answer. */
+export interface ResilientOptions {
+  /** The longest a decision waits for the backend, with its unit; `"100ms"`. */
+  timeout?: TimeSpan | undefined;
+  /** Who decides meanwhile: a local bucket, yes, no (503), or nobody (the call rejects with BACKEND); `"local"`. */
+  outage?: Outage | undefined;
+  /** Processes that share the limits: each gives its share of a local bucket; 1, with which N processes admit N-fold. */
+  instances?: number | undefined;
+  /** Told of outages, at most once a second and class, and once of each recovery. */
+  onOutage?: ((event: OutageEvent) => void) | undefined;
+  /** Local buckets that are kept at the most; 100,000. */
+  maxKeys?: number | undefined;
+}
+
+/** What a backend of several servers knows about itself. */
+export interface BackendParts {
+  /** The server that keeps a bucket: each has a breaker of its own. */
+  serverOf?(scope: Scope, key: string): string;
+  /** Whether a server decides again: must write, as a decision does, to a key of short life under the scope's prefix. */
+  probe?(scope: Scope, server: string): Awaitable<unknown>;
+  /** What a failure was. */
+  classOf?(error: unknown): OutageClass;
+}
+
+const outages: readonly unknown[] = ["local", "open", "closed", "throw"] satisfies Outage[];
+
+/** The rules of {@link ResilientOptions}, for backends that take them among their own options. */
+export const resilientRules: Rules = {
+  timeout: {
+    expects: "a length of time with its unit",
+    accepts: (value) => timeSpanMs(value) !== undefined,
+    wayOut: 'write timeout: "100ms" (a bare 100 would be 100 s)',
+  },
+  outage: { expects: '"local", "open", "closed" or "throw"', accepts: (value) => outages.includes(value) },
+  instances: { ...rule.positiveInteger, wayOut: "write how many processes share the limits" },
+  onOutage: rule.function,
+  maxKeys: rule.positiveInteger,
+};
+
+/** The probe's bucket lives for a millisecond; no key of a caller's has this form in a shared store. */
+const probeKey = "%probe";
+const probePolicy = definePolicy({ rate: 1000, period: 1 });
+
+/**
+ * Puts a bound on the time that any backend takes to decide, and another who decides when it does not.
+ *
+ * A call that is not answered within `timeout` ("100ms") is decided by `outage` ("local"); a backend that is certain to be out, or
+ * has not answered for half a second, is left alone until a probe finds it back. Results tell it: `degraded`, `source`.
+ *
+ * @throws {RateLimitError} INVALID_OPTION that tells every problem at once.
+ * @example
+ * const backend = resilient(new YourBackend(), { timeout: "50ms", outage: "local", instances: 4 });
+ */
+export function resilient(backend: Backend, options: ResilientOptions = {}, parts: BackendParts = {}): ResilientBackend {
+  const problems = Problems.none();
+  const missing = missingMethods(backend);
+  if (missing.length > 0) problems.add("backend", `a backend with ${missing.join(", ")}`, backend);
+  problems.checkOptions("options", options, resilientRules);
+  problems.throwIfAny("INVALID_OPTION");
+  return new ResilientBackend(backend, options, parts);
+}
+
+/** A backend that always decides in time; made by {@link resilient}. */
+export class ResilientBackend implements Backend {
+  readonly #backend: Backend;
+  readonly #parts: BackendParts;
+  readonly #outage: Outage;
+  readonly #timeoutMs: number;
+  readonly #deadlines: Deadlines;
+  readonly #local: LocalShare;
+  readonly #reporter: OutageReporter;
+  readonly #watches = new Map<string, Watch>();
+
+  /** @internal */
+  constructor(backend: Backend, options: ResilientOptions, parts: BackendParts) {
+    const { timeout = "100ms", outage = "local", instances = 1, onOutage, maxKeys = 100_000 } = options;
+    this.#backend = backend;
+    this.#parts = parts;
+    this.#outage = outage;
+    this.#timeoutMs = timeSpanMs(timeout) as number;
+    this.#deadlines = new Deadlines(this.#timeoutMs);
+    this.#local = new LocalShare(instances, maxKeys);
+    this.#reporter = new OutageReporter(outage, onOutage);
+  }
+
+  take(scope: Scope, key: string, cost: number): Awaitable<Take> {
+    const call = { scope, key, ask: () => this.#backend.take(scope, key, cost), seen: (take: Take) => this.#seen(scope, key, take) };
+    return this.#inTime(
+      call,
+      this.#instead(() => this.#local.take(scope, key, cost)),
+    );
+  }
+
+  adjust(scope: Scope, key: string, tokens: number): Awaitable<Take> {
+    const call = { scope, key, ask: () => this.#backend.adjust(scope, key, tokens), seen: (take: Take) => this.#seen(scope, key, take) };
+    return this.#inTime(
+      call,
+      this.#instead(() => this.#local.adjust(scope, key, tokens)),
+    );
+  }
+
+  /** What the backend did not confirm rejects in every mode: there is no result that could tell it. */
+  async reset(scope: Scope, key: string): Promise<void> {
+    await this.#inTime({ scope, key, ask: () => this.#backend.reset(scope, key), seen: () => this.#local.reset(scope, key) }, raise);
+  }
+
+  async close(): Promise<void> {
+    for (const { breaker } of this.#watches.values()) breaker.stop();
+    this.#local.close();
+    await this.#backend.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Probes at once what is out: the connection says it is back. */
+  hurry(): void {
+    for (const { breaker } of this.#watches.values()) breaker.hurry();
+  }
+
+  #instead(decideLocally: () => Take): (failure: RateLimitError) => Take {
+    const decide: Record<Outage, (failure: RateLimitError) => Take> = {
+      local: decideLocally,
+      open: () => ({ allowed: true, used: 0, source: "open" }),
+      closed: () => ({ allowed: false, used: 0, source: "closed" }),
+      throw: raise,
+    };
+    return decide[this.#outage];
+  }
+
+  #seen(scope: Scope, key: string, take: Take): void {
+    if (this.#outage === "local") this.#local.remember(scope, key, take);
+  }
+
+  /** The backend's answer, or what `instead` makes of its failure, no later than the deadline. */
+  #inTime<T>(call: Call<T>, instead: (failure: RateLimitError) => T): Awaitable<T> {
+    const watch = this.#watchOf(call);
+    if (watch.breaker.isOpen) return instead(watch.failure as RateLimitError);
+    return new Promise((resolve, reject) => {
+      const sentAt = performance.now();
+      const failed = (error: unknown, kind: OutageClass): void => {
+        try {
+          resolve(instead(this.#note(call, watch, error, kind, sentAt)));
+        } catch (thrown) {
+          reject(thrown);
+        }
+      };
+      const waiting = this.#deadlines.start(() => failed(this.#tooLate(), "timeout"));
+      const answered = (value: T): void => {
+        if (!this.#deadlines.finish(waiting)) return;
+        watch.breaker.good();
+        call.seen(value);
+        resolve(value);
+      };
+      const refused = (error: unknown): void => {
+        if (!this.#deadlines.finish(waiting)) return;
+        if (isMistake(error)) reject(error);
+        else failed(error, this.#classOf(error));
+      };
+      try {
+        const answer = call.ask();
+        if (isPromise(answer)) answer.then(answered, refused);
+        else answered(answer);
+      } catch (error) {
+        refused(error);
+      }
+    });
+  }
+
+  /** Tells a failure to the breaker and to whoever listens. */
+  #note<T>({ scope, key }: Call<T>, watch: Watch, error: unknown, kind: OutageClass, sentAt: number): RateLimitError {
+    const failure = error instanceof RateLimitError ? error : new RateLimitError("BACKEND", "The backend failed", { cause: error });
+    watch.failure = failure;
+    watch.scope = scope;
+    if (kind === "key") watch.breaker.good();
+    else watch.breaker.failed(kind === "timeout" ? "maybe" : "certain", sentAt);
+    this.#reporter.failed(kind, { reason: reasonOf(failure), ...(kind === "key" && { keyHash: sha256(scope.prefix + key).slice(0, 16) }) });
+    return failure;
+  }
+
+  #classOf(error: unknown): OutageClass {
+    return error instanceof RateLimitError && error.keyOnly ? "key" : (this.#parts.classOf?.(error) ?? "connection");
+  }
+
+  #tooLate(): RateLimitError {
+    return new RateLimitError("BACKEND", `No answer within ${this.#timeoutMs} ms`);
+  }
+
+  #watchOf<T>({ scope, key }: Call<T>): Watch {
+    const server = this.#parts.serverOf?.(scope, key) ?? "";
+    const known = this.#watches.get(server);
+    if (known !== undefined) return known;
+    const breaker = new Breaker({
+      clock: processClock,
+      later: laterUnref,
+      probe: () => this.#probe(watch.scope, server),
+      onClose: () => this.#reporter.recovered(),
+    });
+    const watch: Watch = { breaker, scope };
+    this.#watches.set(server, watch);
+    return watch;
+  }
+
+  /** A probe that is late has failed: a backend that answers, but never in time, is out. */
+  #probe(scope: Scope, server: string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const waiting = this.#deadlines.start(() => reject(this.#tooLate()));
+      const ask = async (): Promise<unknown> =>
+        this.#parts.probe
+          ? this.#parts.probe(scope, server)
+          : this.#backend.take({ prefix: scope.prefix, policy: probePolicy }, probeKey, 1);
+      ask().then(
+        () => this.#deadlines.finish(waiting) && resolve(),
+        (error) => this.#deadlines.finish(waiting) && reject(error),
+      );
+    });
+  }
+}
+
+/** One call of the backend. */
+interface Call<T> {
+  readonly scope: Scope;
+  readonly key: string;
+  readonly ask: () => Awaitable<T>;
+  readonly seen: (value: T) => void;
+}
+
+/** What is known of one server. */
+interface Watch {
+  readonly breaker: Breaker;
+  /** Whose call failed last: a probe may have no right to keys elsewhere. */
+  scope: Scope;
+  failure?: RateLimitError;
+}
+
+/** What the caller did wrong is no outage. */
+function isMistake(error: unknown): boolean {
+  return error instanceof RateLimitError && error.code !== "BACKEND";
+}
+
+function raise(failure: RateLimitError): never {
+  throw failure;
+}
+
+/** What was at the bottom of it. */
+function reasonOf({ message, cause }: Error): string {
+  return cause instanceof Error ? reasonOf(cause) : message;
+}
