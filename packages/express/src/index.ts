@@ -85,7 +85,7 @@ function middleware(guard: Guard<Request>, onLimited: ExpressRateLimitOptions["o
       return onLimited ? onLimited(verdict.result, req, res, next) : res.end(verdict.body);
     }
     const { settle } = verdict;
-    if (settle) res.once("close", () => settle(res.writableFinished ? res.statusCode : clientClosed));
+    if (settle) res.once("close", () => void settle(res.writableFinished ? res.statusCode : clientClosed));
     next();
   }
 }

@@ -159,6 +159,6 @@ function trustProxyOf(scope: object | null): unknown {
   if (scope === null) return undefined;
   const options = Object.getOwnPropertySymbols(scope).find(({ description }) => description === "fastify.options");
   return options === undefined
-    ? trustProxyOf(Object.getPrototypeOf(scope))
+    ? trustProxyOf(Object.getPrototypeOf(scope) as object | null)
     : (scope as Record<symbol, { trustProxy?: unknown }>)[options]?.trustProxy;
 }

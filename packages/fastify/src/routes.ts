@@ -45,7 +45,7 @@ export class Routes {
   }
 
   #stepsOf(route: string, limits: FastifyContextConfig["rateLimit"]): readonly Step[] {
-    return limits === undefined || limits === false ? [] : [limits].flat().map((limit) => this.#step(route, limit as RouteRateLimit));
+    return limits === undefined || limits === false ? [] : [limits].flat().map((limit) => this.#step(route, limit));
   }
 
   #step(route: string, limit: RouteRateLimit): Step {

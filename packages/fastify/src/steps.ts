@@ -51,7 +51,7 @@ function apply(verdict: Verdict, { onLimited }: Step, request: FastifyRequest, r
     return false;
   }
   const { settle } = verdict;
-  if (settle) reply.raw.once("close", () => settle(reply.raw.writableFinished ? reply.statusCode : clientClosed));
+  if (settle) reply.raw.once("close", () => void settle(reply.raw.writableFinished ? reply.statusCode : clientClosed));
   return true;
 }
 

@@ -69,9 +69,9 @@ function middleware<S>(guard: Guard<Context>, onLimited: KoaRateLimitOptions["on
   return async function rateLimit(context, next) {
     const ctx = context as unknown as Context;
     const verdict = await guard(ctx);
-    if (verdict.kind === "skip") return next();
+    if (verdict.kind === "skip") return void (await next());
     ctx.state["rateLimit"] = verdict.result;
-    if (ctx.headerSent) return next();
+    if (ctx.headerSent) return void (await next());
     ctx.set(verdict.headers);
     if (verdict.kind === "refuse") {
       ctx.status = verdict.status;
@@ -80,9 +80,9 @@ function middleware<S>(guard: Guard<Context>, onLimited: KoaRateLimitOptions["on
       return;
     }
     const { settle } = verdict;
-    if (settle) ctx.res.once("close", () => settle(ctx.res.writableFinished ? ctx.status : clientClosed));
+    if (settle) ctx.res.once("close", () => void settle(ctx.res.writableFinished ? ctx.status : clientClosed));
     try {
-      return await next();
+      await next();
     } catch (error) {
       // Koa answers an error with the headers that the error carries, and drops all others.
       if (error instanceof Error) Object.assign(error, { headers: { ...verdict.headers, ...(error as { headers?: object }).headers } });
