@@ -1,0 +1,54 @@
+import { randomUUID } from "node:crypto";
+import { backendSuite } from "@ratelimit/conformance";
+import { RateLimiter } from "@ratelimit/core";
+import type {} from "@ratelimit/testbed";
+import { Cluster } from "ioredis";
+import { Cluster as Cluster5 } from "ioredis5";
+import { afterAll, describe, expect, inject, test } from "vitest";
+import { RedisBackend } from "../src/index.ts";
+import { clusterRights, makeUser } from "./support/user.ts";
+
+const addresses = [...inject("redis").cluster];
+
+describe("some of its nodes, as a user with no more rights than the README lists", () => {
+  backendSuite(
+    async () => {
+      const admin = new Cluster(addresses);
+      await admin.ping();
+      const redisOptions = await makeUser(admin.nodes("all"), clusterRights);
+      admin.disconnect();
+      return { backend: new RedisBackend({ cluster: addresses.slice(0, 2), options: { redisOptions } }) };
+    },
+    { liveClock: true },
+  );
+});
+
+describe("a client of ioredis 5 with its defaults", () => {
+  const client = new Cluster5(addresses);
+  afterAll(() => client.disconnect());
+  backendSuite(() => ({ backend: new RedisBackend({ client }) }), { liveClock: true });
+});
+
+describe("calls before the client has connected", () => {
+  test("are admitted as they come: none is refused by a node that is still connecting", async () => {
+    await using backend = new RedisBackend({ cluster: addresses.slice(0, 1) });
+    const limiter = new RateLimiter({ rate: 1, period: "1h", backend, name: randomUUID() });
+    const results = await Promise.all(Array.from({ length: 300 }, (_, i) => limiter.check(`key ${i}`)));
+    expect(results.filter(({ allowed }) => allowed)).toHaveLength(300);
+  });
+});
+
+describe("keys with braces", () => {
+  test("choose no slot: they spread over all masters", async () => {
+    await using backend = new RedisBackend({ cluster: addresses });
+    const name = randomUUID();
+    const limiter = new RateLimiter({ rate: 1, period: "1h", backend, name });
+    await Promise.all(Array.from({ length: 60 }, (_, i) => limiter.check(`{user}${i}`)));
+    const client = new Cluster(addresses);
+    await client.ping();
+    const counts = await Promise.all(client.nodes("master").map(async (node) => (await node.keys(`ratelimit:${name}:*`)).length));
+    client.disconnect();
+    expect(counts.reduce((sum, count) => sum + count)).toBe(60);
+    for (const count of counts) expect(count).toBeGreaterThan(5);
+  });
+});

@@ -1,0 +1,39 @@
+import { randomUUID } from "node:crypto";
+import { backendSuite } from "@ratelimit/conformance";
+import { RateLimiter } from "@ratelimit/core";
+import type {} from "@ratelimit/testbed";
+import { Redis } from "ioredis";
+import { Redis as Redis5 } from "ioredis5";
+import { describe, expect, inject, test, vi } from "vitest";
+import { RedisBackend, type RedisBackendOptions } from "../src/index.ts";
+
+// What we open is opened with version 5 here.
+vi.mock("ioredis", () => import("ioredis5"));
+
+const { url, cluster, sentinels } = inject("redis");
+
+test("this is version 5", () => {
+  expect(Redis).toBe(Redis5);
+});
+
+describe("opened by us", () => {
+  backendSuite(() => ({ backend: new RedisBackend({ url }) }), { liveClock: true });
+});
+
+const ways: [string, RedisBackendOptions][] = [
+  ["url", { url }],
+  ["cluster", { cluster }],
+  ["sentinels", { sentinels: sentinels.addresses, name: sentinels.name }],
+  ["client", { client: new Redis5(url, { lazyConnect: true, stringNumbers: true, enableAutoPipelining: true, keyPrefix: "mine:" }) }],
+];
+
+test.each(ways)("by %s, 50 calls at once leave as many tokens less", async (_, options) => {
+  await using backend = new RedisBackend(options);
+  const limiter = new RateLimiter({ rate: 60, period: "1d", backend, name: randomUUID() });
+  await Promise.all(Array.from({ length: 50 }, () => limiter.check("key")));
+  expect((await limiter.peek("key")).remaining).toBe(10);
+  expect(await limiter.charge("key", 5)).toMatchObject({ remaining: 5, uncharged: 0 });
+  await limiter.reset("key");
+  expect((await limiter.peek("key")).remaining).toBe(60);
+  if ("client" in options) (options.client as Redis5).disconnect();
+});

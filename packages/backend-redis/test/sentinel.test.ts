@@ -1,0 +1,17 @@
+import { backendSuite } from "@ratelimit/conformance";
+import type {} from "@ratelimit/testbed";
+import { Redis as Redis5 } from "ioredis5";
+import { afterAll, describe, inject } from "vitest";
+import { RedisBackend } from "../src/index.ts";
+
+const { name, addresses: sentinels } = inject("redis").sentinels;
+
+describe("the master that they name", () => {
+  backendSuite(() => ({ backend: new RedisBackend({ sentinels, name }) }), { liveClock: true });
+});
+
+describe("a client of ioredis 5 with its defaults", () => {
+  const client = new Redis5({ sentinels: [...sentinels], name });
+  afterAll(() => client.disconnect());
+  backendSuite(() => ({ backend: new RedisBackend({ client }) }), { liveClock: true });
+});
