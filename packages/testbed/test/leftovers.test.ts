@@ -1,0 +1,96 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { build } from "vite";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startCluster, startSentinel, startStandalone, startTls } from "../src/index.ts";
+import { alive, expectNothingLeft, makeTmp, useTmp } from "./leftovers.ts";
+
+// Plain node runs no TypeScript, and a bundle starts sooner than a dev server. It lies where its imports are found.
+const bundle = join(import.meta.dirname, "../node_modules", `.testbed-${process.pid}`);
+beforeAll(() =>
+  build({
+    configFile: false,
+    logLevel: "error",
+    build: { ssr: join(import.meta.dirname, "../src/index.ts"), outDir: bundle, emptyOutDir: true },
+  }),
+);
+afterAll(() => rm(bundle, { recursive: true }));
+
+interface Ending {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+}
+
+/** Runs a process with servers, ends it by a signal if one is given, and hands back the servers' pids. */
+async function run(how: string, tmp: string, signal?: NodeJS.Signals, wait = 0): Promise<{ pids: number[] } & Ending> {
+  const runner = spawn(process.execPath, [join(import.meta.dirname, "runner.mjs"), how, join(bundle, "index.js")], {
+    env: { ...process.env, TMPDIR: tmp },
+    stdio: ["ignore", "pipe", how === "throws" ? "ignore" : "inherit"],
+  });
+  const ended = once(runner, "exit");
+  const lines = createInterface(runner.stdout);
+  const [line] = (await Promise.race([once(lines, "line"), once(lines, "close")])) as [string?];
+  if (line === undefined) throw new Error(`The process ended early: ${how}.`);
+  const pids = JSON.parse(line) as number[];
+  if (signal !== undefined) {
+    expect(await alive(pids)).toHaveLength(Math.max(0, pids.length - 1)); // the last one is dead on purpose
+    await new Promise((resolve) => setTimeout(resolve, wait));
+    runner.kill(signal);
+  }
+  const [code, by] = (await ended) as [number | null, NodeJS.Signals | null];
+  return { pids, code, signal: by };
+}
+
+describe("no server and no folder is left", () => {
+  test.concurrent.for(["SIGKILL", "SIGINT", "SIGTERM"] as const)("after %s", async (signal) => {
+    using tmp = makeTmp();
+    const { pids, ...ending } = await run("waits", tmp.path, signal);
+    expect(ending).toEqual({ code: null, signal });
+    expect(pids).toHaveLength(5);
+    await expectNothingLeft(pids, tmp);
+  });
+
+  test.concurrent("when a worker outlives the process that forked it", async () => {
+    using tmp = makeTmp();
+    const { pids, code } = await run("forks", tmp.path);
+    const [worker, ...servers] = pids as [number, ...number[]];
+    try {
+      expect(code).toBe(0);
+      await expectNothingLeft(servers, tmp);
+      expect(await alive([worker])).toEqual([worker]);
+    } finally {
+      process.kill(worker, "SIGKILL");
+    }
+  });
+
+  test.concurrent.for([
+    ["throws", 1],
+    ["exits", 3],
+    ["ends", 0],
+  ] as const)("when the process %s", async ([how, code]) => {
+    using tmp = makeTmp();
+    const { pids, ...ending } = await run(how, tmp.path);
+    expect(ending).toEqual({ code, signal: null });
+    await expectNothingLeft(pids, tmp);
+  });
+
+  test.concurrent.for([0, 5, 10, 20, 40, 80, 160])("after SIGKILL %i ms into a start", async (wait) => {
+    using tmp = makeTmp();
+    await run("killed while it starts", tmp.path, "SIGKILL", wait);
+    await expectNothingLeft([], tmp);
+  });
+
+  test.for([
+    ["standalone", startStandalone],
+    ["cluster", startCluster],
+    ["sentinel", startSentinel],
+    ["TLS", startTls],
+  ] as const)("when a %s fails half way", async ([, start]) => {
+    using tmp = useTmp();
+    await expect(start({ args: ["--no-such-option", "1"] })).rejects.toThrow(/ended before it was ready:\s[\s\S]*no-such-option/);
+    expect(tmp.left()).toEqual([]);
+  });
+});
