@@ -1,0 +1,123 @@
+import { connect, type Socket } from "node:net";
+import type { Address } from "./client.ts";
+import { Lane } from "./lane.ts";
+import type { FaultMode } from "./proxy.ts";
+
+/** What a link asks of its proxy. */
+export interface LinkOwner {
+  readonly mode: FaultMode;
+  readonly target: Address;
+  /** The fault has happened, once: from now on, pass. */
+  done(): void;
+  count(direction: "up" | "down", bytes: number): void;
+  /** Both connections are closed. */
+  forget(link: Link): void;
+}
+
+const GARBAGE = Buffer.from("\u0000\u0001garbage\u00ff\r\n}{", "latin1");
+const BODY = "Bad Request";
+const HTTP = `HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: ${BODY.length}\r\nConnection: close\r\n\r\n${BODY}`;
+
+/** One client's connection and, behind it, the one to the server. */
+export class Link {
+  readonly #owner: LinkOwner;
+  readonly #client: Socket;
+  readonly #server: Socket | undefined;
+  #silent = false;
+  #armed = false;
+
+  constructor(owner: LinkOwner, client: Socket) {
+    this.#owner = owner;
+    this.#client = client;
+    client.setNoDelay(true);
+    client.on("error", () => {}); // "close" follows
+    if (owner.mode === "blackholeNew") {
+      this.#silent = true;
+      client.on("data", (data: Buffer) => owner.count("up", data.length));
+      client.on("close", () => owner.forget(this));
+      return;
+    }
+
+    const server = connect({ host: owner.target.host, port: owner.target.port, noDelay: true });
+    this.#server = server;
+    const up = new Lane(client, server);
+    const down = new Lane(server, client);
+    client.on("data", (data: Buffer) => this.#fromClient(data, up));
+    client.on("close", () => up.afterwards(() => server.destroySoon())); // what was sent still arrives
+    server.on("close", () => {
+      if (client.destroyed) owner.forget(this);
+      else client.on("close", () => owner.forget(this));
+    });
+    server.on("data", (data: Buffer) => this.#fromServer(data, down));
+    server.on("error", () => {
+      if (!this.#silent) client.resetAndDestroy();
+    });
+    server.on("end", () => {
+      if (!this.#silent) down.afterwards(() => client.end());
+    });
+  }
+
+  /** Whether the client is still there. */
+  get open(): boolean {
+    return !this.#client.destroyed;
+  }
+
+  /** From now on nothing goes through, either way, for as long as this connection lives. */
+  silence(): void {
+    this.#silent = true;
+  }
+
+  /** A one-time fault waits for the reply to a command that comes from now on. */
+  disarm(): void {
+    this.#armed = false;
+  }
+
+  /** A reset, as seen by the client. */
+  cut(): void {
+    this.#client.resetAndDestroy();
+    this.#server?.destroy();
+  }
+
+  #fromClient(data: Buffer, up: Lane): void {
+    const { mode } = this.#owner;
+    this.#owner.count("up", data.length);
+    if (this.#silent) return;
+    if (mode === "garble") {
+      this.#client.write(GARBAGE);
+      return;
+    }
+    if (mode === "http") {
+      this.silence();
+      this.#client.end(HTTP);
+      return;
+    }
+    this.#armed = mode === "cutOnReply" || mode === "halfReply";
+    up.send(data, latency(mode, "up"), slice(mode));
+  }
+
+  #fromServer(data: Buffer, down: Lane): void {
+    const { mode } = this.#owner;
+    this.#owner.count("down", data.length);
+    if (this.#silent) return;
+    if (this.#armed && mode === "cutOnReply") {
+      this.#owner.done();
+      this.cut();
+      return;
+    }
+    if (this.#armed && mode === "halfReply") {
+      this.#owner.done();
+      down.send(data.subarray(0, Math.floor(data.length / 2)));
+      this.silence();
+      return;
+    }
+    down.send(data, latency(mode, "down"), slice(mode));
+  }
+}
+
+function latency(mode: FaultMode, direction: "up" | "down"): number {
+  return typeof mode === "object" && "latency" in mode ? (mode.latency[direction] ?? 0) : 0;
+}
+
+function slice(mode: FaultMode): number | undefined {
+  return typeof mode === "object" && "slice" in mode ? mode.slice : undefined;
+}
