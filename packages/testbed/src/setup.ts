@@ -1,0 +1,68 @@
+import { readFile } from "node:fs/promises";
+import type { TestProject } from "vitest/node";
+import type { Address } from "./client.ts";
+import { startCluster } from "./cluster.ts";
+import type { ProvidedRedis } from "./provided.ts";
+import { startSentinel } from "./sentinel.ts";
+import { startStandalone } from "./standalone.ts";
+import { startTls } from "./tls.ts";
+
+/** The global setup of a vitest project: starts every topology, and gives its tests their addresses. */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const { redis, stop } = await startAll();
+  project.provide("redis", redis);
+  return stop;
+}
+
+/**
+ * Starts the four side by side; if one fails, none stays. A topology that the environment names is not started:
+ * REDIS_URL; REDIS_CLUSTER, `host:port,host:port`; REDIS_SENTINELS alike, with REDIS_SENTINEL_NAME (`mymaster`);
+ * REDIS_TLS_URL with REDIS_TLS_CA, the path of a PEM file.
+ */
+export async function startAll(env: NodeJS.ProcessEnv = process.env): Promise<{ redis: ProvidedRedis; stop: () => Promise<void> }> {
+  const given = (name: string): string | undefined => env[name] || undefined;
+  const givenUrl = given("REDIS_URL");
+  const givenCluster = addresses(given("REDIS_CLUSTER"), 6379);
+  const givenSentinels = addresses(given("REDIS_SENTINELS"), 26_379);
+  const name = given("REDIS_SENTINEL_NAME") ?? "mymaster";
+  const givenTls = given("REDIS_TLS_URL");
+  const givenCa = given("REDIS_TLS_CA");
+  const ca = givenCa === undefined ? "" : await readFile(givenCa, "utf8");
+
+  const stops: (() => Promise<void>)[] = [];
+  const stop = async (): Promise<void> => {
+    await Promise.all(stops.splice(0).map((each) => each()));
+  };
+  const started = async <T extends { stop(): Promise<void> }>(start: Promise<T>): Promise<T> => {
+    const topology = await start;
+    stops.push(() => topology.stop());
+    return topology;
+  };
+  const url = givenUrl === undefined ? started(startStandalone()).then((server) => server.url) : Promise.resolve(givenUrl);
+  const cluster = givenCluster === undefined ? started(startCluster()).then((nodes) => nodes.addresses) : Promise.resolve(givenCluster);
+  const sentinels =
+    givenSentinels === undefined
+      ? started(startSentinel()).then((group) => ({ name: group.name, addresses: group.addresses }))
+      : Promise.resolve({ name, addresses: givenSentinels });
+  const tls =
+    givenTls === undefined
+      ? started(startTls()).then((server) => ({ url: server.url, ca: server.ca }))
+      : Promise.resolve({ url: givenTls, ca });
+
+  const all = [url, cluster, sentinels, tls] as const;
+  try {
+    const [url, cluster, sentinels, tls] = await Promise.all(all);
+    return { redis: { url, cluster, sentinels, tls }, stop };
+  } catch (error) {
+    await Promise.allSettled(all);
+    await stop();
+    throw error;
+  }
+}
+
+function addresses(list: string | undefined, standard: number): Address[] | undefined {
+  return list?.split(",").map((entry) => {
+    const { hostname, port } = new URL(`redis://${entry.trim()}`);
+    return { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || standard) };
+  });
+}
