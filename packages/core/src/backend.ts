@@ -26,7 +26,7 @@ export interface Take {
   readonly instances?: number;
   /** By `adjust`: whole tokens beyond the debt of one burst, the largest over the limits. */
   readonly uncharged?: number;
-  /** The backend's reading of its clock, in ms. */
+  /** The backend's reading of the process clock (`performance.now()`), in ms, where it took one: spares another. */
   readonly at?: number;
 }
 

@@ -10,6 +10,17 @@ export interface Clock {
 /** The monotonic clock of this process. */
 export const processClock: Clock = performance;
 
+/** How far Unix time is ahead of the process clock, and when that was last looked up: reading a second clock for every decision would double its price. */
+let [aheadMs, lookedUpAt] = [0, Number.NEGATIVE_INFINITY];
+const looksGoodMs = 1000;
+
+/** Unix time in ms, at a reading of the process clock or now; a step of the system's clock is noticed within a second. */
+export function unixMs(at: number | undefined): number {
+  if (at === undefined) return Date.now();
+  if (!(at >= lookedUpAt && at - lookedUpAt < looksGoodMs)) [aheadMs, lookedUpAt] = [Date.now() - at, at];
+  return Math.floor(at + aheadMs);
+}
+
 /**
  * A clock that stands still until it is told otherwise: tests of limits become exact and need no sleep.
  * @throws {RateLimitError} INVALID_OPTION when a time is not a finite number.

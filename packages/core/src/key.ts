@@ -3,6 +3,7 @@ import { expected } from "./message.ts";
 
 const longestKey = 1024;
 const hashedPrefix = "%sha256:";
+const percent = hashedPrefix.charCodeAt(0);
 
 /**
  * The key that a backend is asked for: the caller's own, or where that is longer than 1,024 UTF-16 units, its digest.
@@ -11,7 +12,8 @@ const hashedPrefix = "%sha256:";
 export function backendKey(key: string): string {
   if (typeof key !== "string" || key === "")
     throw new RateLimitError("INVALID_KEY", expected("key", "a non-empty string", key, 'name whom the limit is for, such as "user:123"'));
-  return key.length <= longestKey && !key.startsWith(hashedPrefix) ? key : hashedPrefix + sha256(key);
+  const plain = key.length <= longestKey && (key.charCodeAt(0) !== percent || !key.startsWith(hashedPrefix));
+  return plain ? key : hashedPrefix + sha256(key);
 }
 
 /**

@@ -1,5 +1,6 @@
 import type { Source, Take } from "./backend.ts";
 import { aheadOf, remainingOf, retryMsOf } from "./bucket.ts";
+import { unixMs } from "./clock.ts";
 import type { Limit, Policy } from "./policy.ts";
 
 /** One limit of a decision. Times are seconds. */
@@ -50,22 +51,12 @@ export interface RateLimitResult {
 export function toResult(policy: Policy, take: Take, cost: number): RateLimitResult {
   const { source = "backend" } = take;
   if (source === "open" || source === "closed") return unseen(policy.limits[0], source, cost);
+  if (policy.limits.length === 1) {
+    const only = limitResult(policy.limits[0], unitsOf(take, 0), take, cost);
+    return result(only, [only], take, cost, source);
+  }
   const limits = policy.limits.map((limit, i) => limitResult(limit, unitsOf(take, i), take, cost));
-  const tightest = limits.reduce(take.allowed ? lessLeft : longerWait);
-  return {
-    allowed: take.allowed,
-    limit: tightest.limit,
-    burst: tightest.burst,
-    remaining: tightest.remaining,
-    retryAfter: tightest.retryAfter,
-    resetAfter: tightest.resetAfter,
-    resetAt: unixSeconds(tightest.resetAfter),
-    tightest: tightest.name,
-    limits,
-    cost,
-    source,
-    degraded: source === "local",
-  };
+  return result(limits.reduce(take.allowed ? lessLeft : longerWait), limits, take, cost, source);
 }
 
 /** Units in use of the i-th limit. */
@@ -78,14 +69,33 @@ export function neededOf(limit: Limit, { need, instances = 1 }: Take, cost: numb
   return cost > limit.burst ? cost : Math.min(limit.burst, need ?? cost * instances);
 }
 
+function result(tightest: LimitResult, limits: readonly LimitResult[], take: Take, cost: number, source: Source): RateLimitResult {
+  const { limit, burst, remaining, retryAfter, resetAfter } = tightest;
+  return {
+    allowed: take.allowed,
+    limit,
+    burst,
+    remaining,
+    retryAfter,
+    resetAfter,
+    resetAt: (unixMs(take.at) + Math.round(resetAfter * 1000)) / 1000,
+    tightest: tightest.name,
+    limits,
+    cost,
+    source,
+    degraded: source === "local",
+  };
+}
+
 function limitResult(limit: Limit, used: number, take: Take, cost: number): LimitResult {
-  const { allowed, instances = 1 } = take;
+  const { instances } = take;
+  const remaining = remainingOf(limit, used);
   return {
     name: limit.name,
     limit: limit.rate,
     burst: limit.burst,
-    remaining: Math.floor(remainingOf(limit, used) / Math.min(instances, limit.burst)),
-    retryAfter: allowed ? 0 : retryMsOf(limit, used, neededOf(limit, take, cost)) / 1000,
+    remaining: instances === undefined ? remaining : Math.floor(remaining / Math.min(instances, limit.burst)),
+    retryAfter: take.allowed ? 0 : retryMsOf(limit, used, neededOf(limit, take, cost)) / 1000,
     resetAfter: aheadOf(limit, used) / 1000,
     used,
   };
@@ -110,16 +120,11 @@ function unseen(limit: Limit, source: "open" | "closed", cost: number): RateLimi
     remaining: allowed ? limit.burst : 0,
     retryAfter: wait,
     resetAfter: wait,
-    resetAt: unixSeconds(wait),
+    resetAt: Date.now() / 1000 + wait,
     tightest: limit.name,
     limits: [],
     cost,
     source,
     degraded: true,
   };
-}
-
-/** The moment in `seconds` as Unix seconds, without a rounding error below the millisecond. */
-function unixSeconds(seconds: number): number {
-  return (Date.now() + Math.round(seconds * 1000)) / 1000;
 }

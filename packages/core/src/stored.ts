@@ -29,7 +29,8 @@ export function usedIn(stored: Stored | undefined, { limits }: Policy, i: number
 /** The bucket of a policy's only limit. */
 export function storeOne(limit: Limit, used: number, now: number): Stored | undefined {
   if (used === 0) return undefined;
-  const [fullAt, slack] = [now + aheadOf(limit, used), slackOf(limit, used)];
+  const fullAt = now + aheadOf(limit, used);
+  const slack = limit.r === 1 ? 0 : slackOf(limit, used);
   return slack === 0 ? fullAt : [{ name: "", fullAt, slack }];
 }
 

@@ -1,7 +1,7 @@
 import { AsyncResource } from "node:async_hooks";
 import type { Scope, Take } from "./backend.ts";
-import { adjusted, aheadOf, ceilingOf, fits, unchargedOf } from "./bucket.ts";
-import type { Clock } from "./clock.ts";
+import { adjusted, aheadOf, ceilingOf, fits, unchargedOf, usedOf } from "./bucket.ts";
+import { type Clock, processClock } from "./clock.ts";
 import { publishEviction } from "./diagnostics.ts";
 import { RateLimitError } from "./errors.ts";
 import { expected } from "./message.ts";
@@ -40,7 +40,11 @@ export class BucketTable {
   readonly #maxKeys: number;
   readonly #clock: Clock;
   readonly #origin: number;
+  readonly #onProcessClock: boolean;
   readonly #shelves = new Map<string, Shelf>();
+  /** The shelf that was asked for last: processes of one limiter find theirs without a look-up. */
+  #lastScope: Scope | undefined;
+  #lastShelf: Shelf | undefined;
   #keys = 0;
   #evictions = 0;
   #hand: Iterator<Place> | undefined;
@@ -54,6 +58,7 @@ export class BucketTable {
     this.#maxKeys = maxKeys;
     this.#clock = clock;
     this.#origin = origin;
+    this.#onProcessClock = clock === processClock;
   }
 
   get keys(): number {
@@ -101,21 +106,23 @@ export class BucketTable {
     clearTimeout(this.#turn);
     this.#turn = undefined;
     this.#shelves.clear();
+    this.#lastScope = undefined;
     this.#keys = 0;
   }
 
-  /** Nearly every call: no array, and one look-up where the bucket refuses. */
+  /** Nearly every call: no array, one reading of the clock, and one look-up where the bucket refuses. */
   #takeOne(scope: Scope, key: string, cost: number): Take {
     const limit = scope.policy.limits[0];
     const shelf = this.#shelf(scope);
-    const now = this.#now();
+    const at = this.#clock.now();
+    const now = Math.floor(at - this.#origin);
     const bucket = shelf.buckets.get(key);
-    const claimed = usedIn(bucket, scope.policy, 0, now);
+    const claimed = typeof bucket === "number" ? usedOf(limit, bucket - now, 0) : usedIn(bucket, scope.policy, 0, now);
     const before = Math.min(claimed, ceilingOf(limit));
     const allowed = fits(limit, before, cost);
     const used = allowed ? before + cost * limit.p : before;
     if (cost > 0 && (allowed || claimed > before)) this.#put(shelf, key, bucket, storeOne(limit, used, now));
-    return { allowed, used };
+    return this.#onProcessClock ? { allowed, used, at } : { allowed, used };
   }
 
   #takeAll(scope: Scope, key: string, cost: number): Take {
@@ -137,10 +144,11 @@ export class BucketTable {
   }
 
   #shelf(scope: Scope): Shelf {
+    if (scope === this.#lastScope) return this.#lastShelf as Shelf;
     const found = this.#shelves.get(scope.prefix);
-    if (found?.policy === scope.policy) return found;
-    const shelf = { buckets: found?.buckets ?? new Map<string, Stored>(), policy: scope.policy };
-    this.#shelves.set(scope.prefix, shelf);
+    const shelf = found?.policy === scope.policy ? found : { buckets: found?.buckets ?? new Map<string, Stored>(), policy: scope.policy };
+    if (shelf !== found) this.#shelves.set(scope.prefix, shelf);
+    [this.#lastScope, this.#lastShelf] = [scope, shelf];
     return shelf;
   }
 
@@ -201,6 +209,7 @@ export class BucketTable {
   }
 
   #clearShelves(): void {
+    this.#lastScope = undefined;
     for (const [prefix, { buckets }] of this.#shelves) if (buckets.size === 0) this.#shelves.delete(prefix);
   }
 
