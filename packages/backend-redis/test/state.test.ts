@@ -1,0 +1,49 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { RateLimiter } from "@ratelimit/core";
+import type {} from "@ratelimit/testbed";
+import { Redis } from "ioredis";
+import { afterAll, beforeAll, expect, inject, test } from "vitest";
+import { RedisBackend } from "../src/index.ts";
+
+/** A database of its own, for the examples name their keys as a reader would. */
+const url = `${inject("redis").url}/9`;
+const redis = new Redis(url);
+const backend = new RedisBackend({ url });
+beforeAll(() => redis.flushdb());
+afterAll(async () => {
+  await backend.close();
+  redis.disconnect();
+});
+
+const page = await readFile(join(import.meta.dirname, "../../../docs/state.md"), "utf8");
+
+/** Pairs of what a program does and what redis-cli then says, under their headings. */
+const examples = page.split(/^## /m).flatMap((section) =>
+  [...section.matchAll(/```ts\n(.*?)```\s+```console\n(.*?)```/gs)].map(([, program = "", session = ""]) => ({
+    heading: section.slice(0, section.indexOf("\n")),
+    program,
+    session,
+  })),
+);
+
+test("docs/state.md has examples", () => {
+  expect(examples.length).toBeGreaterThanOrEqual(5);
+});
+
+test.for(examples)("docs/state.md, $heading: redis-cli says what the page says", async ({ program, session }) => {
+  const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (
+    ...code: string[]
+  ) => (...args: unknown[]) => Promise<void>;
+  await new AsyncFunction("RateLimiter", "backend", program)(RateLimiter, backend);
+  const lines = session.trim().split("\n");
+  for (let i = 0; i < lines.length; i += 2) {
+    const [, command = "", ...args] = (lines[i] as string).replace(/^\$ /, "").split(" ");
+    const said = await redis.call(command, ...args);
+    if (command === "PTTL") {
+      const expected = Number(/\d+/.exec(lines[i + 1] as string));
+      expect(said).toBeLessThanOrEqual(expected);
+      expect(said).toBeGreaterThan(expected - 500);
+    } else expect(typeof said === "number" ? `(integer) ${said}` : JSON.stringify(said)).toBe(lines[i + 1]);
+  }
+});
