@@ -1,7 +1,6 @@
 import { sharedMemoryBackend } from "@ratelimit/backend-memory";
 import {
   andThen,
-  clientClosed,
   createApiKeyGuard,
   createGuard,
   createUserGuard,
@@ -11,6 +10,8 @@ import {
   type LimitByUserOptions,
   type RateLimitOptions,
   type RequestRateLimit,
+  settleAfter,
+  throwingErrors,
   type Verdict,
 } from "@ratelimit/core/http";
 import type { NextFunction, Request, RequestHandler, Response } from "express";
@@ -71,6 +72,7 @@ export function limitByApiKey(options: ExpressLimitByApiKeyOptions): RequestHand
 }
 
 function middleware(guard: Guard<Request>, onLimited: ExpressRateLimitOptions["onLimited"]): RequestHandler {
+  const page = onLimited && throwingErrors(onLimited);
   return function rateLimit(req, res, next) {
     return andThen(guard(req), (verdict) => apply(verdict, req, res, next));
   };
@@ -78,14 +80,13 @@ function middleware(guard: Guard<Request>, onLimited: ExpressRateLimitOptions["o
   function apply(verdict: Verdict, req: Request, res: Response, next: NextFunction): unknown {
     if (verdict.kind === "skip") return next();
     req.rateLimit = verdict.result;
-    if (res.headersSent) return next();
+    if (res.headersSent) return verdict.kind === "refuse" ? undefined : next();
     for (const [name, value] of Object.entries(verdict.headers)) res.setHeader(name, value);
     if (verdict.kind === "refuse") {
       res.status(verdict.status);
-      return onLimited ? onLimited(verdict.result, req, res, next) : res.end(verdict.body);
+      return page ? page(verdict.result, req, res, next) : res.end(verdict.body);
     }
-    const { settle } = verdict;
-    if (settle) res.once("close", () => void settle(res.writableFinished ? res.statusCode : clientClosed));
+    if (verdict.settle) settleAfter(res, verdict.settle);
     next();
   }
 }

@@ -1,4 +1,13 @@
-import { type Awaitable, andThen, clientClosed, type Guard, isPromise, type RequestRateLimit, type Verdict } from "@ratelimit/core/http";
+import {
+  type Awaitable,
+  andThen,
+  type Guard,
+  isPromise,
+  type RequestRateLimit,
+  settleAfter,
+  throwingErrors,
+  type Verdict,
+} from "@ratelimit/core/http";
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from "fastify";
 
 /** When a limit is asked. */
@@ -47,18 +56,17 @@ function apply(verdict: Verdict, { onLimited }: Step, request: FastifyRequest, r
     reply.code(verdict.status);
     // Fastify adds a charset to the type of a string.
     if (onLimited === undefined) reply.send(Buffer.from(verdict.body));
-    else void answer(onLimited(verdict.result, request, reply), reply);
+    else void answer(() => onLimited(verdict.result, request, reply), reply);
     return false;
   }
-  const { settle } = verdict;
-  if (settle) reply.raw.once("close", () => void settle(reply.raw.writableFinished ? reply.statusCode : clientClosed));
+  if (verdict.settle) settleAfter(reply.raw, verdict.settle);
   return true;
 }
 
 /** As in a handler of Fastify's, what is returned is sent. */
-async function answer(returned: unknown, reply: FastifyReply): Promise<void> {
+async function answer(page: () => unknown, reply: FastifyReply): Promise<void> {
   try {
-    const payload = await returned;
+    const payload = await throwingErrors(page)();
     if (payload !== undefined && payload !== reply && !reply.sent) reply.send(payload);
   } catch (error) {
     reply.send(error);

@@ -1,6 +1,5 @@
 import { sharedMemoryBackend } from "@ratelimit/backend-memory";
 import {
-  clientClosed,
   createApiKeyGuard,
   createGuard,
   createUserGuard,
@@ -10,6 +9,8 @@ import {
   type LimitByUserOptions,
   type RateLimitOptions,
   type RequestRateLimit,
+  settleAfter,
+  throwingErrors,
 } from "@ratelimit/core/http";
 import type { Context, DefaultState, Middleware, Next } from "koa";
 
@@ -66,21 +67,21 @@ export function limitByApiKey<S = DefaultState>(options: KoaLimitByApiKeyOptions
 }
 
 function middleware<S>(guard: Guard<Context>, onLimited: KoaRateLimitOptions["onLimited"]): Middleware<S & RateLimitState> {
+  const page = onLimited && throwingErrors(onLimited);
   return async function rateLimit(context, next) {
     const ctx = context as unknown as Context;
     const verdict = await guard(ctx);
     if (verdict.kind === "skip") return void (await next());
     ctx.state["rateLimit"] = verdict.result;
-    if (ctx.headerSent) return void (await next());
+    if (ctx.headerSent) return verdict.kind === "refuse" ? undefined : void (await next());
     ctx.set(verdict.headers);
     if (verdict.kind === "refuse") {
       ctx.status = verdict.status;
-      if (onLimited) return onLimited(verdict.result, ctx, next);
+      if (page) return page(verdict.result, ctx, next);
       ctx.body = verdict.body;
       return;
     }
-    const { settle } = verdict;
-    if (settle) ctx.res.once("close", () => void settle(ctx.res.writableFinished ? ctx.status : clientClosed));
+    if (verdict.settle) settleAfter(ctx.res, verdict.settle);
     try {
       await next();
     } catch (error) {

@@ -1,5 +1,6 @@
 import type { Backend } from "../backend.ts";
 import { warnOnce } from "../warn.ts";
+import { withHooks } from "./hooks.ts";
 import { byAddress, byApiKey, byKey, byUser, type Identify } from "./identity.ts";
 import { compileJudge, type Guard } from "./judge.ts";
 import { limiterSource } from "./limiter-source.ts";
@@ -15,10 +16,11 @@ import type { HttpRequest } from "./request.ts";
  * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY that tells every problem at once.
  */
 export function createGuard<Req extends object>(
-  options: RateLimitOptions<Req, never[]>,
+  given: RateLimitOptions<Req, never[]>,
   describe: (req: Req) => HttpRequest,
   defaultBackend?: () => Backend,
 ): Guard<Req> {
+  const options = withHooks(given);
   const source = limiterSource(options, guardRules.plain, defaultBackend);
   const address = byAddress(addressOptions(options));
   const identify: Identify<Req> = options.key ? byKey(options.key, address) : (_, http) => address(http);
@@ -27,11 +29,12 @@ export function createGuard<Req extends object>(
 
 /** The same by user: buckets are `user:` and the id that `options.user`, or else the framework's `userOf`, finds. */
 export function createUserGuard<Req extends object>(
-  options: LimitByUserOptions<Req, never[]>,
+  given: LimitByUserOptions<Req, never[]>,
   describe: (req: Req) => HttpRequest,
   userOf: (req: Req) => unknown,
   defaultBackend?: () => Backend,
 ): Guard<Req> {
+  const options = withHooks(given);
   const source = limiterSource(options, guardRules.user, defaultBackend);
   const nobody = anonymous<Req>(
     options,
@@ -47,10 +50,11 @@ export function createUserGuard<Req extends object>(
 
 /** The same by API key: buckets are `apikey:` and the digest of what the header carries. */
 export function createApiKeyGuard<Req extends object>(
-  options: LimitByApiKeyOptions<Req, never[]>,
+  given: LimitByApiKeyOptions<Req, never[]>,
   describe: (req: Req) => HttpRequest,
   defaultBackend?: () => Backend,
 ): Guard<Req> {
+  const options = withHooks(given);
   const source = limiterSource(options, guardRules.apiKey, defaultBackend);
   const identify = byApiKey(options.header ?? "x-api-key", options.valid, anonymous<Req>(options));
   return compileJudge(options, { source, identify, describe, nameless: "This request carries no valid API key." });
