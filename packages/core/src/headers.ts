@@ -71,6 +71,11 @@ export function tightestOf<T extends { readonly result: RateLimitResult }>(told:
     : told.reduce<T | undefined>((a, b) => (a === undefined || b.result.remaining < a.result.remaining ? b : a), undefined);
 }
 
+/** What the list fields call the limits of `result`, in its order. */
+export function limitNames(told: readonly Told[], result: RateLimitResult): string[] {
+  return rowsOf(told).flatMap(({ name, state }) => (result.limits.includes(state) ? [name] : []));
+}
+
 function counted(told: readonly Told[], serialize: Serializer): Fields {
   const seen = told.filter(({ result }) => result.source !== "open" && result.source !== "closed");
   const fields = seen.length > 0 ? serialize(seen) : {};

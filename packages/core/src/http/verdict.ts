@@ -1,5 +1,5 @@
 import type { Awaitable } from "../backend.ts";
-import { exposedHeaders, type Fields, type HeaderMode, headerFields, type Told } from "../headers.ts";
+import { exposedHeaders, type Fields, type HeaderMode, headerFields, limitNames, type Told } from "../headers.ts";
 import type { RateLimiter } from "../limiter.ts";
 import { toResult } from "../result.ts";
 import { warnOnce } from "../warn.ts";
@@ -47,7 +47,7 @@ export function compileVerdicts<Req extends object>(
     on(decision, decisions, http, req) {
       const headers = { ...fieldsOf(modes, decisions.told), ...exposure(exposed, http) };
       const { result: made } = decision;
-      if (!made.allowed && !shadow) return refusal(decision, decisions.carried, headers, written);
+      if (!made.allowed && !shadow) return refusal(decision, decisions, headers, written);
       const result = decisions.carried;
       if (refund === undefined || req === undefined || !made.allowed || made.limits.length === 0) return { kind: "pass", headers, result };
       return { kind: "pass", headers, result, settle: (status) => settle(decision, () => refund(req, status)) };
@@ -63,11 +63,12 @@ export function turnedAway(limiter: RateLimiter, detail: string): Verdict {
   const decisions = new Decisions();
   const decision: Decision = { limiter, key: "nobody", policy, result, told: false };
   decisions.add(decision);
-  return refusal(decision, decisions.carried, {}, false, detail);
+  return refusal(decision, decisions, {}, false, detail);
 }
 
-function refusal({ result: made }: Decision, result: RequestRateLimit, fields: Fields, written: boolean, detail?: string): Verdict {
-  const { status, body } = problemBody(made, detail);
+function refusal({ result: made }: Decision, decisions: Decisions, fields: Fields, written: boolean, detail?: string): Verdict {
+  const { carried: result, told } = decisions;
+  const { status, body } = problemBody(made, limitNames(told, made), detail);
   const content = { "Content-Type": "application/problem+json", "Content-Length": String(Buffer.byteLength(body)) };
   return { kind: "refuse", status, headers: { ...fields, "Cache-Control": "no-store", ...(written ? {} : content) }, body, result };
 }
