@@ -41,8 +41,14 @@ const ways = ["url", "cluster", "sentinels", "client"] as const;
 
 const clientMethods = ["evalsha", "eval", "del", "info", "connect", "on", "off"] as const;
 
+/** Whatever it was meant for, a text may be a URL with a password. */
+function masked(value: unknown): unknown {
+  return Array.isArray(value) ? value.map(masked) : redisUrlRule.mask?.(value);
+}
+
 const clientOptions: Rule = {
   expects: "an object of ioredis options",
+  mask: masked,
   accepts: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
 };
 
@@ -52,6 +58,7 @@ const rulesOf: Readonly<Record<(typeof ways)[number], Rules>> = {
   cluster: {
     cluster: {
       expects: "a non-empty array of nodes",
+      mask: masked,
       accepts: (value) => isFilled(value) && value.every(isNode),
       wayOut: 'write cluster: [{ host: "localhost", port: 6379 }]',
     },
@@ -60,6 +67,7 @@ const rulesOf: Readonly<Record<(typeof ways)[number], Rules>> = {
   sentinels: {
     sentinels: {
       expects: "a non-empty array of addresses",
+      mask: masked,
       accepts: (value) => isFilled(value) && value.every(isAddress),
       wayOut: 'write sentinels: [{ host: "localhost", port: 26379 }]',
     },
@@ -73,6 +81,7 @@ const rulesOf: Readonly<Record<(typeof ways)[number], Rules>> = {
   client: {
     client: {
       expects: `a Redis or a Cluster of ioredis (with ${clientMethods.join(", ")})`,
+      mask: masked,
       accepts: isClient,
       wayOut: "write client: new Redis()",
     },
@@ -101,7 +110,7 @@ const everything: Rules = Object.fromEntries(Object.values(rulesOf).flatMap((rul
 
 /** The options of one way; those of the others are out of place beside it. */
 function only(way: (typeof ways)[number]): Rules {
-  const elsewhere: Rule = { expects: `absent beside \`${way}\``, accepts: () => false };
+  const elsewhere: Rule = { expects: `absent beside \`${way}\``, accepts: () => false, mask: masked };
   return { ...Object.fromEntries(Object.keys(everything).map((option) => [option, elsewhere])), ...rulesOf[way] };
 }
 

@@ -1,0 +1,158 @@
+import { RateLimitError } from "@ratelimit/core";
+import type {} from "@ratelimit/testbed";
+import { Cluster, Redis } from "ioredis";
+import { Redis as Redis5 } from "ioredis5";
+import { describe, expect, inject, test } from "vitest";
+import { RedisBackend, type RedisBackendOptions, safeClusterOptions, safeRedisOptions } from "../src/index.ts";
+
+const secret = "s3cr3t";
+const port = new URL(inject("redis").url).port;
+
+/** The problem of a construction that has to fail. */
+function problemOf(options: unknown): string {
+  try {
+    void new RedisBackend(options as RedisBackendOptions).close();
+  } catch (error) {
+    expect(error).toBeInstanceOf(RateLimitError);
+    expect(error).toMatchObject({ code: "INVALID_OPTION" });
+    expect(String(error)).not.toContain(secret);
+    return (error as RateLimitError).message;
+  }
+  throw new Error("It was constructed");
+}
+
+describe("a URL that is none is refused before anything is opened", () => {
+  test.each([
+    "",
+    " ",
+    "localhost",
+    "localhost:6379",
+    "//localhost",
+    "/tmp/redis.sock",
+    "unix:///tmp/redis.sock",
+    "http://localhost:6379",
+    `redis://:${secret}`,
+    `redis://user:${secret}@`,
+    `redis://user:${secret}@:6379`,
+    `redis://user:${secret}@localhost:0`,
+    `redis://user:${secret}@localhost:99999`,
+    `redis://user:${secret}@localhost:port`,
+    `redis://user:${secret}@localhost/abc`,
+    `redis://user:${secret}@localhost/1/2`,
+    `redis://user:${secret}@localhost/-1`,
+    `redis://user:${secret}@localhost/1.5`,
+    `redis://localhost?password=${secret}`,
+    `redis://user:${secret}@localhost#fragment`,
+    `redis://user:${secret}%zz@localhost`,
+    `redis://user:${secret} @localhost`,
+    `redis://user:${secret}\n@localhost`,
+    `redis://user:${secret}/@localhost`,
+    `redis://user:${secret}?@localhost`,
+    `redis://user:${secret}#@localhost`,
+    `redis:user:${secret}@localhost`,
+    `http://user:${secret}@localhost`,
+    ` redis://user:${secret}@localhost`,
+  ])("%j", (url) => {
+    expect(problemOf({ url })).toMatch(/^Expected `url` to be redis:\/\//);
+  });
+
+  test.each([6379, null, 10n, true, {}, [], () => "redis://localhost"])("%s", (url) => {
+    expect(problemOf({ url })).toMatch(/^Expected `url` to be redis:\/\//);
+  });
+});
+
+describe("a URL is opened as it is written", () => {
+  test.each([
+    ["redis://localhost", {}],
+    ["redis://127.0.0.1:PORT/3", { host: "127.0.0.1", db: 3 }],
+    ["redis://user:p%40ss%2Fw%3Ard@127.0.0.1:PORT", { username: "user", password: "p@ss/w:rd" }],
+    ["redis://:pass@127.0.0.1:PORT", { username: null, password: "pass" }],
+    ["redis://[::1]:PORT?family=6", { host: "::1", family: 6 }],
+    ["rediss://127.0.0.1:PORT/", { tls: {}, db: 0 }],
+    ["REDIS://127.0.0.1:PORT", { host: "127.0.0.1", port: Number(port) }],
+  ])("%s", async (url, expected) => {
+    const { open } = await import("../src/client.ts");
+    const client = open({ url: url.replace("PORT", port) });
+    client.on("error", () => {});
+    expect((client as Redis).options).toMatchObject({ ...expected, enableOfflineQueue: false, maxRetriesPerRequest: 0 });
+    client.disconnect();
+  });
+});
+
+describe("other options", () => {
+  const client = new Redis({ lazyConnect: true });
+
+  test.each([
+    [undefined, /^Expected `options` to be an object of options, got undefined/],
+    [null, /^Expected `options` to be an object of options, got null/],
+    [[], /^Expected `options` to be an object of options, got \[\]/],
+    ["redis://localhost", /^Expected `options` to be an object of options, got "redis:\/\/localhost"/],
+    [{}, /^Expected one of `url`, `cluster`, `sentinels`, `client`, got none: write for example url: /],
+    [{ url: undefined }, /^Expected one of .* got none/],
+    [{ ulr: "redis://localhost" }, /Unknown option `ulr`: did you mean `url`\?/],
+    [{ url: "redis://localhost", sentinel: [] }, /^Unknown option `sentinel`: did you mean `sentinels`\?/],
+    [{ url: "redis://localhost", client }, /^Expected one of .* got url and client/],
+    [{ url: "redis://localhost", name: "mymaster" }, /^Expected `name` to be absent beside `url`/],
+    [{ client, options: {} }, /^Expected `options` to be absent beside `client`/],
+    [{ cluster: [] }, /^Expected `cluster` to be a non-empty array of nodes/],
+    [{ cluster: "localhost:6379" }, /^Expected `cluster` to be a non-empty array of nodes/],
+    [{ cluster: [{}] }, /^Expected `cluster`/],
+    [{ cluster: [null] }, /^Expected `cluster`/],
+    [{ cluster: [{ host: "", port: 6379 }] }, /^Expected `cluster`/],
+    [{ cluster: [{ host: "localhost", port: "6379" }] }, /^Expected `cluster`/],
+    [{ cluster: [0] }, /^Expected `cluster`/],
+    [{ cluster: [`redis://:${secret}`] }, /^Expected `cluster`/],
+    [{ cluster: [6379], options: [] }, /^Expected `options` to be an object of ioredis options, got \[\]/],
+    [{ cluster: [6379], options: `redis://:${secret}@localhost` }, /^Expected `options`/],
+    [{ cluster: [6379], name: "mymaster" }, /^Expected `name` to be absent beside `cluster`/],
+    [{ sentinels: [], name: "mymaster" }, /^Expected `sentinels` to be a non-empty array of addresses/],
+    [{ sentinels: [{ host: "localhost", port: 0 }], name: "mymaster" }, /^Expected `sentinels`/],
+    [{ sentinels: [{ host: "localhost", port: 26379 }] }, /^Expected `name` to be what the Sentinels call the master, got undefined/],
+    [{ sentinels: [{ host: "localhost", port: 26379 }], name: "" }, /^Expected `name`/],
+    [{ sentinels: [`redis://:${secret}@localhost`], name: "mymaster" }, /^Expected `sentinels` .*\*\*\*@localhost/],
+    [{ client: `redis://:${secret}@localhost` }, /^Expected `client`/],
+    [{ client: "redis://localhost" }, /^Expected `client` to be a Redis or a Cluster of ioredis/],
+    [{ client: {} }, /^Expected `client`/],
+    [
+      { client: { evalSha() {}, eval() {}, del() {}, info() {}, connect() {}, on() {}, off() {} } },
+      /^Expected `client` .* write client: new Redis\(\)/,
+    ],
+  ])("%# are refused", (options, problem) => {
+    expect(problemOf(options)).toMatch(problem);
+  });
+
+  test("are told all at once", () => {
+    const message = problemOf({ sentinels: [], nmae: "mymaster", url: `http://user:${secret}@localhost` });
+    expect(message).toMatch(/^\d problems:\n {2}- /);
+    for (const part of ["`sentinels`", "`nmae`: did you mean `name`?", "`url`", "got url and sentinels"]) expect(message).toContain(part);
+  });
+
+  test.each([
+    ["a Redis of version 6", () => new Redis({ lazyConnect: true })],
+    ["a Redis of version 5", () => new Redis5({ lazyConnect: true })],
+    ["a Cluster", () => new Cluster([6379], { lazyConnect: true })],
+  ])("take %s, and leave it as it was found", async (_, make) => {
+    const client = make();
+    const events = client.eventNames();
+    await new RedisBackend({ client }).close();
+    expect([client.status, client.eventNames()]).toEqual(["wait", events]);
+  });
+});
+
+test("what we open clients with can be had, and cannot be changed", () => {
+  expect(safeRedisOptions).toMatchObject({
+    enableOfflineQueue: false,
+    maxRetriesPerRequest: 0,
+    autoResendUnfulfilledCommands: false,
+    connectTimeout: 2000,
+    maxLoadingRetryTime: 500,
+  });
+  expect(safeClusterOptions).toMatchObject({ enableOfflineQueue: false, retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 });
+  for (const options of [safeRedisOptions, safeClusterOptions, safeClusterOptions.redisOptions])
+    expect(Object.isFrozen(options)).toBe(true);
+  const delays = Array.from({ length: 2000 }, (_, i) => safeRedisOptions.retryStrategy(i + 1));
+  expect(Math.max(...delays)).toBeLessThanOrEqual(500);
+  expect(Math.min(...delays)).toBeGreaterThanOrEqual(40);
+  expect(safeRedisOptions.reconnectOnError(new Error("READONLY You can't write against a read only replica."))).toBe(1);
+  expect(safeRedisOptions.reconnectOnError(new Error("ERR"))).toBe(false);
+});
