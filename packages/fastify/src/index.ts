@@ -127,9 +127,11 @@ function step(hook: Hook, onLimited: Step["onLimited"], guard: Step["guard"]): S
   return { hook, onLimited, guard };
 }
 
-/** A policy of a route has the route as its name, so that every process means the same bucket. */
-function named<O extends { name?: string | undefined; limiter?: unknown }>(options: O, route: string | undefined): O {
-  return route === undefined || options.limiter !== undefined || options.name !== undefined ? options : { ...options, name: route };
+/** A policy of a route has the route as its name where processes share the backend, so that all of them mean the same bucket. */
+function named<O extends Pick<FastifyRateLimitOptions, "limiter" | "name" | "backend">>(options: O, route: string | undefined): O {
+  const { limiter, backend, name = route } = options;
+  const shared = limiter === undefined && backend !== undefined && backend.inProcess !== true;
+  return shared ? { ...options, name } : options;
 }
 
 function stepsFor({ routeOptions: { config } }: FastifyRequest, routes: Routes, own: readonly Step[], hook: Hook): readonly Step[] {

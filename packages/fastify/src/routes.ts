@@ -5,7 +5,7 @@ import type { Step } from "./steps.ts";
 
 type Compile = (limit: RouteRateLimit, route: string) => Step;
 
-/** The limits of an app's routes. Each is compiled once, whichever scope of the app asks, and has the route as its name. */
+/** The limits of an app's routes. Each is compiled once, whichever scope of the app asks, and has the route as its name, numbered from the second. */
 export class Routes {
   static readonly #ofApp = new WeakMap<object, Routes>();
   readonly #compile: Compile;
@@ -51,7 +51,7 @@ export class Routes {
   #step(route: string, limit: RouteRateLimit): Step {
     const known = this.#steps.get(route) ?? new Map<RouteRateLimit, Step>();
     this.#steps.set(route, known);
-    const step = known.get(limit) ?? this.#compile(limit, route);
+    const step = known.get(limit) ?? this.#compile(limit, known.size === 0 ? route : `${route} ${known.size + 1}`);
     known.set(limit, step);
     return step;
   }
