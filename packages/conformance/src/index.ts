@@ -1,3 +1,18 @@
 export { Oracle } from "./backend/oracle.ts";
 export type { BackendPromise, MakeBackend, Subject } from "./backend/subject.ts";
 export { backendPromises, backendSuite } from "./backend/suite.ts";
+export {
+  type Answer,
+  type AnyRequest,
+  type App,
+  type Handler,
+  type Limiter,
+  listen,
+  portOf,
+  type Route,
+  type Serve,
+  type Served,
+  userIn,
+} from "./http/app.ts";
+export type { HttpPromise } from "./http/bench.ts";
+export { httpPromises, httpSuite } from "./http/suite.ts";

@@ -1,0 +1,72 @@
+import assert from "node:assert/strict";
+import type { ServerResponse } from "node:http";
+import { type Bench, type HttpPromise, promise, route, type Site } from "./bench.ts";
+import { eventually, type Gate, gate } from "./meanwhile.ts";
+import { asynchronous } from "./table-backend.ts";
+
+interface Held {
+  readonly site: Site;
+  readonly gate: Gate;
+  /** How often the handler ran. */
+  calls(): number;
+}
+
+/** A site whose backend answers only once the gate is open. */
+async function held(bench: Bench, rate: number, early: (res: ServerResponse) => void = () => {}): Promise<Held> {
+  const at = gate();
+  let calls = 0;
+  const backend = asynchronous(bench.backend, () => {
+    at.enter();
+    return at.opened;
+  });
+  const handler = (): { status: number; body: string } => ({ status: 200, body: String(++calls) });
+  const site = await bench.site({ early, limiters: [bench.limit({ backend, rate, name: "held" })], routes: [route("/", [], handler)] });
+  return { site, gate: at, calls: () => calls };
+}
+
+const gone = promise("a client that gives up while the backend is asked: its token is spent, the server goes on", async (bench) => {
+  for (const rate of [10, 2]) {
+    const { site, gate } = await held(bench, rate);
+    const clients = [1, 2, 3].map(() => site.open());
+    await gate.entered;
+    for (const client of clients) client.abort();
+    await Promise.all(clients.map((client) => assert.rejects(client.reply)));
+    gate.open();
+    await eventually("all were asked", () => bench.backend.asked.length === 3);
+    assert.equal((await site.get()).status, rate === 10 ? 200 : 429);
+    bench.renew();
+  }
+});
+
+const answered = promise(
+  "a response that was sent while the backend was asked stays as it was, and a refused request goes no further",
+  async (bench) => {
+    const responses: ServerResponse[] = [];
+    const { site, gate, calls } = await held(bench, 1, (res) => void responses.push(res));
+    const [first, second] = [site.open(), site.open()];
+    await gate.entered;
+    await eventually("both are there", () => responses.length === 2);
+    const [, late] = responses;
+    late?.writeHead(504).end("too late");
+    gate.open();
+    const replies = await Promise.all([first.reply, second.reply]);
+    assert.deepEqual(replies.map(({ status, body }) => `${status} ${body}`).sort(), ["200 1", "504 too late"]);
+    await gate.soon;
+    assert.equal(calls(), 1);
+    assert.equal((await site.get()).status, 429, "the server goes on, and both were charged or refused");
+  },
+);
+
+const begun = promise("a limiter behind a response that has begun adds nothing, and refuses by going no further", async (bench) => {
+  let calls = 0;
+  const handler = (): { status: number; body: string } => ({ status: 200, body: String(++calls) });
+  const early = (res: ServerResponse): void => void (calls > 0 && res.writeHead(202).end("begun"));
+  const site = await bench.site({ early, limiters: [bench.limit({ rate: 1 })], routes: [route("/", [], handler)] });
+  assert.equal((await site.get()).body, "1");
+  const reply = await site.get();
+  assert.equal(`${reply.status} ${reply.body}`, "202 begun");
+  assert.equal(calls, 1, "the refused request did not reach its handler");
+  assert.equal((await site.get()).status, 202);
+});
+
+export const aborts: readonly HttpPromise[] = [gone, answered, begun];

@@ -1,0 +1,213 @@
+import assert from "node:assert/strict";
+import { RateLimiter } from "@ratelimit/core";
+import type { AnyRequest, Handler } from "./app.ts";
+import { type Bench, type HttpPromise, inTurn, promise, route, type Site, statuses } from "./bench.ts";
+import { field } from "./client.ts";
+import { eventually, gate } from "./meanwhile.ts";
+import { asynchronous } from "./table-backend.ts";
+
+/** Answers with the status that `X-Status` asks for. */
+const obedient: Handler = ({ headers }) => ({ status: Number(headers["x-status"] ?? 200), body: "done" });
+
+function wanting(site: Site, ...wanted: readonly number[]): Promise<number[]> {
+  return inTurn(wanted.length, (i) => site.get("/", { "X-Status": String(wanted[i]) })).then(statuses);
+}
+
+function limiterOf(bench: Bench, rate: number): { limiter: RateLimiter; left: () => Promise<number> } {
+  const limiter = new RateLimiter({ rate, backend: asynchronous(bench.backend) });
+  return { limiter, left: async () => (await limiter.peek("ip:127.0.0.1")).remaining };
+}
+
+const failuresOnly = promise("refund: a log-in limit counts failures only", async (bench) => {
+  const refund = (_: unknown, status: number): boolean => status < 400;
+  const { limiter, left } = limiterOf(bench, 3);
+  const site = await bench.site({ limiters: [bench.limit({ limiter, refund })], routes: [route("/", [], obedient)] });
+  for (let i = 0; i < 6; i++) {
+    assert.deepEqual(await wanting(site, 200), [200]);
+    await eventually("the token is back", async () => (await left()) === 3);
+  }
+  assert.deepEqual(await wanting(site, 401, 401, 401, 401, 200), [401, 401, 401, 429, 429]);
+});
+
+const askedOnce = promise("refund: asked once for each admitted request, with the status that was sent", async (bench) => {
+  const asked: string[] = [];
+  const refund = ({ url }: { url: string }, status: number): boolean => asked.push(`${url} ${status}`) < 0;
+  const { limiter } = limiterOf(bench, 5);
+  const limits = [bench.limit({ limiter, refund }), bench.limit({ limiter, refund })];
+  const failing = route("/throws", [], () => Promise.reject(new Error("of the handler")));
+  const site = await bench.site({ limiters: limits, routes: [route("/", limits, obedient), failing] });
+  await wanting(site, 200, 201, 403);
+  await site.get("/none");
+  await site.get("/throws");
+  await wanting(site, 200, 200);
+  await eventually("all are settled", () => asked.length >= 5);
+  assert.deepEqual(asked.sort(), ["/ 200", "/ 201", "/ 403", "/none 404", "/throws 500"]);
+});
+
+const howMuch = promise(
+  "refund: true gives back what the request cost, a number so many, and never beyond a full bucket",
+  async (bench) => {
+    const rows: readonly (readonly [unknown, number])[] = [
+      [true, 10],
+      [Promise.resolve(true), 10],
+      [false, 6],
+      [0, 6],
+      [1, 7],
+      [3, 9],
+      [Promise.resolve(2), 8],
+      [1000, 10],
+    ];
+    for (const [given, expected] of rows) {
+      const { limiter, left } = limiterOf(bench, 10);
+      let asked = 0;
+      const refund = (): never => {
+        asked++;
+        return given as never;
+      };
+      const site = await bench.site({ limiters: [bench.limit({ limiter, refund, cost: 4 })] });
+      await site.get();
+      await eventually("it was asked", () => asked === 1);
+      await eventually(`${expected} left`, async () => (await left()) === expected);
+      await limiter.reset("ip:127.0.0.1");
+      await limiter.close();
+    }
+  },
+);
+
+const badRefund = promise("refund: one that throws, rejects or returns nonsense costs the token and nothing else", async (bench) => {
+  const { limiter, left } = limiterOf(bench, 100);
+  const nonsense: readonly (() => unknown)[] = [
+    () => {
+      throw new Error("of refund");
+    },
+    () => Promise.reject(new Error("of refund")),
+    () => Promise.reject(undefined),
+    ...[-1, Number.NaN, 0.5, "all", undefined, null, {}].map((value) => () => value),
+  ];
+  let asked = 0;
+  const refund = ({ headers }: AnyRequest): never => {
+    asked++;
+    return nonsense[Number(headers["x-row"])]?.() as never;
+  };
+  const site = await bench.site({ limiters: [bench.limit({ limiter, refund })] });
+  const replies = await inTurn(nonsense.length, (i) => site.get("/", { "X-Row": String(i) }));
+  assert.deepEqual(
+    statuses(replies),
+    nonsense.map(() => 200),
+  );
+  await eventually("all were asked", () => asked === nonsense.length);
+  await gate().soon;
+  assert.equal(await left(), 100 - nonsense.length);
+});
+
+const gaveUp = promise("refund: a client that does not wait for its response is settled with 499", async (bench) => {
+  const asked: number[] = [];
+  const { entered, enter, opened, open } = gate();
+  const waiting: Handler = async () => {
+    enter();
+    await opened;
+    return { status: 200, body: "too late" };
+  };
+  const refund = (_: unknown, status: number): boolean => asked.push(status) > 0;
+  const { limiter, left } = limiterOf(bench, 5);
+  const site = await bench.site({ limiters: [bench.limit({ limiter, refund })], routes: [route("/", [], waiting)] });
+  const client = site.open();
+  await entered;
+  client.abort();
+  await eventually("it is settled", () => asked.length > 0);
+  open();
+  await eventually("the token is back", async () => (await left()) === 5);
+  assert.deepEqual(asked, [499]);
+});
+
+const gaveUpEarly = promise("refund: so is one that gives up while its limit is being asked", async (bench) => {
+  const asked: number[] = [];
+  const { entered, enter, opened, open } = gate();
+  const backend = asynchronous(bench.backend, () => {
+    enter();
+    return opened;
+  });
+  const limiter = new RateLimiter({ rate: 5, backend });
+  const refund = (_: unknown, status: number): boolean => asked.push(status) > 0;
+  const site = await bench.site({ limiters: [bench.limit({ limiter, refund })] });
+  const client = site.open();
+  await entered;
+  client.abort();
+  await assert.rejects(client.reply);
+  await gate().soon;
+  open();
+  await eventually("it is settled", () => asked.length > 0);
+  await eventually("the token is back", async () => (await limiter.peek("ip:127.0.0.1")).remaining === 5);
+  assert.deepEqual(asked, [499]);
+});
+
+/** Charges `X-Tokens` when the work is done. */
+const charging: Handler = async ({ headers }, rateLimit) => {
+  await gate().soon;
+  const { remaining, uncharged } = (await rateLimit?.charge(Number(headers["x-tokens"]))) ?? {};
+  return { status: 200, body: { remaining, uncharged } };
+};
+
+const afterwards = promise("charge: what is known only afterwards is charged to the bucket of the request", async (bench) => {
+  const site = await bench.site({ limiters: [bench.limit({ rate: 100 })], routes: [route("/", [], charging)] });
+  const charge = async (tokens: number): Promise<unknown> => JSON.parse((await site.get("/", { "X-Tokens": String(tokens) })).body);
+  assert.deepEqual(await charge(9), { remaining: 90, uncharged: 0 });
+  assert.deepEqual(await charge(0), { remaining: 89, uncharged: 0 });
+  assert.deepEqual(await charge(500), { remaining: 0, uncharged: 312 }, "100 in debt, and what the debt does not take is told");
+  assert.equal(field(await site.get(), "retry-after"), "61");
+});
+
+const concurrently = promise("charge and refund: exact for requests that run at one time", async (bench) => {
+  const { limiter, left } = limiterOf(bench, 1000);
+  const handler: Handler = async ({ headers }, rateLimit) => {
+    await Promise.all([rateLimit?.charge(Number(headers["x-tokens"])), rateLimit?.refund(2)]);
+    return { status: 200, body: "done" };
+  };
+  const site = await bench.site({ limiters: [bench.limit({ limiter })], routes: [route("/", [], handler)] });
+  await limiter.charge("ip:127.0.0.1", 100);
+  await Promise.all(Array.from({ length: 40 }, (_, i) => site.get("/", { "X-Tokens": String(i) })));
+  assert.equal(await left(), 900 - 40 + 80 - (39 * 40) / 2);
+});
+
+const chargedAnyway = promise("charge: exact when the client has gone", async (bench) => {
+  const { entered, enter, opened, open } = gate();
+  const handler: Handler = async (_, rateLimit) => {
+    enter();
+    await opened;
+    await rateLimit?.charge(7);
+    return { status: 200, body: "too late" };
+  };
+  const { limiter, left } = limiterOf(bench, 100);
+  const site = await bench.site({ limiters: [bench.limit({ limiter })], routes: [route("/", [], handler)] });
+  const client = site.open();
+  await entered;
+  client.abort();
+  await assert.rejects(client.reply);
+  open();
+  await eventually("it is charged", async () => (await left()) === 100 - 1 - 7);
+});
+
+const eachItsOwn = promise("charge and refund: each decision of a request has its own bucket", async (bench) => {
+  const handler: Handler = async (_, rateLimit) => {
+    const [outer, inner] = rateLimit?.all ?? [];
+    return {
+      status: 200,
+      body: [(await outer?.charge(10))?.remaining, (await inner?.refund())?.remaining, (await inner?.charge(3))?.remaining],
+    };
+  };
+  const site = await bench.site({ limiters: [bench.limit({ rate: 100 })], routes: [route("/", [bench.limit({ rate: 50 })], handler)] });
+  assert.equal((await site.get()).body, "[89,50,47]");
+});
+
+export const accounting: readonly HttpPromise[] = [
+  failuresOnly,
+  askedOnce,
+  howMuch,
+  badRefund,
+  gaveUp,
+  gaveUpEarly,
+  afterwards,
+  concurrently,
+  chargedAnyway,
+  eachItsOwn,
+];

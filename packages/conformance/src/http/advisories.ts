@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { RateLimiter } from "@ratelimit/core";
+import { type Bench, type HttpPromise, inTurn, promise, route, type Site, statuses } from "./bench.ts";
+import { told } from "./client.ts";
+import { eventually } from "./meanwhile.ts";
+import { asynchronous } from "./table-backend.ts";
+
+/** The buckets that requests with these X-Forwarded-For took from, each once. */
+async function bucketsOf(bench: Bench, site: Site, forwarded: readonly string[]): Promise<string[]> {
+  bench.backend.asked.length = 0;
+  await inTurn(forwarded.length, (i) => site.get("/", { "X-Forwarded-For": forwarded[i] as string }));
+  return [...new Set(bench.backend.asked)];
+}
+
+/** The same promise where the framework believes its proxy, and where `trust` says so. */
+function behindProxy(name: string, holds: (bench: Bench, site: Site) => Promise<void>): HttpPromise {
+  return promise(name, async (bench) => {
+    await holds(bench, await bench.site({ proxied: true, limiters: [bench.limit({ rate: 1000 })] }));
+    await holds(bench, await bench.site({ limiters: [bench.limit({ rate: 1000, trust: 1 })] }));
+  });
+}
+
+/** What was found in others' limiters and their frameworks, held against ours on the wire. */
+export const advisories: readonly HttpPromise[] = [
+  behindProxy("CVE-2026-30827 (express-rate-limit): IPv4 clients in their IPv6 form are not one bucket", async (bench, site) => {
+    assert.deepEqual(await bucketsOf(bench, site, ["::ffff:198.51.100.1", "::ffff:203.0.113.9"]), ["ip:198.51.100.1", "ip:203.0.113.9"]);
+  }),
+  behindProxy("express-rate-limit #667: an IPv6 address that ends in dotted figures is IPv6", async (bench, site) => {
+    assert.deepEqual(await bucketsOf(bench, site, ["2001:db8::1.2.3.4", "2001:db8::5.6.7.8"]), ["ip:2001:db8::/64"]);
+    assert.deepEqual(await bucketsOf(bench, site, ["::ffff:102:304"]), ["ip:1.2.3.4"]);
+  }),
+  behindProxy("GHSA-5847-rm3g-23mw (openclaw): 1.2.3.4 and ::ffff:1.2.3.4 are not two budgets", async (bench, site) => {
+    assert.deepEqual(await bucketsOf(bench, site, ["1.2.3.4", "::ffff:1.2.3.4", "::FFFF:102:304"]), ["ip:1.2.3.4"]);
+  }),
+  behindProxy("CVE-2026-45364 (better-auth): addresses of one /64 are one bucket, whatever their spelling", async (bench, site) => {
+    const rotated = Array.from({ length: 20 }, (_, i) => `2001:db8:0:1::${(i * 3001).toString(16)}`);
+    assert.deepEqual(await bucketsOf(bench, site, [...rotated, "2001:0DB8:0000:0001::1", "2001:db8::1:0:0:0:1"]), ["ip:2001:db8:0:1::/64"]);
+  }),
+  behindProxy("CVE-2026-18174 (@fastify/forwarded): a tab is no part of an address", async (bench, site) => {
+    assert.deepEqual(await bucketsOf(bench, site, ["198.51.100.1,\t203.0.113.9\t", "203.0.113.9"]), ["ip:203.0.113.9"]);
+  }),
+  behindProxy(
+    "CVE-2026-47674, CVE-2026-39409, CVE-2026-24398 (hono): odd spellings and octets above 255 make no other client",
+    async (bench, site) => {
+      assert.deepEqual(await bucketsOf(bench, site, ["2001:DB8::0:1", "2001:db8:0:0:0:0:0:1"]), ["ip:2001:db8::/64"]);
+      assert.deepEqual(await bucketsOf(bench, site, ["256.0.0.1", "300.300.300.300", "1.2.3.999"]), ["ip:127.0.0.1"]);
+    },
+  ),
+  behindProxy(
+    "CVE-2026-110724, CVE-2026-108162, CVE-2026-23848, chi PR 967: the left-most X-Forwarded-For mints no bucket",
+    async (bench, site) => {
+      assert.deepEqual(
+        await bucketsOf(
+          bench,
+          site,
+          Array.from({ length: 20 }, (_, i) => `10.9.8.${i}, 203.0.113.9`),
+        ),
+        ["ip:203.0.113.9"],
+      );
+    },
+  ),
+  behindProxy("CVE-2026-46415 (Caddy Defender): behind a trusted proxy the client is not the proxy", async (bench, site) => {
+    assert.deepEqual(await bucketsOf(bench, site, ["198.51.100.1", "198.51.100.2"]), ["ip:198.51.100.1", "ip:198.51.100.2"]);
+  }),
+  promise("CVE-2025-59152 (Litestar): by default X-Forwarded-For is not believed", async (bench) => {
+    const site = await bench.site({ limiters: [bench.limit({ rate: 3 })] });
+    const headers = (i: number): Record<string, string> => ({
+      "X-Forwarded-For": `9.9.9.${i}`,
+      "X-Real-IP": `9.9.8.${i}`,
+      "CF-Connecting-IP": `9.9.7.${i}`,
+    });
+    assert.deepEqual(statuses(await inTurn(5, (i) => site.get("/", headers(i)))), [200, 200, 200, 429, 429]);
+  }),
+  promise("CVE-2024-45410 (Traefik): a proxy's field that was stripped on the way lifts no limit", async (bench) => {
+    const site = await bench.site({ proxied: true, limiters: [bench.limit({ rate: 2, burst: 2 })] });
+    const headers = { Connection: "close, X-Forwarded-For, X-Forwarded-Host" };
+    assert.deepEqual(statuses(await inTurn(3, () => site.get("/", headers))), [200, 200, 429]);
+  }),
+  promise("CVE-2026-3635 (Fastify): forwarded host and protocol of a peer are no part of the key or the path", async (bench) => {
+    const site = await bench.site({ proxied: true, limiters: [bench.limit({ excludePaths: ["/health"] })] });
+    const forged = {
+      "X-Forwarded-Host": "evil/health",
+      "X-Forwarded-Proto": "x://evil/health?",
+      Host: "evil",
+      "X-Original-URL": "/health",
+      "X-Rewrite-URL": "/health",
+    };
+    await site.get("/", forged);
+    assert.deepEqual(bench.backend.asked, ["ip:127.0.0.1"]);
+  }),
+  promise("CVE-2025-71399 (better-auth): //sign-in has no bucket of its own", async (bench) => {
+    const site = await bench.site({ limiters: [bench.limit({ rate: 3 })], routes: [route("/sign-in")] });
+    const spellings = ["/sign-in", "//sign-in", "/sign-in/", "/SIGN-IN", "/sign-in?x", "/%73ign-in"];
+    const replies = await inTurn(spellings.length, (i) => site.get(spellings[i]));
+    assert.deepEqual(
+      replies.map(({ status }) => status === 429),
+      [false, false, false, true, true, true],
+    );
+  }),
+  promise(
+    "CVE-2026-2880, CVE-2026-33804, CVE-2026-33807 (@fastify/middie, @fastify/express): a route under a prefix is limited, however its path is written",
+    async (bench) => {
+      const site = await bench.site({ mount: "/api", routes: [route("/sign-in", [bench.limit()])] });
+      const spellings = [
+        "/api/sign-in",
+        "/api/sign-in/",
+        "/api//sign-in",
+        "//api/sign-in",
+        "/API/SIGN-IN",
+        "/api/%73ign-in",
+        "/api/api/sign-in",
+        "/api/./sign-in",
+        "/api/sign-in?x",
+      ];
+      for (const path of spellings) {
+        const reply = await site.get(path);
+        assert.equal(reply.status === 200, told(reply).length === 3, `${path}: answered and limited go together`);
+      }
+      assert.ok(bench.backend.asked.length >= 2);
+    },
+  ),
+  promise("GHSA-984p-xq9m-4rjw (express-brute): requests at one time are all counted", async (bench) => {
+    const backend = asynchronous(bench.backend);
+    const site = await bench.site({ limiters: [bench.limit({ backend, rate: 5, name: "race" })] });
+    const replies = await Promise.all(Array.from({ length: 30 }, () => site.get()));
+    assert.equal(replies.filter(({ status }) => status === 200).length, 5);
+  }),
+  promise("CVE-2026-26330 (Envoy): a backend that fails in the response's phase crashes nothing", async (bench) => {
+    let adjusts = 0;
+    const backend = {
+      take: bench.backend.take.bind(bench.backend),
+      adjust: () => {
+        adjusts++;
+        throw new Error("of the backend");
+      },
+      reset() {},
+      close() {},
+    };
+    const limiter = new RateLimiter({ rate: 9, backend });
+    const refund = (): boolean => true;
+    const site = await bench.site({ limiters: [bench.limit({ limiter, refund })] });
+    assert.deepEqual(statuses(await inTurn(3, () => site.get())), [200, 200, 200]);
+    await eventually("all refunds were tried", () => adjusts === 3);
+  }),
+  promise("CVE-2025-64526 (Strapi): nothing a client writes into its request changes the default key", async (bench) => {
+    const site = await bench.site({ limiters: [bench.limit({ rate: 2, burst: 2 })] });
+    const replies = await inTurn(4, (i) =>
+      site.get(`/?email=a${i}@b.example`, { "User-Agent": `agent ${i}`, Cookie: `a=${i}`, Authorization: `Bearer ${i}`, Host: `h${i}` }),
+    );
+    assert.deepEqual(statuses(replies), [200, 200, 429, 429]);
+  }),
+];

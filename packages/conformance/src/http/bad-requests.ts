@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { connect } from "node:net";
+import { type HttpPromise, inTurn, promise, statuses } from "./bench.ts";
+
+function get(fields: string, path: string = "/", version: string = "1.1"): string {
+  return `GET ${path} HTTP/${version}\r\nHost: a\r\nConnection: close\r\n${fields}\r\n`;
+}
+
+/** Requests as no client should write them, and the first line that answers each. */
+const odd: readonly (readonly [what: string, text: string, answer: RegExp])[] = [
+  ["HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", /^HTTP\/1\.1 200/],
+  ["an expectation", get("Expect: 100-continue\r\n"), /HTTP\/1\.1 200/],
+  ["1,500 fields", get(Array.from({ length: 1500 }, (_, i) => `a${i}: \r\n`).join("")), /^HTTP\/1\.1 200/],
+  ["3,000 fields", get(Array.from({ length: 3000 }, (_, i) => `a${i}: ${i}\r\n`).join("")), /^HTTP\/1\.1 (200|431)/],
+  ["X-Forwarded-For 3,000 times", get("X-Forwarded-For: 1\r\n".repeat(3000)), /^HTTP\/1\.1 (200|431)/],
+  ["an API key of 15 kB", get(`X-API-Key: ${"k".repeat(15_000)}\r\n`), /^HTTP\/1\.1 200/],
+  ["an API key twice", get("X-API-Key: a\r\nX-API-Key: b\r\n"), /^HTTP\/1\.1 200/],
+  ["bytes above 127", get("X-API-Key: d\u00fcnn\u00ff\r\nX-Forwarded-For: \u00e9\r\n"), /^HTTP\/1\.1 200/],
+  ["a folded field", get("X-API-Key: a\r\n b\r\n"), /^HTTP\/1\.1 (200|400)/],
+  ["a space before the colon", get("X-API-Key : a\r\n"), /^HTTP\/1\.1 400/],
+  ["NUL in a field", get("X-API-Key: a\u0000b\r\n"), /^HTTP\/1\.1 400/],
+  ["no Host", "GET / HTTP/1.1\r\nConnection: close\r\n\r\n", /^HTTP\/1\.1 (200|400)/],
+  ["no version", "GET /\r\n\r\n", /^HTTP\/1\.1 (200|400)/],
+  ["a broken escape", get("", "/%zz%"), /^HTTP\/1\.1 (400|404)/],
+  ["a target of 8 kB", get("", `/${"%41".repeat(2700)}`), /^HTTP\/1\.1 (404|414)/],
+  ["the target *", "OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", /^HTTP\/1\.1 [234]/],
+  ["a target without a path", get("", "http://a?x"), /^HTTP\/1\.1 [234]/],
+];
+
+const oddRequests = promise("requests as no client should write them: an answer or a 4xx, and the server goes on", async (bench) => {
+  const named = { ...bench.limit({ trust: 1 }), call: "limitByApiKey" } as const;
+  const site = await bench.site({
+    limiters: [bench.limit({ trust: 1, excludePaths: ["/health"], rate: 1000 })],
+    routes: [{ method: "get", path: "/", limiters: [named], handler: () => ({ status: 200, body: "ok" }) }],
+  });
+  for (const [what, text, answer] of odd) assert.match(await site.exchange(text), answer, what);
+  assert.equal((await site.get()).status, 200);
+});
+
+const truncated = promise("requests that break off: the server goes on, and memory of them is none", async (bench) => {
+  const site = await bench.site({ limiters: [bench.limit({ rate: 1000 })] });
+  for (const text of [
+    "GET",
+    "GET / HTTP/1.1\r\nHost: a\r\nX-Forw",
+    "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc",
+    "\r\n\r\n",
+    "\u0016\u0003\u0001",
+  ]) {
+    const socket = connect(site.port, "127.0.0.1", () => socket.write(text, "latin1", () => socket.destroy()));
+    await new Promise((resolve) => socket.on("close", resolve));
+  }
+  assert.deepEqual(statuses(await inTurn(2, () => site.get())), [200, 200]);
+});
+
+export const badRequests: readonly HttpPromise[] = [oddRequests, truncated];

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { STATUS_CODES } from "node:http";
+import { field, type Reply, told } from "./client.ts";
+
+/** Holds what a client is told of limits against lines in any order and case of names; no line more, none less, none twice. */
+export function assertTold(reply: Reply, lines: readonly string[], when: string = ""): void {
+  const expected = lines.map((line) => line.replace(/^[^:]+/, (name) => name.toLowerCase())).sort();
+  assert.deepEqual(told(reply), expected, `${when} tells\n  ${told(reply).join("\n  ")}\nin place of\n  ${expected.join("\n  ")}`);
+}
+
+/** The members of problem details that tell refusals apart. */
+export interface Problem {
+  readonly status?: 429 | 503;
+  readonly detail: string;
+  readonly retryAfter?: number;
+  readonly violated?: readonly string[];
+}
+
+/** The refusal of `problem`, byte for byte: status, type, caching, length, body. */
+export function assertRefused(reply: Reply, { status = 429, detail, retryAfter, violated }: Problem): void {
+  const [type, title] =
+    status === 429 ? ["quota-exceeded", "Quota Exceeded"] : ["temporary-reduced-capacity", "Temporary Reduced Capacity"];
+  const members = [
+    `"type":"https://iana.org/assignments/http-problem-types#${type}","title":"${title}","status":${status},"detail":"${detail}"`,
+    ...(retryAfter === undefined ? [] : [`"retryAfter":${retryAfter}`]),
+    ...(violated === undefined ? [] : [`"violated-policies":[${violated.map((name) => `"${name}"`).join(",")}]`]),
+  ];
+  const body = `{${members.join(",")}}`;
+  assert.equal(reply.status, status);
+  assert.equal(reply.reason, STATUS_CODES[status]);
+  assert.equal(reply.body, body);
+  assert.equal(field(reply, "content-type"), "application/problem+json");
+  assert.equal(field(reply, "cache-control"), "no-store");
+  assert.equal(field(reply, "content-length"), String(body.length));
+}
+
+/** The refusal of one limit. */
+export function assertQuotaExceeded(reply: Reply, retryAfter: number = 1, violated: readonly string[] = ["default"]): void {
+  assertRefused(reply, { detail: retryIn(retryAfter), retryAfter, violated });
+}
+
+export function retryIn(seconds: number): string {
+  return `Retry in ${seconds} ${seconds === 1 ? "second" : "seconds"}.`;
+}

@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { RateLimitError, RateLimiter } from "@ratelimit/core";
+import type { AnyRequest, Limiter, LimiterOptions } from "./app.ts";
+import { type Bench, type HttpPromise, inTurn, promise, route, type Site, statuses } from "./bench.ts";
+import { field } from "./client.ts";
+import { gate } from "./meanwhile.ts";
+import { answering } from "./table-backend.ts";
+
+type Hook = (req: AnyRequest) => never;
+
+/** The functions that a user gives to a limiter, each with the rest of what it is called with; `misbehave` is asked first. */
+const hooks: readonly {
+  readonly name: string;
+  readonly call: Limiter["call"];
+  readonly with: (misbehave: Hook, bench: Bench) => LimiterOptions;
+}[] = [
+  { name: "key", call: "rateLimit", with: (key) => ({ key }) },
+  { name: "cost", call: "rateLimit", with: (cost) => ({ cost: (req) => cost(req) ?? 1 }) },
+  { name: "skip", call: "rateLimit", with: (skip) => ({ skip }) },
+  {
+    name: "limiter",
+    call: "rateLimit",
+    with: (pick, { backend }) => {
+      const limiter = new RateLimiter({ rate: 100, backend });
+      return { limiter: (req) => pick(req) ?? limiter };
+    },
+  },
+  { name: "user", call: "limitByUser", with: (user) => ({ user }) },
+  { name: "valid", call: "limitByApiKey", with: (valid) => ({ valid: (_, req) => valid(req) ?? true }) },
+];
+
+interface Misbehaving {
+  readonly site: Site;
+  /** How often the handler ran. */
+  calls(): number;
+}
+
+async function misbehaving(bench: Bench, { call, with: optionsWith }: (typeof hooks)[number], hook: Hook): Promise<Misbehaving> {
+  let calls = 0;
+  const handler = (): { status: number; body: string } => ({ status: 200, body: String(++calls) });
+  const limiter = { ...bench.limit(optionsWith(hook, bench)), call };
+  return { site: await bench.site({ routes: [route("/", [limiter], handler)] }), calls: () => calls };
+}
+
+/** Whatever can be thrown; some frameworks take the falsy and some of the texts for "no error". */
+const thrown: readonly unknown[] = [
+  new Error("of the hook"),
+  undefined,
+  null,
+  0,
+  "",
+  false,
+  "route",
+  "router",
+  "text",
+  {},
+  { status: 200 },
+];
+
+const failing = hooks.map((hook) =>
+  promise(`${hook.name}: whatever it throws or rejects with, the request fails, and is neither unlimited nor a crash`, async (bench) => {
+    const ways: readonly ((value: unknown) => never)[] = [
+      (value) => {
+        throw value;
+      },
+      (value) => Promise.reject(value) as never,
+    ];
+    for (const way of ways) {
+      const { site, calls } = await misbehaving(bench, hook, ({ headers }) =>
+        headers["x-row"] === undefined ? (undefined as never) : way(thrown[Number(headers["x-row"])]),
+      );
+      const replies = await inTurn(thrown.length, (i) => site.get("/", { "X-API-Key": "good", "X-Row": String(i) }));
+      assert.deepEqual(
+        statuses(replies),
+        thrown.map(() => 500),
+      );
+      assert.equal(calls(), 0, "the handler is not reached");
+      assert.equal((await site.get("/", { "X-API-Key": "good" })).status, 200, "the next request is served");
+    }
+    assert.equal(bench.backend.asked.length, ways.length, "a failed request costs nothing");
+  }),
+);
+
+const ownStatus = promise("an error of a hook with a status of its own is answered by the framework with that status", async (bench) => {
+  for (const hook of hooks) {
+    const { site } = await misbehaving(bench, hook, () => {
+      throw Object.assign(new Error("not yours"), { status: 403, statusCode: 403 });
+    });
+    assert.equal((await site.get("/", { "X-API-Key": "good" })).status, 403, hook.name);
+  }
+});
+
+const hanging = hooks.map((hook) =>
+  promise(`${hook.name}: one that never settles holds up its own request and no other`, async (bench) => {
+    const { entered, enter } = gate();
+    const { site, calls } = await misbehaving(bench, hook, ({ headers }) => {
+      if (headers["x-hang"] === undefined) return undefined as never;
+      enter();
+      return new Promise(() => {}) as never;
+    });
+    const held = site.open({ headers: { "X-API-Key": "good", "X-Hang": "1" } });
+    await entered;
+    assert.deepEqual(statuses(await inTurn(3, () => site.get("/", { "X-API-Key": "good" }))), [200, 200, 200]);
+    assert.equal(calls(), 3);
+    held.abort();
+    await assert.rejects(held.reply);
+  }),
+);
+
+const failingPage = promise("onLimited: one that throws or rejects is an error, not unlimited and not a crash", async (bench) => {
+  for (const value of thrown)
+    for (const onLimited of [
+      () => {
+        throw value;
+      },
+      () => Promise.reject(value),
+    ]) {
+      let calls = 0;
+      const handler = (): { status: number; body: string } => ({ status: 200, body: String(++calls) });
+      const site = await bench.site({ limiters: [{ ...bench.limit({ rate: 1 }), onLimited }], routes: [route("/", [], handler)] });
+      const replies = await inTurn(3, () => site.get());
+      assert.ok(
+        replies.slice(1).every(({ status }) => status === 500 || status === 429),
+        `${String(value)}: ${statuses(replies)}`,
+      );
+      assert.equal(calls, 1);
+    }
+});
+
+const hangingPage = promise("onLimited: one that never settles holds up its own request and no other", async (bench) => {
+  const { entered, enter } = gate();
+  const onLimited = (): Promise<never> => {
+    enter();
+    return new Promise(() => {});
+  };
+  const site = await bench.site({ routes: [route("/", [{ ...bench.limit({ rate: 1 }), onLimited }]), route("/free")] });
+  await site.get();
+  const held = site.open();
+  await entered;
+  assert.equal((await site.get("/free")).status, 200);
+  held.abort();
+  await assert.rejects(held.reply);
+});
+
+const failingBackend = promise(
+  "a backend that fails is answered by the framework: 503 where it says so, never unlimited",
+  async (bench) => {
+    const failures = [
+      [new RateLimitError("BACKEND", "The backend is out"), 503],
+      [new Error("any other"), 500],
+    ] as const;
+    for (const [error, status] of failures)
+      for (const take of [
+        () => {
+          throw error;
+        },
+        () => Promise.reject(error),
+      ]) {
+        const site = await bench.site({ limiters: [bench.limit({ backend: answering(take), name: "failing" })] });
+        const replies = await inTurn(2, () => site.get());
+        assert.deepEqual(statuses(replies), [status, status]);
+        assert.equal(field(replies[0] as never, "x-ratelimit-limit"), undefined);
+      }
+  },
+);
+
+export const hookFailures: readonly HttpPromise[] = [...failing, ownStatus, ...hanging, failingPage, hangingPage, failingBackend];

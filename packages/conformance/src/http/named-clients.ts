@@ -1,0 +1,218 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import type { AnyRequest, Limiter, LimiterOptions } from "./app.ts";
+import { type Bench, type HttpPromise, inTurn, promise, route, type Site, statuses } from "./bench.ts";
+import { field, told } from "./client.ts";
+import { assertRefused } from "./expect.ts";
+
+function limited(bench: Bench, call: Limiter["call"], options: LimiterOptions = {}): Promise<Site> {
+  return bench.site({ routes: [route("/", [{ ...bench.limit(options), call }])] });
+}
+
+function asUser(user: unknown): Record<string, string> {
+  return { "X-User": JSON.stringify(user) };
+}
+
+/** What is stored of an API key. */
+function digest(key: string): string {
+  return `apikey:${createHash("sha256").update(key, "utf16le").digest("hex")}`;
+}
+
+const users = promise("limitByUser: a user's id, else sub, is the key", async (bench) => {
+  const site = await limited(bench, "limitByUser");
+  for (const [user, key] of [
+    ["ada", "user:ada"],
+    [7, "user:7"],
+    [0, "user:0"],
+    [{ id: "ada" }, "user:ada"],
+    [{ id: 7, sub: "auth0|7" }, "user:7"],
+    [{ sub: "auth0|7" }, "user:auth0|7"],
+    [{ id: null, sub: "auth0|7" }, "user:auth0|7"],
+    [{ id: "127.0.0.1" }, "user:127.0.0.1"],
+    [{ id: "__proto__" }, "user:__proto__"],
+  ] as const) {
+    assert.equal((await site.get("/", asUser(user))).status, 200, JSON.stringify(user));
+    assert.equal(bench.backend.asked.at(-1), key);
+  }
+});
+
+const ownUser = promise("limitByUser: user finds the id, later too, and may say that there is none", async (bench) => {
+  const found: Record<string, unknown> = { text: "ada", big: 10n ** 30n, object: { id: 7 }, none: undefined, null: null };
+  for (const user of [(name: string) => found[name], async (name: string) => found[name]]) {
+    const site = await limited(bench, "limitByUser", { user: ({ headers }) => user(String(headers["x-who"])) });
+    for (const name of Object.keys(found)) await site.get("/", { "X-Who": name });
+    const keys = ["user:ada", `user:${10n ** 30n}`, "user:7", "ip:127.0.0.1", "ip:127.0.0.1"];
+    assert.deepEqual(bench.backend.asked.splice(0), keys);
+  }
+});
+
+const badUser = promise("limitByUser: a user without a usable id is an error, not unlimited and not everybody's bucket", async (bench) => {
+  const site = await limited(bench, "limitByUser");
+  for (const user of ["", {}, { id: "" }, { id: {} }, { id: true }, [], true]) {
+    assert.equal((await site.get("/", asUser(user))).status, 500, JSON.stringify(user));
+  }
+  assert.deepEqual(bench.backend.asked, []);
+});
+
+const apiKeys = promise("limitByApiKey: the trimmed key's digest is stored, and never the key", async (bench) => {
+  const site = await limited(bench, "limitByApiKey");
+  const rows: readonly (readonly [string | string[], string])[] = [
+    ["secret-1", digest("secret-1")],
+    ["  secret-1\t", digest("secret-1")],
+    ["Secret-1", digest("Secret-1")],
+    ["k".repeat(12_000), digest("k".repeat(12_000))],
+    [["a", "b"], digest("a, b")],
+    ["", "ip:127.0.0.1"],
+    ["   ", "ip:127.0.0.1"],
+  ];
+  for (const [sent, key] of rows) {
+    assert.equal((await site.get("/", { "x-API-key": sent })).status, 200);
+    assert.equal(bench.backend.asked.at(-1), key);
+  }
+  await site.get();
+  assert.equal(bench.backend.asked.at(-1), "ip:127.0.0.1", "without the field");
+});
+
+const otherHeader = promise("limitByApiKey: header names another field", async (bench) => {
+  const site = await limited(bench, "limitByApiKey", { header: "Authorization" });
+  await site.get("/", { "X-API-Key": "ignored", authorization: "Bearer secret-1" });
+  assert.deepEqual(bench.backend.asked, [digest("Bearer secret-1")]);
+});
+
+const valid = promise("limitByApiKey: what valid does not confirm is no key, so typed keys mint no buckets", async (bench) => {
+  for (const check of [(key: string) => key === "good", async (key: string) => key === "good"]) {
+    const site = await limited(bench, "limitByApiKey", { rate: 3, valid: check });
+    const replies = await inTurn(5, (i) => site.get("/", { "X-API-Key": `typed-${i}` }));
+    assert.deepEqual(statuses(replies), [200, 200, 200, 429, 429]);
+    assert.equal((await site.get("/", { "X-API-Key": "good" })).status, 200);
+    assert.deepEqual(bench.backend.asked.splice(0), [...replies.map(() => "ip:127.0.0.1"), digest("good")]);
+  }
+});
+
+const truthy = promise("limitByApiKey: only true confirms a key", async (bench) => {
+  const site = await limited(bench, "limitByApiKey", { valid: (() => "yes") as never });
+  await site.get("/", { "X-API-Key": "typed" });
+  assert.deepEqual(bench.backend.asked, ["ip:127.0.0.1"]);
+});
+
+const nobodies = [
+  { call: "limitByUser", detail: "This request names no user." },
+  { call: "limitByApiKey", detail: "This request carries no valid API key." },
+] as const;
+
+const addressed = promise('anonymous: "address" limits who names nobody by the address', async (bench) => {
+  for (const { call } of nobodies) {
+    const site = await limited(bench, call, { anonymous: "address", rate: 1 });
+    assert.deepEqual(statuses(await inTurn(2, () => site.get())), [200, 429]);
+    assert.deepEqual(bench.backend.asked.splice(0), ["ip:127.0.0.1", "ip:127.0.0.1"]);
+  }
+});
+
+const skipped = promise('anonymous: "skip" lets who names nobody pass, and tells nothing', async (bench) => {
+  for (const { call } of nobodies) {
+    const site = await limited(bench, call, { anonymous: "skip", rate: 1 });
+    const replies = await inTurn(3, () => site.get());
+    assert.deepEqual(statuses(replies), [200, 200, 200]);
+    assert.deepEqual(replies.flatMap(told), []);
+  }
+  assert.deepEqual(bench.backend.asked, []);
+});
+
+const turnedAway = promise('anonymous: "refuse" turns away who names nobody, without a bucket and without a promise', async (bench) => {
+  for (const { call, detail } of nobodies) {
+    const site = await limited(bench, call, { anonymous: "refuse" });
+    const reply = await site.get();
+    assertRefused(reply, { detail });
+    assert.deepEqual(told(reply), []);
+  }
+  assert.deepEqual(bench.backend.asked, []);
+});
+
+const apart = promise("kinds of key never meet: one limiter, one text, four buckets", async (bench) => {
+  const limiter = { rate: 1, name: "shared", backend: bench.backend } as const;
+  const limiters: readonly Limiter[] = [
+    { call: "rateLimit", options: { ...limiter, key: () => "10.0.0.1" } },
+    { call: "rateLimit", options: { ...limiter, trust: 1 } },
+    { call: "limitByUser", options: { ...limiter, user: () => "10.0.0.1" } },
+    { call: "limitByApiKey", options: { ...limiter, header: "X-Forwarded-For" } },
+  ];
+  const site = await bench.site({ routes: limiters.map((limiter, i) => route(`/${i}`, [limiter])) });
+  const ask = (): Promise<number[]> => inTurn(4, (i) => site.get(`/${i}`, { "X-Forwarded-For": "10.0.0.1" })).then(statuses);
+  assert.deepEqual(await ask(), [200, 200, 200, 200]);
+  assert.deepEqual(await ask(), [429, 429, 429, 429]);
+  assert.equal(new Set(bench.backend.asked).size, 4);
+});
+
+const silent = promise("no key, no address and no secret in a refusal", async (bench) => {
+  const keySecret = "a secret of the test";
+  for (const call of ["rateLimit", "limitByUser", "limitByApiKey"] as const) {
+    const site = await limited(bench, call, { rate: 1, keySecret, trust: 1, ...(call === "rateLimit" && { key: () => "key-of-ada" }) });
+    const headers = { "X-API-Key": "secret-1", "X-Forwarded-For": "203.0.113.9", ...asUser("ada-the-user") };
+    const [, refusal] = await inTurn(2, () => site.get("/", headers));
+    assert.equal(refusal?.status, 429);
+    const text = JSON.stringify(refusal);
+    for (const secret of ["secret-1", "203.0.113.9", "ada-the-user", "key-of-ada", keySecret, ...bench.backend.asked])
+      assert.ok(!text.includes(secret), `${call} tells ${secret}`);
+  }
+});
+
+const ownKey = promise("key: a text, number or bigint, at once or later; nothing means the address", async (bench) => {
+  const found: readonly (readonly [unknown, string])[] = [
+    ["ada", "key:ada"],
+    [0, "key:0"],
+    [1.5, "key:1.5"],
+    [10n, "key:10"],
+    ["\u0000", "key:\u0000"],
+    ["{a}b:c", "key:{a}b:c"],
+    [undefined, "ip:127.0.0.1"],
+    [null, "ip:127.0.0.1"],
+  ];
+  for (const later of [false, true]) {
+    const key = ({ headers }: AnyRequest): never => {
+      const value = found[Number(headers["x-row"])]?.[0];
+      return (later ? Promise.resolve(value) : value) as never;
+    };
+    const site = await bench.site({ limiters: [bench.limit({ key })] });
+    const replies = await inTurn(found.length, (i) => site.get("/", { "X-Row": String(i) }));
+    assert.deepEqual(
+      statuses(replies),
+      found.map(() => 200),
+    );
+    assert.deepEqual(
+      bench.backend.asked.splice(0),
+      found.map(([, key]) => key),
+    );
+  }
+});
+
+const badKey = promise("key: an empty text, an object or NaN is an error and never a bucket", async (bench) => {
+  const bad: readonly unknown[] = ["", {}, [], true, Number.NaN, Number.POSITIVE_INFINITY, Symbol("s"), () => "a"];
+  const site = await bench.site({ limiters: [bench.limit({ key: ({ headers }) => bad[Number(headers["x-row"])] as never })] });
+  const replies = await inTurn(bad.length, (i) => site.get("/", { "X-Row": String(i) }));
+  assert.deepEqual(
+    statuses(replies),
+    bad.map(() => 500),
+  );
+  assert.deepEqual(bench.backend.asked, []);
+  assert.deepEqual(
+    replies.map((reply) => field(reply, "retry-after")),
+    bad.map(() => undefined),
+  );
+});
+
+export const namedClients: readonly HttpPromise[] = [
+  users,
+  ownUser,
+  badUser,
+  apiKeys,
+  otherHeader,
+  valid,
+  truthy,
+  addressed,
+  skipped,
+  turnedAway,
+  apart,
+  silent,
+  ownKey,
+  badKey,
+];

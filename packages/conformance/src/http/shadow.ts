@@ -1,0 +1,76 @@
+import assert from "node:assert/strict";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import type { DecisionMessage } from "@ratelimit/core";
+import type { Handler } from "./app.ts";
+import { type HttpPromise, inTurn, promise, route, statuses } from "./bench.ts";
+import { field, told } from "./client.ts";
+import { assertTold } from "./expect.ts";
+
+const decided: Handler = (_, rateLimit) => ({
+  status: 200,
+  body: `${rateLimit?.allowed} ${rateLimit?.remaining} ${rateLimit?.retryAfter}`,
+});
+
+const neverRefuses = promise("shadow: decides and reports, never refuses, sends no headers", async (bench) => {
+  const heard: boolean[] = [];
+  const listener = (message: unknown): void => void heard.push((message as DecisionMessage).result.allowed);
+  subscribe("ratelimit:decision", listener);
+  try {
+    const options = { rate: 2, shadow: true, headers: ["legacy", "draft-8"], exposeHeaders: true } as const;
+    const site = await bench.site({ limiters: [bench.limit(options)], routes: [route("/", [], decided)] });
+    const replies = await inTurn(3, () => site.get());
+    assert.deepEqual(
+      replies.map(({ status, body }) => `${status} ${body}`),
+      ["200 true 1 0", "200 true 0 0", "200 false 0 30"],
+    );
+    assert.deepEqual(replies.flatMap(told), []);
+    assert.deepEqual(
+      replies.map((reply) => field(reply, "access-control-expose-headers") ?? field(reply, "cache-control")),
+      Array(3).fill(undefined),
+    );
+    assert.deepEqual(heard, [true, true, false], "on the diagnostics channel");
+  } finally {
+    unsubscribe("ratelimit:decision", listener);
+  }
+});
+
+const noPage = promise("shadow: onLimited is not asked", async (bench) => {
+  let asked = 0;
+  const limiter = { ...bench.limit({ rate: 1, shadow: true }), onLimited: () => ({ status: 418, body: String(++asked) }) };
+  const site = await bench.site({ limiters: [limiter] });
+  assert.deepEqual(statuses(await inTurn(3, () => site.get())), [200, 200, 200]);
+  assert.equal(asked, 0);
+});
+
+const besideOthers = promise("shadow: beside another limiter, only the other is told and refuses", async (bench) => {
+  const [shadow, real] = [
+    bench.limit({ rate: 1, name: "shadow", shadow: true }),
+    bench.limit({ rate: 2, name: "real", headers: "draft-8" }),
+  ];
+  for (const limiters of [
+    [shadow, real],
+    [real, shadow],
+  ]) {
+    const site = await bench.site({ limiters });
+    const replies = await inTurn(3, () => site.get());
+    assert.deepEqual(statuses(replies), [200, 200, 429]);
+    assertTold(replies[0] as never, ['RateLimit-Policy: "real";q=2;w=60', 'RateLimit: "real";r=1;t=30']);
+    assertTold(replies[2] as never, ['RateLimit-Policy: "real";q=2;w=60', 'RateLimit: "real";r=0;t=30', "Retry-After: 30"]);
+    bench.renew();
+  }
+});
+
+const outage = promise("shadow: a backend that is out and refuses does not refuse", async (bench) => {
+  const backend = {
+    take: () => ({ allowed: false, used: 0, source: "closed" as const }),
+    adjust: () => ({ allowed: true, used: 0 }),
+    reset() {},
+    close() {},
+  };
+  const site = await bench.site({ limiters: [bench.limit({ shadow: true, backend, name: "out" })] });
+  const reply = await site.get();
+  assert.equal(reply.status, 200);
+  assert.deepEqual(told(reply), []);
+});
+
+export const shadow: readonly HttpPromise[] = [neverRefuses, noPage, besideOthers, outage];

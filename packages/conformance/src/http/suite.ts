@@ -1,0 +1,53 @@
+import { test } from "vitest";
+import { aborts } from "./aborts.ts";
+import { accounting } from "./accounting.ts";
+import { advisories } from "./advisories.ts";
+import type { Serve } from "./app.ts";
+import { badRequests } from "./bad-requests.ts";
+import type { HttpPromise } from "./bench.ts";
+import { defects } from "./defects.ts";
+import { handlerFailures } from "./handler-failures.ts";
+import { headerModes } from "./header-modes.ts";
+import { hookFailures } from "./hooks.ts";
+import { identity } from "./identity.ts";
+import { namedClients } from "./named-clients.ts";
+import { plans } from "./plans.ts";
+import { refusals } from "./refusals.ts";
+import { shadow } from "./shadow.ts";
+import { stacking } from "./stacking.ts";
+import { whichRequests } from "./which-requests.ts";
+
+/** What every adapter promises: docs of each are in its file. */
+export const httpPromises: readonly HttpPromise[] = [
+  ...headerModes,
+  ...refusals,
+  ...identity,
+  ...namedClients,
+  ...whichRequests,
+  ...stacking,
+  ...plans,
+  ...accounting,
+  ...shadow,
+  ...hookFailures,
+  ...handlerFailures,
+  ...aborts,
+  ...badRequests,
+  ...advisories,
+  ...defects,
+];
+
+/**
+ * Registers a test for each promise of an adapter.
+ *
+ * `serve` starts an application in the adapter's framework, on a real port.
+ *
+ * @example
+ * httpSuite(async (app) => {
+ *   const framework = express();
+ *   // ...
+ *   return listen(framework);
+ * });
+ */
+export function httpSuite(serve: Serve): void {
+  for (const promise of httpPromises) test(promise.name, () => promise.holds(serve));
+}

@@ -1,0 +1,71 @@
+import { type Backend, BucketTable, type Clock, type Scope, type SyncBackend, type Take } from "@ratelimit/core";
+
+/** Core's own table as a backend, which remembers the keys that it was asked for. */
+export class TableBackend implements SyncBackend {
+  readonly inProcess = true;
+  /** The keys of all takes so far, in their order. */
+  readonly asked: string[] = [];
+  readonly #clock: Clock;
+  #table: BucketTable;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#table = this.#empty();
+  }
+
+  /** Forgets all buckets, and what was asked. */
+  clear(): void {
+    this.close();
+    this.#table = this.#empty();
+    this.asked.length = 0;
+  }
+
+  take(scope: Scope, key: string, cost: number): Take {
+    this.asked.push(key);
+    return this.#table.take(scope, key, cost);
+  }
+
+  adjust(scope: Scope, key: string, tokens: number): Take {
+    return this.#table.adjust(scope, key, tokens);
+  }
+
+  reset(scope: Scope, key: string): void {
+    this.#table.reset(scope, key);
+  }
+
+  close(): void {
+    this.#table.close();
+  }
+
+  #empty(): BucketTable {
+    return new BucketTable(100_000, this.#clock);
+  }
+}
+
+/** The same buckets behind answers that have to be waited for: for `until`, or a turn of the event loop. */
+export function asynchronous(backend: SyncBackend, until: () => Promise<unknown> = nextTurn): Backend {
+  return {
+    async take(scope, key, cost) {
+      await until();
+      return backend.take(scope, key, cost);
+    },
+    async adjust(scope, key, tokens) {
+      await until();
+      return backend.adjust(scope, key, tokens);
+    },
+    async reset(scope, key) {
+      await until();
+      backend.reset(scope, key);
+    },
+    async close() {},
+  };
+}
+
+/** A backend whose every answer to a take is `take`. */
+export function answering(take: () => Take | Promise<Take>): Backend {
+  return { take, adjust: take, reset() {}, close() {} };
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
