@@ -1,3 +1,4 @@
+import { warnOnce } from "@ratelimit/core";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import type { Opening } from "./options.ts";
 
@@ -11,8 +12,11 @@ export interface RedisClient {
   connect(): Promise<unknown>;
   on(event: string, listener: (error: Error) => void): unknown;
   off(event: string, listener: (error: Error) => void): unknown;
+  readonly options?: { readonly enableOfflineQueue?: boolean | undefined; readonly maxRetriesPerRequest?: number | null | undefined };
   /** Of a Cluster only. */
   nodes?(role: "master"): RedisClient[];
+  /** Of a Cluster only: for each slot its servers, the master first, as `host:port`. */
+  readonly slots?: readonly (readonly string[] | undefined)[];
 }
 
 /** A client that we opened, so that we close it too. */
@@ -43,6 +47,7 @@ export const safeRedisOptions: {
   readonly autoResendUnfulfilledCommands: false;
   readonly connectTimeout: number;
   readonly disconnectTimeout: number;
+  readonly socketTimeout: number;
   readonly maxLoadingRetryTime: number;
   readonly retryStrategy: (times: number) => number;
   readonly reconnectOnError: (error: Error) => 1 | false;
@@ -52,6 +57,8 @@ export const safeRedisOptions: {
   autoResendUnfulfilledCommands: false,
   connectTimeout: 2000,
   disconnectTimeout: 1000,
+  // A connection on which a call stays without any data for so long is given up: the network may have swallowed it.
+  socketTimeout: 2000,
   maxLoadingRetryTime: 500,
   retryStrategy: backOff,
   reconnectOnError: (error: Error): 1 | false => (error.message.startsWith("READONLY") ? 1 : false),
@@ -69,14 +76,23 @@ export const safeClusterOptions: {
   readonly retryDelayOnFailover: 0;
   readonly retryDelayOnClusterDown: 0;
   readonly clusterRetryStrategy: (times: number) => number;
-  readonly redisOptions: { readonly connectTimeout: number; readonly disconnectTimeout: number; readonly maxLoadingRetryTime: number };
+  readonly redisOptions: Pick<typeof safeRedisOptions, "connectTimeout" | "disconnectTimeout" | "socketTimeout" | "maxLoadingRetryTime">;
 } = Object.freeze({
   enableOfflineQueue: false,
   retryDelayOnFailover: 0,
   retryDelayOnClusterDown: 0,
   clusterRetryStrategy: backOff,
-  redisOptions: Object.freeze({ connectTimeout: 2000, disconnectTimeout: 1000, maxLoadingRetryTime: 500 }),
+  redisOptions: Object.freeze({ connectTimeout: 2000, disconnectTimeout: 1000, socketTimeout: 2000, maxLoadingRetryTime: 500 }),
 });
+
+/** Tells once of a client that was handed in and keeps calls for later: they may be carried out, and charged, long after they were given up. */
+export function warnOfQueue({ options }: RedisClient): void {
+  if (options !== undefined && (options.enableOfflineQueue !== false || options.maxRetriesPerRequest === null))
+    warnOnce(
+      "RATELIMIT_CLIENT_QUEUES",
+      "The ioredis client queues or repeats calls while Redis is out, so calls that were decided otherwise are charged later; open it with safeRedisOptions or safeClusterOptions",
+    );
+}
 
 /** Replies as version 5 of ioredis gave them, whatever the options say. */
 const replies = { replyMapping: "legacy" } as const;

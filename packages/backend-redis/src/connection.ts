@@ -3,9 +3,13 @@ import type { OwnClient, RedisClient } from "./client.ts";
 import { failure, isNoScript, isReply, unusable } from "./failure.ts";
 import type { Script } from "./scripts.ts";
 import { readServer, warnOfVersion } from "./server.ts";
+import { slotOf } from "./slots.ts";
 
 /** Ms that the first calls wait for a client that is still connecting; that a quit may take, and the end after it. */
 const [firstReadyMs, quitMs, endMs] = [2000, 1000, 1200];
+
+/** Tags that are tried for a key on one server of a Cluster. */
+const mostTags = 1000;
 
 /** The events after which a client has either connected or failed to. */
 const outcomes = ["ready", "error", "close", "end"] as const;
@@ -16,6 +20,7 @@ export class Connection {
   /** The same client where it is ours to close. */
   readonly #own: OwnClient | undefined;
   readonly #closed = new AbortController();
+  #readyListener: () => void = () => {};
   #lastError: Error | undefined;
   #firstOutcome: Promise<void> | undefined;
   #fit = false;
@@ -33,19 +38,43 @@ export class Connection {
     if (own !== undefined) void this.#connected();
   }
 
-  /** Runs a script on a key; by its name, and by its text only where Redis does not know it yet. */
-  async run(script: Script, key: string, args: readonly string[]): Promise<unknown> {
+  /** Runs a script on keys; by its name, and by its text only where Redis does not know it yet. */
+  async run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     if (!this.#fit) await this.ready();
     try {
-      return await this.#client.evalsha(script.sha1, 1, key, ...args);
+      return await this.#client.evalsha(script.sha1, keys.length, ...keys, ...args);
     } catch (error) {
       if (!isNoScript(error)) throw this.#failure(error);
     }
     try {
-      return await this.#client.eval(script.lua, 1, key, ...args);
+      return await this.#client.eval(script.lua, keys.length, ...keys, ...args);
     } catch (error) {
       throw this.#failure(error);
     }
+  }
+
+  /** Whether all keys lie on one server, so that one script may have many of them. */
+  get isOneServer(): boolean {
+    return this.#client.slots === undefined;
+  }
+
+  /** The server that keeps a key, as `host:port`; "" where there is only one, or nobody knows. */
+  serverOf(key: string): string {
+    return this.#client.slots?.[slotOf(key)]?.[0] ?? "";
+  }
+
+  /** A key that lies on a server: in a Cluster it takes a few tries, for every third tag lies on one of three servers. */
+  keyOn(server: string, key: string): string {
+    for (let tag = 0; tag < mostTags; tag++) {
+      const there = this.isOneServer ? key : `${key}{${tag}}`;
+      if (this.serverOf(there) === server) return there;
+    }
+    return key;
+  }
+
+  /** Calls back whenever the client has connected. */
+  onReady(listener: () => void): void {
+    this.#readyListener = listener;
   }
 
   async del(key: string): Promise<void> {
@@ -82,6 +111,7 @@ export class Connection {
   readonly #onReady = (): void => {
     this.#lastError = undefined;
     this.#fit = false;
+    this.#readyListener();
   };
 
   #failure(error: unknown): RateLimitError {

@@ -1,5 +1,5 @@
-import { RateLimitError } from "@ratelimit/core";
-import { keyErrorPrefix } from "./scripts.ts";
+import { type OutageClass, RateLimitError } from "@ratelimit/core";
+import { keyErrorPrefix, keyFault } from "./scripts.ts";
 
 /** What ioredis may add to an error: the command with the key or a password in its arguments, and another such error. */
 interface ClientError extends Error {
@@ -20,13 +20,32 @@ export function isNoScript(error: unknown): boolean {
 /** The error of a call that failed; where only its key is at fault, it says so. */
 export function failure(error: unknown): RateLimitError {
   const cause = withoutCommand(error);
-  if (isReply(error) && (error.message.includes(keyErrorPrefix) || error.message.includes("WRONGTYPE ")))
-    return new RateLimitError(
-      "BACKEND",
-      "Expected the bucket's key in Redis to hold what this library wrote there, got something else: delete the key, or use a keyPrefix that no other program uses",
-      { cause, keyOnly: true },
-    );
+  if (isReply(error) && (error.message.includes(keyErrorPrefix) || error.message.includes("WRONGTYPE "))) return keyFailure(cause);
   return new RateLimitError("BACKEND", "Expected Redis to decide, got an error: its cause says why", { cause });
+}
+
+/** The error of a key whose fault was told by a code (keyFault); none where the script for several limits can read it. */
+export function faultOf(code: number): RateLimitError | undefined {
+  return code === keyFault.several ? undefined : keyFailure(new Error(faults[code]));
+}
+
+/** What failed: the connection, or a server that answers but refuses to work. */
+export function classOf(error: unknown): OutageClass {
+  return isReply(error instanceof Error ? error.cause : undefined) ? "server" : "connection";
+}
+
+const faults: Readonly<Record<number, string>> = {
+  [keyFault.wrongType]: "WRONGTYPE the key is of another type",
+  [keyFault.neverExpires]: `${keyErrorPrefix}the key has no expiry`,
+  [keyFault.notOurs]: `${keyErrorPrefix}the value is not a bucket`,
+};
+
+function keyFailure(cause: unknown): RateLimitError {
+  return new RateLimitError(
+    "BACKEND",
+    "Expected the bucket's key in Redis to hold what this library wrote there, got something else: delete the key, or use a keyPrefix that no other program uses",
+    { cause, keyOnly: true },
+  );
 }
 
 /** A failure that has no error of the client's behind it. */

@@ -1,4 +1,4 @@
-import { Problems, type Rule, type Rules, redisUrlRule } from "@ratelimit/core";
+import { Problems, type ResilientOptions, type Rule, type Rules, redisUrlRule, resilientRules, rule } from "@ratelimit/core";
 import type { ClusterNode, ClusterOptions, RedisOptions, SentinelAddress } from "ioredis";
 import type { RedisClient } from "./client.ts";
 
@@ -34,8 +34,14 @@ export interface ClientOptions {
 /** What a backend opens by itself. */
 export type Opening = UrlOptions | ClusterBackendOptions | SentinelBackendOptions;
 
+/** What holds for all four ways. */
+export interface DecisionOptions extends Omit<ResilientOptions, "maxKeys"> {
+  /** Whether refusals are remembered for as long as they are certain to be repeated; true. */
+  denyCache?: boolean | undefined;
+}
+
 /** One of the four ways to Redis. */
-export type RedisBackendOptions = Opening | ClientOptions;
+export type RedisBackendOptions = (Opening | ClientOptions) & DecisionOptions;
 
 const ways = ["url", "cluster", "sentinels", "client"] as const;
 
@@ -106,12 +112,17 @@ export function checkBackendOptions(options: unknown): asserts options is RedisB
   problems.throwIfAny("INVALID_OPTION");
 }
 
-const everything: Rules = Object.fromEntries(Object.values(rulesOf).flatMap((rules) => Object.entries(rules)));
+const decisionRules: Rules = {
+  ...Object.fromEntries(Object.entries(resilientRules).filter(([option]) => option !== "maxKeys")),
+  denyCache: rule.boolean,
+};
+
+const everything: Rules = { ...Object.assign({}, ...Object.values(rulesOf)), ...decisionRules };
 
 /** The options of one way; those of the others are out of place beside it. */
 function only(way: (typeof ways)[number]): Rules {
   const elsewhere: Rule = { expects: `absent beside \`${way}\``, accepts: () => false, mask: masked };
-  return { ...Object.fromEntries(Object.keys(everything).map((option) => [option, elsewhere])), ...rulesOf[way] };
+  return { ...Object.fromEntries(Object.keys(everything).map((option) => [option, elsewhere])), ...rulesOf[way], ...decisionRules };
 }
 
 function isFilled(value: unknown): value is unknown[] {

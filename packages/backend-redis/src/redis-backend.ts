@@ -1,19 +1,10 @@
-import { type Backend, escapeKey, type Limit, type Policy, RateLimitError, type Scope, type Take } from "@ratelimit/core";
-import { open } from "./client.ts";
+import { type Awaitable, type Backend, type ResilientBackend, resilient, type Scope, type Take } from "@ratelimit/core";
+import { open, warnOfQueue } from "./client.ts";
 import { Connection } from "./connection.ts";
-import { unusable } from "./failure.ts";
+import { DenyCache } from "./deny-cache.ts";
+import { classOf } from "./failure.ts";
 import { checkBackendOptions, type RedisBackendOptions } from "./options.ts";
-import { expiryClock, scriptsWith } from "./scripts.ts";
-
-const scripts = scriptsWith(expiryClock);
-
-/** What the scripts are told of a policy, written once. */
-interface Written {
-  /** Of its first limit full and r. */
-  readonly first: readonly string[];
-  /** Of each limit name, p, r and full. */
-  readonly all: readonly string[];
-}
+import { keyOf, RedisStore } from "./store.ts";
 
 /**
  * Keeps buckets in Redis, so that all processes share one budget: one key for a bucket, one round trip for a call.
@@ -22,106 +13,74 @@ interface Written {
  * A key expires when its bucket is full. Redis keeps the time; no clock of this process matters. Only what the backend
  * opened is closed by it. Needs Redis 6.2 or Valkey 7.2, or a later one.
  *
+ * Every call is decided within `timeout` ("100ms"), whatever Redis does: without an answer by `outage` ("local": this process alone,
+ * as one of `instances`), and then the result is `degraded`.
+ *
  * @throws {RateLimitError} INVALID_OPTION from the constructor, with every problem at once; a password is never shown. From a call:
- * BACKEND, with its `cause`, where Redis does not decide, and with `keyOnly` where only that key holds something else.
+ * BACKEND, with its `cause`, where Redis does not decide and `outage` is "throw", with `keyOnly` where only that key is at fault.
  * @example
  * const backend = new RedisBackend({ url: "redis://localhost:6379" });
  * const limiter = new RateLimiter({ rate: 100, period: 60, backend });
  * const { allowed } = await limiter.check("user:123");
  */
 export class RedisBackend implements Backend {
-  readonly #connection: Connection;
-  readonly #written = new WeakMap<Policy, Written>();
+  readonly #decided: ResilientBackend;
+  readonly #denials: DenyCache | undefined;
 
   constructor(options: RedisBackendOptions) {
     checkBackendOptions(options);
-    if ("client" in options) this.#connection = new Connection(options.client);
-    else {
-      const client = open(options);
-      this.#connection = new Connection(client, client);
-    }
+    const { timeout, outage, instances, onOutage, denyCache = true } = options;
+    const connection = connectionOf(options);
+    const store = new RedisStore(connection);
+    this.#denials = denyCache ? new DenyCache() : undefined;
+    const serverOf = (scope: Scope, key: string): string => connection.serverOf(keyOf(scope, key));
+    const probe = (scope: Scope, server: string): Promise<void> => store.probe(scope, server);
+    this.#decided = resilient(
+      store,
+      { timeout, outage, instances, onOutage },
+      { classOf, probe, ...(!connection.isOneServer && { serverOf }) },
+    );
+    connection.onReady(() => this.#decided.hurry());
   }
 
-  async take(scope: Scope, key: string, cost: number): Promise<Take> {
-    const { limits } = scope.policy;
-    const { first, all } = this.#written.get(scope.policy) ?? (await this.#write(scope.policy));
-    if (limits.length === 1) {
-      const reply = await this.#connection.run(scripts.takeOne, keyOf(scope, key), [unitsOf(limits[0], cost), ...first]);
-      if (reply !== null) return takeOf(integer(reply));
-    }
-    const [allowed, ...used] = integers(await this.#connection.run(scripts.take, keyOf(scope, key), [String(cost), ...all]), limits);
-    return { allowed: allowed === 1, used: oneOrAll(used) };
+  take(scope: Scope, key: string, cost: number): Awaitable<Take> {
+    if (this.#denials === undefined || cost === 0) return this.#decided.take(scope, key, cost);
+    return this.#denials.find(scope, keyOf(scope, key), cost) ?? this.#takeAndNote(scope, key, cost, this.#denials);
+  }
+
+  async #takeAndNote(scope: Scope, key: string, cost: number, denials: DenyCache): Promise<Take> {
+    const sentAt = performance.now();
+    const take = await this.#decided.take(scope, key, cost);
+    if (take.source === undefined) denials.note(scope, keyOf(scope, key), cost, take, sentAt);
+    return take;
   }
 
   async adjust(scope: Scope, key: string, tokens: number): Promise<Take> {
-    const { all } = this.#written.get(scope.policy) ?? (await this.#write(scope.policy));
-    const reply = await this.#connection.run(scripts.adjust, keyOf(scope, key), [String(tokens), ...all]);
-    const [room, ...used] = integers(reply, scope.policy.limits);
-    return { allowed: true, used: oneOrAll(used), uncharged: Math.max(0, tokens - (room as number)) };
+    const take = await this.#decided.adjust(scope, key, tokens);
+    this.#denials?.forget(keyOf(scope, key));
+    return take;
   }
 
   async reset(scope: Scope, key: string): Promise<void> {
-    await this.#connection.del(keyOf(scope, key));
+    await this.#decided.reset(scope, key);
+    this.#denials?.forget(keyOf(scope, key));
   }
 
   /** Closes the client that the backend opened, within 2.5 s whatever Redis does; a second call does nothing. */
   async close(): Promise<void> {
-    await this.#connection.close();
+    await this.#decided.close();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
 
-  /** Writes down a policy for the scripts, if the server can keep it. */
-  async #write(policy: Policy): Promise<Written> {
-    await this.#connection.ready();
-    const { longestFillMs } = this.#connection;
-    if (policy.limits.some(({ full, r }) => full / r > longestFillMs))
-      throw new RateLimitError(
-        "INVALID_POLICY",
-        `Expected a policy that fills within ${longestFillMs / 3_600_000} h, for this server keeps longer expiries to the second only: use a smaller burst, or Redis or Valkey`,
-      );
-    const written = write(policy);
-    this.#written.set(policy, written);
-    return written;
+function connectionOf(options: RedisBackendOptions): Connection {
+  if ("client" in options) {
+    warnOfQueue(options.client);
+    return new Connection(options.client);
   }
-}
-
-function keyOf({ prefix }: Scope, key: string): string {
-  return prefix + escapeKey(key);
-}
-
-function write({ limits }: Policy): Written {
-  const [{ full, r }] = limits;
-  return {
-    first: [full, r].map(String),
-    all: limits.flatMap(({ name, p, r, full }) => [name, ...[p, r, full].map(String)]),
-  };
-}
-
-/** Units of a cost; of one above the burst only that it is, for all its units could not be counted exactly. */
-function unitsOf({ burst, p }: Limit, cost: number): string {
-  return String(Math.min(cost, burst + 1) * p);
-}
-
-function takeOf(reply: number): Take {
-  return reply < 0 ? { allowed: false, used: -1 - reply } : { allowed: true, used: reply };
-}
-
-function oneOrAll(used: readonly number[]): number | readonly number[] {
-  return used.length === 1 ? (used[0] as number) : used;
-}
-
-/** A number of a reply; clients may be set to hand out text. */
-function integer(reply: unknown): number {
-  const number = typeof reply === "string" ? Number(reply) : reply;
-  if (Number.isSafeInteger(number)) return number as number;
-  throw unusable("Expected Redis to answer with integers, got something else: is there a Redis at this address?");
-}
-
-/** One number, then one for each limit. */
-function integers(reply: unknown, limits: Policy["limits"]): number[] {
-  const numbers = Array.isArray(reply) ? reply.map(integer) : [];
-  return numbers.length === limits.length + 1 ? numbers : [integer(undefined)];
+  const client = open(options);
+  return new Connection(client, client);
 }

@@ -32,6 +32,8 @@ export interface Script {
 export interface Scripts {
   /** Nearly every call: takes from a policy of one limit. */
   readonly takeOne: Script;
+  /** The same for many keys at once, each as often as it was asked for. */
+  readonly takeMany: Script;
   readonly take: Script;
   readonly adjust: Script;
 }
@@ -40,7 +42,7 @@ export interface Scripts {
 export const keyErrorPrefix = "RATELIMIT ";
 
 export function scriptsWith(clock: ScriptClock): Scripts {
-  return { takeOne: script(takeOne(clock)), take: script(take(clock)), adjust: script(adjust(clock)) };
+  return { takeOne: script(takeOne(clock)), takeMany: script(takeMany(clock)), take: script(take(clock)), adjust: script(adjust(clock)) };
 }
 
 function script(lua: string): Script {
@@ -49,6 +51,14 @@ function script(lua: string): Script {
 
 const neverExpires = `redis.error_reply('${keyErrorPrefix}the key has no expiry')`;
 const notOurs = `redis.error_reply('${keyErrorPrefix}the value is not a bucket')`;
+
+/** What `takeMany` returns for a key in place of an error, which would be that of its neighbours too. */
+export const keyFault: Readonly<Record<"wrongType" | "neverExpires" | "notOurs" | "several", number>> = {
+  wrongType: -1,
+  neverExpires: -2,
+  notOurs: -3,
+  several: -4,
+};
 
 function takeOne({ read, write }: ScriptClock): string {
   return `\
@@ -65,24 +75,7 @@ function takeOne({ read, write }: ScriptClock): string {
 ]]
 local key = KEYS[1]
 local units, full, r = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local used, clamped = 0, false
-
-local value = redis.call('GET', key)
-if value then
-  local ahead = ${read}
-  if ahead == -1 then return ${neverExpires} end
-  if value ~= '0' and (#value > 16 or not string.find(value, '^%d+$')) then
-    if string.sub(value, 1, 2) == '1|' then return false end
-    return ${notOurs}
-  end
-  if ahead > 0 then
-    local slack = tonumber(value)
-    used = ahead * r
-    if slack < r then used = used - slack end
-    if used > 2 * full then used, clamped = 2 * full, true end
-  end
-end
-
+${readOne(read, "redis.call('GET', key)", { neverExpires, notOurs, several: "false" })}
 local allowed = used + units <= full
 if allowed then used = used + units end
 if units > 0 and (allowed or clamped) then
@@ -91,6 +84,72 @@ if units > 0 and (allowed or clamped) then
   ${write}
 end
 return allowed and used or -1 - used
+`;
+}
+
+function takeMany({ read, write }: ScriptClock): string {
+  const fault = (code: number): string => `${code}, 0`;
+  return `\
+--[[
+  Takes from many buckets, each of a policy of one limit, as the script for one does; a fault of one key leaves the others alone.
+
+  KEYS[1]…  the buckets; one may come again, and finds what was left by then
+  ARGV[1]…  of each key four: units to take each time (0 only looks), full, r, and how many times
+
+  Returns of each key two: the units in use, and how many times they were taken; or the code of a fault (keyFault), and 0.
+]]
+local function take(key, units, full, r, times)
+  ${indent(
+    readOne(read, "redis.pcall('GET', key)", {
+      neverExpires: fault(keyFault.neverExpires),
+      notOurs: fault(keyFault.notOurs),
+      several: fault(keyFault.several),
+      wrongType: fault(keyFault.wrongType),
+    }),
+  )}
+  if units == 0 then return used, used <= full and times or 0 end
+  local taken = math.max(0, math.min(times, math.floor((full - used) / units)))
+  used = used + taken * units
+  if taken > 0 or clamped then
+    local ahead = math.ceil(used / r)
+    value = string.format('%.0f', ahead * r - used)
+    ${write}
+  end
+  return used, taken
+end
+
+local reply = {}
+for i, key in ipairs(KEYS) do
+  local at = 4 * i - 3
+  reply[2 * i - 1], reply[2 * i] = take(key, tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]))
+end
+return reply
+`;
+}
+
+/** Lua that reads a bucket of one limit: `value`, the units in `used`, and whether they were `clamped`; what is no such bucket is returned. */
+function readOne(
+  read: string,
+  get: string,
+  faults: { neverExpires: string; notOurs: string; several: string; wrongType?: string },
+): string {
+  return `\
+local used, clamped = 0, false
+local value = ${get}
+${faults.wrongType === undefined ? "" : `if type(value) == 'table' then return ${faults.wrongType} end\n`}if value then
+  local ahead = ${read}
+  if ahead == -1 then return ${faults.neverExpires} end
+  if value ~= '0' and (#value > 16 or not string.find(value, '^%d+$')) then
+    if string.sub(value, 1, 2) == '1|' then return ${faults.several} end
+    return ${faults.notOurs}
+  end
+  if ahead > 0 then
+    local slack = tonumber(value)
+    used = ahead * r
+    if slack < r then used = used - slack end
+    if used > 2 * full then used, clamped = 2 * full, true end
+  end
+end
 `;
 }
 

@@ -6,6 +6,7 @@ import { Cluster } from "ioredis";
 import { Cluster as Cluster5 } from "ioredis5";
 import { afterAll, describe, expect, inject, test } from "vitest";
 import { RedisBackend } from "../src/index.ts";
+import { strict } from "./support/strict.ts";
 import { clusterRights, makeUser } from "./support/user.ts";
 
 const addresses = [...inject("redis").cluster];
@@ -17,7 +18,7 @@ describe("some of its nodes, as a user with no more rights than the README lists
       await admin.ping();
       const redisOptions = await makeUser(admin.nodes("all"), clusterRights);
       admin.disconnect();
-      return { backend: new RedisBackend({ cluster: addresses.slice(0, 2), options: { redisOptions } }) };
+      return { backend: new RedisBackend({ cluster: addresses.slice(0, 2), options: { redisOptions }, ...strict }) };
     },
     { liveClock: true },
   );
@@ -26,12 +27,12 @@ describe("some of its nodes, as a user with no more rights than the README lists
 describe("a client of ioredis 5 with its defaults", () => {
   const client = new Cluster5(addresses);
   afterAll(() => client.disconnect());
-  backendSuite(() => ({ backend: new RedisBackend({ client }) }), { liveClock: true });
+  backendSuite(() => ({ backend: new RedisBackend({ client }) }), { liveClock: true, ...strict });
 });
 
 describe("calls before the client has connected", () => {
   test("are admitted as they come: none is refused by a node that is still connecting", async () => {
-    await using backend = new RedisBackend({ cluster: addresses.slice(0, 1) });
+    await using backend = new RedisBackend({ cluster: addresses.slice(0, 1), ...strict });
     const limiter = new RateLimiter({ rate: 1, period: "1h", backend, name: randomUUID() });
     const results = await Promise.all(Array.from({ length: 300 }, (_, i) => limiter.check(`key ${i}`)));
     expect(results.filter(({ allowed }) => allowed)).toHaveLength(300);
@@ -40,7 +41,7 @@ describe("calls before the client has connected", () => {
 
 describe("keys with braces", () => {
   test("choose no slot: they spread over all masters", async () => {
-    await using backend = new RedisBackend({ cluster: addresses });
+    await using backend = new RedisBackend({ cluster: addresses, ...strict });
     const name = randomUUID();
     const limiter = new RateLimiter({ rate: 1, period: "1h", backend, name });
     await Promise.all(Array.from({ length: 60 }, (_, i) => limiter.check(`{user}${i}`)));

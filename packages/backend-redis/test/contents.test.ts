@@ -5,6 +5,7 @@ import { Redis } from "ioredis";
 import { Redis as Redis5 } from "ioredis5";
 import { afterAll, describe, expect, inject, test } from "vitest";
 import { RedisBackend } from "../src/index.ts";
+import { strictAsked } from "./support/strict.ts";
 
 const { url } = inject("redis");
 const redis = new Redis(url);
@@ -58,7 +59,7 @@ describe.each([
 ] as const)("a policy of %s", (_, policy) => {
   test.each(foreign)("finds %s: an error of that key alone, which stays as it is", async (_, command, ...args) => {
     for (const client of [redis, version5]) {
-      const backend = new RedisBackend({ client });
+      const backend = new RedisBackend({ client, ...strictAsked });
       const limiter = new RateLimiter({ ...policy, backend, name: randomUUID() });
       const key = `ratelimit:${limiter.name}:key`;
       await redis.call(command, key, ...args);
@@ -84,7 +85,7 @@ describe.each([
   });
 
   test("clamps an expiry that is far too long to a debt of one burst, and keeps that also when it refuses", async () => {
-    const backend = new RedisBackend({ client: redis });
+    const backend = new RedisBackend({ client: redis, ...strictAsked });
     const limiter = new RateLimiter({ ...policy, backend, name: randomUUID() });
     const key = `ratelimit:${limiter.name}:key`;
     for (const expiry of [String(365 * 86_400_000), "9000000000000000"]) {
@@ -99,7 +100,7 @@ describe.each([
 });
 
 test("what a failure carries holds neither the key nor the command", async () => {
-  const backend = new RedisBackend({ client: redis });
+  const backend = new RedisBackend({ client: redis, ...strictAsked });
   const limiter = new RateLimiter({ ...one, backend, name: randomUUID() });
   await redis.rpush(`ratelimit:${limiter.name}:api-key-0815`, "0");
   const error = await limiter.check("api-key-0815").catch((error: unknown) => error);

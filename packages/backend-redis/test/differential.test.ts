@@ -9,6 +9,7 @@ import { Redis } from "ioredis";
 import { afterAll, expect, inject, test } from "vitest";
 import { RedisBackend } from "../src/index.ts";
 import { type Frozen, frozen } from "./support/frozen.ts";
+import { strictAsked } from "./support/strict.ts";
 import { type LimitSpec, policyOf, type Step, type Trace, traces } from "./support/traces.ts";
 
 const [runs, length] = [460, 110];
@@ -16,7 +17,7 @@ const seed = Number(process.env["FAST_CHECK_SEED"] ?? Date.now()) | 0;
 
 const redis = new Redis(inject("redis").url);
 const { client, clock }: Frozen = frozen(redis);
-const backend = new RedisBackend({ client });
+const backend = new RedisBackend({ client, ...strictAsked });
 afterAll(() => redis.disconnect());
 
 /** What a call was answered, without what may be left out. */

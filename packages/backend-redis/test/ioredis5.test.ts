@@ -6,6 +6,7 @@ import { Redis } from "ioredis";
 import { Redis as Redis5 } from "ioredis5";
 import { describe, expect, inject, test, vi } from "vitest";
 import { RedisBackend, type RedisBackendOptions } from "../src/index.ts";
+import { strict } from "./support/strict.ts";
 
 // What we open is opened with version 5 here.
 vi.mock("ioredis", () => import("ioredis5"));
@@ -17,7 +18,7 @@ test("this is version 5", () => {
 });
 
 describe("opened by us", () => {
-  backendSuite(() => ({ backend: new RedisBackend({ url }) }), { liveClock: true });
+  backendSuite(() => ({ backend: new RedisBackend({ url }) }), { liveClock: true, ...strict });
 });
 
 const ways: [string, RedisBackendOptions][] = [
@@ -28,7 +29,7 @@ const ways: [string, RedisBackendOptions][] = [
 ];
 
 test.each(ways)("by %s, 50 calls at once leave as many tokens less", async (_, options) => {
-  await using backend = new RedisBackend(options);
+  await using backend = new RedisBackend({ ...options, ...strict });
   const limiter = new RateLimiter({ rate: 60, period: "1d", backend, name: randomUUID() });
   await Promise.all(Array.from({ length: 50 }, () => limiter.check("key")));
   expect((await limiter.peek("key")).remaining).toBe(10);

@@ -5,9 +5,10 @@ import type { Limit, Policy } from "@ratelimit/core";
 import type {} from "@ratelimit/testbed";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { RedisBackend } from "../src/index.ts";
+import { strictAsked } from "./support/strict.ts";
 import { policyOf } from "./support/traces.ts";
 
-const backend = new RedisBackend({ url: inject("redis").url });
+const backend = new RedisBackend({ url: inject("redis").url, ...strictAsked });
 afterAll(() => backend.close());
 // The first call waits for the connection, and would leave its moment too uncertain.
 beforeAll(() => backend.reset({ prefix: "ratelimit:", policy: policies[0] as Policy }, "nobody"));

@@ -3,15 +3,16 @@ import type {} from "@ratelimit/testbed";
 import { Redis as Redis5 } from "ioredis5";
 import { afterAll, describe, inject } from "vitest";
 import { RedisBackend } from "../src/index.ts";
+import { strict } from "./support/strict.ts";
 
 const { name, addresses: sentinels } = inject("redis").sentinels;
 
 describe("the master that they name", () => {
-  backendSuite(() => ({ backend: new RedisBackend({ sentinels, name }) }), { liveClock: true });
+  backendSuite(() => ({ backend: new RedisBackend({ sentinels, name }) }), { liveClock: true, ...strict });
 });
 
 describe("a client of ioredis 5 with its defaults", () => {
   const client = new Redis5({ sentinels: [...sentinels], name });
   afterAll(() => client.disconnect());
-  backendSuite(() => ({ backend: new RedisBackend({ client }) }), { liveClock: true });
+  backendSuite(() => ({ backend: new RedisBackend({ client }) }), { liveClock: true, ...strict });
 });

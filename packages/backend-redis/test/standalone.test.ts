@@ -4,6 +4,7 @@ import { Redis } from "ioredis";
 import { afterAll, describe, inject } from "vitest";
 import { RedisBackend } from "../src/index.ts";
 import { frozen } from "./support/frozen.ts";
+import { strict, strictAsked } from "./support/strict.ts";
 
 const { url } = inject("redis");
 
@@ -12,10 +13,10 @@ describe("by a clock that stands still", () => {
   afterAll(() => redis.disconnect());
   backendSuite(() => {
     const { client, clock } = frozen(redis);
-    return { backend: new RedisBackend({ client }), clock };
+    return { backend: new RedisBackend({ client, ...strictAsked }), clock };
   });
 });
 
 describe("by the clock of Redis", () => {
-  backendSuite(() => ({ backend: new RedisBackend({ url }) }), { liveClock: true });
+  backendSuite(() => ({ backend: new RedisBackend({ url }) }), { liveClock: true, ...strict });
 });

@@ -5,11 +5,12 @@ import type {} from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { RedisBackend } from "../src/index.ts";
+import { strict } from "./support/strict.ts";
 
 /** A database of its own, for the examples name their keys as a reader would. */
 const url = `${inject("redis").url}/9`;
 const redis = new Redis(url);
-const backend = new RedisBackend({ url });
+const backend = new RedisBackend({ url, ...strict });
 beforeAll(() => redis.flushdb());
 afterAll(async () => {
   await backend.close();

@@ -4,6 +4,7 @@ import type {} from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { describe, expect, inject, test } from "vitest";
 import { RedisBackend, safeRedisOptions } from "../src/index.ts";
+import { strict } from "./support/strict.ts";
 import { makeUser, rights } from "./support/user.ts";
 
 const { url, ca } = inject("redis").tls;
@@ -16,7 +17,7 @@ describe("TLS, as a user with no more rights than the README lists", () => {
       admin.disconnect();
       const { hostname: host, port } = new URL(url);
       const client = new Redis({ ...safeRedisOptions, host, port: Number(port), tls: { ca }, ...user });
-      return { backend: new RedisBackend({ client }), dispose: () => client.disconnect() };
+      return { backend: new RedisBackend({ client, ...strict }), dispose: () => client.disconnect() };
     },
     { liveClock: true },
   );
@@ -24,7 +25,7 @@ describe("TLS, as a user with no more rights than the README lists", () => {
 
 describe("a certificate of an authority that nobody trusts", () => {
   test("is told as the cause, and the password is not", async () => {
-    await using backend = new RedisBackend({ url });
+    await using backend = new RedisBackend({ url, ...strict });
     const limiter = new RateLimiter({ rate: 1, backend });
     const error = await limiter.check("key").catch((error: unknown) => error);
     expect(error).toMatchObject({ code: "BACKEND", status: 503, cause: { code: expect.stringMatching(/SELF_SIGNED|UNABLE_TO/) } });

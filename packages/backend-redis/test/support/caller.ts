@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RateLimitError, RateLimiter } from "@ratelimit/core";
 import { RedisBackend } from "../../src/index.ts";
 import type { Opening } from "../../src/options.ts";
+import { strict } from "./strict.ts";
 
 /** What a process is told to do. */
 export interface Job {
@@ -36,7 +37,7 @@ const tell = (message: "ready" | Report): void => {
 const clock = (): number => performance.timeOrigin + performance.now();
 
 process.once("message", async (job: Job) => {
-  const backend = new RedisBackend(job.backend);
+  const backend = new RedisBackend({ ...job.backend, ...strict });
   const limiter = new RateLimiter({ rate: job.rate, period: 1, burst: job.burst, name: job.name, backend });
   for (const key of job.keys) await limiter.peek(key);
   process.once("message", async () => {
