@@ -9,11 +9,12 @@ const conditions = ["@ratelimit/source", ...defaultServerConditions];
 const projects: { root: string; redis?: true; globalSetup?: string }[] = [
   { root: "packages/core" },
   { root: "packages/backend-memory" },
-  { root: "packages/backend-redis", redis: true, globalSetup: "@ratelimit/testbed/setup" },
+  { root: "packages/backend-redis", redis: true, globalSetup: "../testbed/src/setup.ts" },
   { root: "packages/express" },
   { root: "packages/fastify" },
   { root: "packages/koa" },
   { root: "packages/conformance" },
+  { root: "packages/testbed", redis: true },
   { root: "apps/demo" },
 ];
 
