@@ -60,11 +60,15 @@ const plugin: FastifyPluginAsync<FastifyRateLimitOptions | Record<never, never>>
     const late = routes.declare(route).filter(({ hook }) => hook === "preHandler");
     if (late.length > 0) route.preHandler = [route.preHandler ?? [], hookThrough(() => late)].flat();
   });
-  for (const hook of ["onRequest", "preHandler"] as const)
-    fastify.addHook(
-      hook,
-      hookThrough((request) => stepsFor(request, routes, own, hook)),
-    );
+  const stepsOf = stepsByRoute(routes, own);
+  fastify.addHook(
+    "onRequest",
+    hookThrough((request) => stepsOf(request).onRequest),
+  );
+  fastify.addHook(
+    "preHandler",
+    hookThrough((request) => stepsOf(request).preHandler),
+  );
 };
 
 /**
@@ -93,11 +97,7 @@ export default rateLimit;
  * fastify.get("/api/user", { preHandler: authenticate, config: { rateLimit: limitByUser({ rate: 100, period: 60 }) } }, handler);
  */
 export function limitByUser({ hook = "preHandler", ...options }: FastifyLimitByUserOptions): (route: string) => Step {
-  return (route) => ({
-    hook,
-    onLimited: options.onLimited,
-    guard: createUserGuard(named(options, route), describe, userOf, sharedMemoryBackend),
-  });
+  return (route) => step(hook, options.onLimited, createUserGuard(named(options, route), describe, userOf, sharedMemoryBackend));
 }
 
 /**
@@ -109,11 +109,7 @@ export function limitByUser({ hook = "preHandler", ...options }: FastifyLimitByU
  * fastify.get("/api/partner", { config: { rateLimit: limitByApiKey({ rate: 1000, period: "1h" }) } }, handler);
  */
 export function limitByApiKey({ hook = "onRequest", ...options }: FastifyLimitByApiKeyOptions): (route: string) => Step {
-  return (route) => ({
-    hook,
-    onLimited: options.onLimited,
-    guard: createApiKeyGuard(named(options, route), describe, sharedMemoryBackend),
-  });
+  return (route) => step(hook, options.onLimited, createApiKeyGuard(named(options, route), describe, sharedMemoryBackend));
 }
 
 function compile(limit: RouteRateLimit, route?: string): Step {
@@ -134,10 +130,23 @@ function named<O extends Pick<FastifyRateLimitOptions, "limiter" | "name" | "bac
   return shared ? { ...options, name } : options;
 }
 
-function stepsFor({ routeOptions: { config } }: FastifyRequest, routes: Routes, own: readonly Step[], hook: Hook): readonly Step[] {
-  const limits = config?.rateLimit;
-  const steps = limits === undefined ? own : [...(Array.isArray(limits) ? own : []), ...routes.find(config)];
-  return steps.filter((step) => step.hook === hook);
+/** The steps of a request by its hooks; sorted out once for each route. */
+function stepsByRoute(routes: Routes, own: readonly Step[]): (request: FastifyRequest) => Record<Hook, readonly Step[]> {
+  const sorted = new WeakMap<object, Record<Hook, readonly Step[]>>();
+  const noRoute = {};
+  return ({ routeOptions }) => {
+    const config = routeOptions.config ?? noRoute;
+    const known = sorted.get(config);
+    if (known !== undefined) return known;
+    const limits = config.rateLimit;
+    const steps = limits === undefined ? own : [...(Array.isArray(limits) ? own : []), ...routes.find(config)];
+    const byHook = {
+      onRequest: steps.filter(({ hook }) => hook === "onRequest"),
+      preHandler: steps.filter(({ hook }) => hook === "preHandler"),
+    };
+    sorted.set(config, byHook);
+    return byHook;
+  };
 }
 
 function userOf(request: FastifyRequest): unknown {
