@@ -16,7 +16,7 @@ type Step =
   | { readonly do: "take" | "peek" | "refund" | "charge"; readonly amount: Amount }
   | { readonly do: "pass"; readonly ms: number }
   | { readonly do: "step back"; readonly ms: number }
-  /** To the moment that the last answer named, or a millisecond beside it. */
+  /** To the moment that the last answer named, or a millisecond beside it; and there the same call again. */
   | { readonly do: "pass until"; readonly what: "retryMs" | "resetMs"; readonly off: -1 | 0 | 1 }
   | { readonly do: "change policy"; readonly to: number }
   | { readonly do: "reset" };
@@ -49,7 +49,7 @@ const trace = fc.record({
  * renamed and changed on the way.
  */
 export const oracleEquality: BackendPromise = promise("every answer equals a rational oracle", "standing", (bench) =>
-  always(trace, ({ policies, steps }) => followed(bench, policies, steps), 150),
+  always(trace, ({ policies, steps }) => followed(bench, policies, steps), 200),
 );
 
 async function followed(bench: Bench, policies: readonly LimitSpec[][], steps: readonly Step[]): Promise<void> {
@@ -57,14 +57,17 @@ async function followed(bench: Bench, policies: readonly LimitSpec[][], steps: r
   const limiter = bench.limiter(policyOf(limits));
   const oracle = new Oracle();
   let last: Expected = oracle.peek(limits, 1);
+  let tokens = 1;
   const pass = async (ms: number): Promise<void> => {
     await bench.pass(ms);
     oracle.advance(ms);
   };
   for (const step of steps) {
     if (step.do === "pass") await pass(step.ms);
-    else if (step.do === "pass until") await pass(Math.max(0, finiteOr(last.tightest[step.what], 1) + step.off));
-    else if (step.do === "step back") await pass(oracle.isStale ? 0 : -step.ms);
+    else if (step.do === "pass until") {
+      await pass(Math.max(0, finiteOr(last.tightest[step.what], 1) + step.off));
+      last = await compared(limiter, oracle, limits, "take", tokens);
+    } else if (step.do === "step back") await pass(oracle.isStale ? 0 : -step.ms);
     else if (step.do === "reset") {
       await limiter.reset("key");
       oracle.reset();
@@ -72,7 +75,8 @@ async function followed(bench: Bench, policies: readonly LimitSpec[][], steps: r
       limits = policies[step.to % policies.length] as LimitSpec[];
       limiter.update(policyOf(limits));
     } else {
-      last = await compared(limiter, oracle, limits, step.do, tokensOf(step.amount, limits));
+      tokens = tokensOf(step.amount, limits);
+      last = await compared(limiter, oracle, limits, step.do, tokens);
     }
   }
 }

@@ -4,7 +4,7 @@ import { answers } from "./answers.ts";
 import { clampIsKept, clockBack, lookIsNotKept } from "./clock-back.ts";
 import { crowd, nothingLost, sameTick } from "./concurrency.ts";
 import { expiry, fullAtReset, liveFullAtReset } from "./expiry.ts";
-import { anyKeys, anyNames, joinedNames, sharedNames, strangeKeys } from "./keys.ts";
+import { anyKeys, anyNames, joinedNames, strangeKeys } from "./keys.ts";
 import { oracleEquality } from "./oracle-equality.ts";
 import { loweredLimit, policyChange, slack } from "./policy-change.ts";
 import { close, reset } from "./resetting.ts";
@@ -42,7 +42,6 @@ export const backendPromises: readonly BackendPromise[] = [
   anyKeys,
   anyNames,
   joinedNames,
-  sharedNames,
   sameTick,
   crowd,
   nothingLost,

@@ -12,16 +12,28 @@ interface Admitted {
   readonly cost: number;
 }
 
-const attempts = fc.array(fc.record({ pause: fc.oneof(fc.constant(0), fc.nat(3), fc.nat(300)), cost: fc.nat(6) }), { maxLength: 60 });
+/** Pauses as twentieths of the time that an empty bucket takes to fill; costs as fifths of what it holds, and single tokens. */
+const attempts = fc.array(
+  fc.record({ twentieths: fc.oneof(fc.constant(0), fc.nat(4), fc.constant(25)), ms: fc.nat(2), fifths: fc.nat(4), tokens: fc.nat(2) }),
+  { maxLength: 60 },
+);
 
 export const windowBound: BackendPromise = promise(
   "in any window of length T at most burst + rate * T / period tokens are admitted",
   "standing",
   (bench) =>
-    always(fc.tuple(anyLimits, attempts), async ([limits, attempts]) => {
-      const unit = Math.max(1, Math.floor(capacityOf(limits) / 5));
-      assertBound(limits, await admittedOf(bench, limits, attempts, unit), 0n);
-    }),
+    always(
+      fc.tuple(anyLimits, attempts),
+      async ([limits, attempts]) => {
+        const fillMs = Math.max(...limits.map(({ rate, periodMs, burst }) => (burst * periodMs) / rate));
+        const paced = attempts.map(({ twentieths, ms, fifths, tokens }) => ({
+          pause: Math.ceil((fillMs * twentieths) / 20) + ms,
+          cost: Math.floor((capacityOf(limits) * fifths) / 5) + tokens,
+        }));
+        assertBound(limits, await admittedOf(bench, limits, paced), 0n);
+      },
+      100,
+    ),
 );
 
 export const liveWindowBound: BackendPromise = promise(
@@ -34,7 +46,7 @@ export const liveWindowBound: BackendPromise = promise(
     ];
     const attempts = Array.from({ length: 400 }, (_, i) => ({ pause: i % 40 === 0 ? 1 : 0, cost: 1 + (i % 3) }));
     // Of the backend's clock the caller sees whole milliseconds only.
-    assertBound(limits, await admittedOf(bench, limits, attempts, 1), bench.stands ? 0n : 1n);
+    assertBound(limits, await admittedOf(bench, limits, attempts), bench.stands ? 0n : 1n);
   },
 );
 
@@ -42,15 +54,14 @@ async function admittedOf(
   bench: Bench,
   limits: readonly LimitSpec[],
   attempts: readonly { pause: number; cost: number }[],
-  unit: number,
 ): Promise<Admitted[]> {
   const limiter = bench.limiter(policyOf(limits));
   const admitted: Admitted[] = [];
   for (const { pause, cost } of attempts) {
     if (pause > 0) await bench.pass(pause);
     const from = Math.floor(bench.now());
-    const { allowed } = await limiter.check("key", { cost: cost * unit });
-    if (allowed) admitted.push({ from, to: Math.ceil(bench.now()), cost: cost * unit });
+    const { allowed } = await limiter.check("key", { cost });
+    if (allowed) admitted.push({ from, to: Math.ceil(bench.now()), cost });
   }
   return admitted;
 }

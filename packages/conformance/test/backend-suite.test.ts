@@ -1,0 +1,38 @@
+import { ManualClock } from "@ratelimit/core";
+import { describe, expect, test, vi } from "vitest";
+import { type BackendPromise, backendPromises, backendSuite, type MakeBackend } from "../src/index.ts";
+import { brokenBackends } from "./broken-backends.ts";
+import { ToyBackend } from "./toy-backend.ts";
+
+// Who is caught by a random trace is caught by this seed for certain.
+vi.hoisted(() => {
+  process.env["FAST_CHECK_SEED"] ??= "20261124";
+});
+
+function making(Backend: typeof ToyBackend): MakeBackend {
+  return () => {
+    const clock = new ManualClock();
+    return { backend: new Backend(clock), clock };
+  };
+}
+
+function promiseThatBegins(words: string): BackendPromise {
+  const found = backendPromises.filter(({ name }) => name.startsWith(words));
+  expect(found, `promises that begin with "${words}"`).toHaveLength(1);
+  return found[0] as BackendPromise;
+}
+
+describe("an honest toy keeps every promise", () => backendSuite(making(ToyBackend)));
+
+for (const { what, Backend, breaks } of brokenBackends) {
+  describe(`a backend that ${what}`, () => {
+    test.each(breaks)("is caught by: %s …", async (words) => {
+      await expect(promiseThatBegins(words).holds(making(Backend))).rejects.toThrow();
+    });
+  });
+}
+
+test("every promise catches somebody", () => {
+  const catching = new Set(brokenBackends.flatMap(({ breaks }) => breaks.map((words) => promiseThatBegins(words).name)));
+  expect(backendPromises.map(({ name }) => name).filter((name) => !catching.has(name))).toEqual([]);
+});
