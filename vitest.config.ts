@@ -16,6 +16,7 @@ const projects: { root: string; redis?: true; globalSetup?: string }[] = [
   { root: "packages/conformance" },
   { root: "packages/testbed", redis: true },
   { root: "apps/demo" },
+  { root: "docs" },
 ];
 
 // .ci/run reads its closing line from this file.
