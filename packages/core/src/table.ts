@@ -107,6 +107,7 @@ export class BucketTable {
     this.#turn = undefined;
     this.#shelves.clear();
     this.#lastScope = undefined;
+    this.#hand = undefined;
     this.#keys = 0;
   }
 
