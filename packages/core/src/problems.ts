@@ -90,10 +90,12 @@ export class Problems {
       this.add(what, "an object of options", given, `known are ${known.join(", ")}`);
       return false;
     }
-    for (const [option, value] of Object.entries(given)) {
-      const rule = Object.hasOwn(rules, option) ? rules[option] : undefined;
-      if (rule === undefined) this.say(unknownName("option", this.#label(option), nearest(option, known), known));
-      else if (value !== undefined && !rule.accepts(value)) this.break(option, rule, value);
+    for (const option of Object.keys(given))
+      if (!known.includes(option)) this.say(unknownName("option", this.#label(option), nearest(option, known), known));
+    // Inherited options are read like own ones, so they are held against their rules too.
+    for (const [option, rule] of Object.entries(rules)) {
+      const value = (given as Record<string, unknown>)[option];
+      if (value !== undefined && !rule.accepts(value)) this.break(option, rule, value);
     }
     return true;
   }
