@@ -8,7 +8,7 @@ import { RateLimitError } from "./errors.ts";
 import { RateLimitExceeded } from "./exceeded.ts";
 import { backendKey, escapeName } from "./key.ts";
 import { expected } from "./message.ts";
-import { isLimitName, type Policy, type PolicyOptions, policyOptions, readPolicy } from "./policy.ts";
+import { isLimitName, isPolicy, type Policy, type PolicyOptions, policyOptions, readPolicy } from "./policy.ts";
 import { isPositiveInteger, Problems, type Rules, rule } from "./problems.ts";
 import { neededOf, type RateLimitResult, toResult, unitsOf } from "./result.ts";
 import { join, leave, type Share } from "./scope.ts";
@@ -41,14 +41,10 @@ export const limiterRules: Rules = {
   ...Object.fromEntries(policyOptions.map((option) => [option, rule.readElsewhere])),
   config: {
     expects: "what defineConfig or configFromEnv returned",
-    accepts: (value) => Array.isArray((value as RateLimitConfig | null)?.policy?.limits),
+    accepts: (value) => isPolicy((value as Partial<RateLimitConfig> | null)?.policy),
     wayOut: "write config: defineConfig({ rate: 100 })",
   },
-  backend: {
-    expects: "a backend with take, adjust, reset and close",
-    accepts: (value) => missingMethods(value).length === 0,
-    wayOut: "write backend: new MemoryBackend()",
-  },
+  backend: rule.readElsewhere,
   name: rule.string,
   keyPrefix: rule.string,
 };
@@ -152,6 +148,8 @@ export class RateLimiter<B extends Backend = Backend> {
     const maxWaitMs = maxWait === undefined ? Number.POSITIVE_INFINITY : timeSpanMs(maxWait);
     if (maxWaitMs === undefined)
       throw new RateLimitError("INVALID_OPTION", expected("maxWait", "a length of time with its unit", maxWait, 'write maxWait: "5s"'));
+    if (signal !== undefined && !(signal instanceof AbortSignal))
+      throw new RateLimitError("INVALID_OPTION", expected("signal", "an AbortSignal", signal, "write signal: controller.signal"));
     this.#open();
     return this.#lines.join(backendKey(key), async () => this.decide(key, cost), { maxWaitMs, signal });
   }
@@ -232,8 +230,16 @@ export function readLimiterOptions<B extends Backend>(
   const own = policyOptions.filter((option) => (options as Record<string, unknown>)[option] !== undefined);
   if (config !== undefined && own.length > 0)
     problems.say("Expected either `config` or a policy, got both: leave one out, or combine them with defineConfig");
+  const missing = missingMethods(backend);
   if (backend === undefined)
     problems.add("backend", "given", undefined, "write backend: new MemoryBackend() (from @ratelimit/backend-memory)");
+  else if (missing.length > 0)
+    problems.add(
+      "backend",
+      "a backend with take, adjust, reset and close",
+      backend,
+      `it has no ${missing.join(", no ")}; write backend: new MemoryBackend()`,
+    );
   const policy =
     config?.policy ??
     readPolicy(
@@ -249,9 +255,10 @@ function nameOf({ limits }: Policy): string {
 }
 
 /** In the short form a limiter's name names its limit too, where headers can carry it. */
-function withLimitName(options: object, name: string | undefined): object {
-  if (("limits" in options && options.limits !== undefined) || !isLimitName(name)) return options;
-  return { name, ...options };
+function withLimitName(options: unknown, name: string | undefined): unknown {
+  if (typeof options !== "object" || options === null || Array.isArray(options) || !isLimitName(name)) return options;
+  const { limits, name: own = name } = options as { limits?: unknown; name?: unknown };
+  return limits === undefined ? { ...options, name: own } : options;
 }
 
 function costOf(options: CostOption | undefined): number {

@@ -1,6 +1,6 @@
 import type { Duration } from "./duration.ts";
 import { durationMs } from "./duration.ts";
-import { Problems, type Rule, type Rules, rule } from "./problems.ts";
+import { isPositiveInteger, Problems, type Rule, type Rules, rule } from "./problems.ts";
 import { warnOnce } from "./warn.ts";
 
 /** One limit as it is written: `rate` tokens per `period`, in a bucket of `burst`. */
@@ -103,11 +103,21 @@ export function readPolicy(problems: Problems, options: unknown): Policy | undef
   return problems.count === before ? freeze(limits as Limit[]) : undefined;
 }
 
+/** Whether `value` is what {@link definePolicy} returns, of this or another copy of the package. */
+export function isPolicy(value: unknown): value is Policy {
+  const { limits } = (value ?? {}) as Partial<Policy>;
+  return Array.isArray(limits) && limits.length > 0 && limits.every((limit: Partial<Limit> | null) => isCompiled(limit ?? {}));
+}
+
 /** Whether two policies are the same rule. */
 export function samePolicy(a: Policy, b: Policy): boolean {
   const text = ({ limits }: Policy): string =>
     JSON.stringify(limits.map(({ name, rate, periodMs, burst }) => [name, rate, periodMs, burst]));
   return a === b || text(a) === text(b);
+}
+
+function isCompiled({ name, rate, periodMs, burst, p, r, full }: Partial<Limit>): boolean {
+  return isLimitName(name) && [rate, periodMs, burst, p, r, full].every(isPositiveInteger);
 }
 
 function isSeveral(options: unknown): options is { limits: unknown } {
