@@ -41,6 +41,13 @@ const wholeNumber: Pick<Variable, "expects" | "read"> = {
   read: (text) => (/^\d+$/.test(text) && Number(text) > 0 && Number.isSafeInteger(Number(text)) ? Number(text) : undefined),
 };
 
+const booleans: ReadonlyMap<string, boolean> = new Map([
+  ["true", true],
+  ["1", true],
+  ["false", false],
+  ["0", false],
+]);
+
 const variables: Readonly<Record<string, Variable>> = {
   RATELIMIT_RATE: { ...wholeNumber, option: "rate" },
   RATELIMIT_PERIOD: {
@@ -54,7 +61,7 @@ const variables: Readonly<Record<string, Variable>> = {
   RATELIMIT_INCLUDE_HEADERS: {
     option: "includeHeaders",
     expects: "true, false, 1 or 0",
-    read: (text) => ({ true: true, 1: true, false: false, 0: false })[text.toLowerCase()],
+    read: (text) => booleans.get(text.toLowerCase()),
   },
 };
 
@@ -83,8 +90,11 @@ export function defineConfig(options: ConfigOptions = {}): RateLimitConfig {
  * const config = configFromEnv(); // RATELIMIT_RATE=100 RATELIMIT_PERIOD=1m
  */
 export function configFromEnv(env: Record<string, string | undefined> = process.env, overrides: ConfigOptions = {}): RateLimitConfig {
-  warnOfUnknown(env);
   const problems = Problems.none();
+  for (const [what, given] of Object.entries({ env, overrides }))
+    if (typeof given !== "object" || given === null) problems.add(what, "an object", given);
+  problems.throwIfAny("INVALID_CONFIG");
+  warnOfUnknown(env);
   const values: Partial<Record<keyof ConfigOptions, unknown>> = {};
   for (const [name, { option, read, ...rule }] of Object.entries(variables)) {
     const text = env[name];
