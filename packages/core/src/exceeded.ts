@@ -37,7 +37,7 @@ export class RateLimitExceeded extends RateLimitError {
   declare readonly key?: string;
 
   constructor(refusal: RateLimitResult | Refusal, options: { key?: string | undefined } = {}) {
-    const result = "tightest" in refusal ? refusal : filledIn(refusal);
+    const result = isResult(refusal) ? refusal : filledIn(refusal);
     super("EXCEEDED", `Rate limit exceeded: ${retryAdvice(result.retryAfter)}`);
     this.result = result;
     this.headers = headerFields.legacy([{ result }]);
@@ -49,6 +49,11 @@ function retryAdvice(retryAfter: number): string {
   if (retryAfter === Number.POSITIVE_INFINITY) return "this costs more than the limit ever allows";
   const seconds = Math.max(1, Math.ceil(retryAfter));
   return `retry in ${seconds} ${seconds === 1 ? "second" : "seconds"}`;
+}
+
+function isResult(refusal: RateLimitResult | Refusal): refusal is RateLimitResult {
+  if (typeof refusal === "object" && refusal !== null) return "tightest" in refusal;
+  throw new RateLimitError("INVALID_OPTION", expected("refusal", "the result of a check", refusal, "or { limit, retryAfter }"));
 }
 
 function filledIn(refusal: Refusal): RateLimitResult {
