@@ -23,9 +23,11 @@ export class WaitingLines {
   async join(key: string, ask: () => Promise<RateLimitResult>, { maxWaitMs, signal }: Patience): Promise<RateLimitResult> {
     const leaving = new AbortController();
     const abort = (): void => leaving.abort(signal?.reason);
+    // A signal of its own: listeners of many waits on the caller's would look like a leak to Node.
+    const heard = signal && AbortSignal.any([signal]);
     const left = new Promise<never>((_, reject) => leaving.signal.addEventListener("abort", () => reject(leaving.signal.reason)));
     const line = this.#enter(key, left);
-    signal?.addEventListener("abort", abort);
+    heard?.addEventListener("abort", abort);
     this.#waiting.add(leaving);
     const deadline = performance.now() + maxWaitMs;
     try {
@@ -35,7 +37,7 @@ export class WaitingLines {
       return await Promise.race([insist(ask, deadline, maxWaitMs, leaving.signal), left]);
     } finally {
       line.leave();
-      signal?.removeEventListener("abort", abort);
+      heard?.removeEventListener("abort", abort);
       this.#waiting.delete(leaving);
       leaving.abort();
     }
