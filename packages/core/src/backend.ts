@@ -64,6 +64,14 @@ export function missingMethods(value: unknown): string[] {
   return methods.filter((method) => typeof (value as Partial<Backend> | null | undefined)?.[method] !== "function");
 }
 
+/** Whether a backend answered a call as the policy wants it: with yes or no, and the units in use of every limit. */
+export function isTake(answer: unknown, { limits }: Policy): answer is Take {
+  const { allowed, used } = (answer ?? {}) as Partial<Take>;
+  if (typeof allowed !== "boolean") return false;
+  if (typeof used === "number") return limits.length === 1 && used >= 0 && used < Number.POSITIVE_INFINITY;
+  return Array.isArray(used) && used.length === limits.length && used.every((units) => Number.isFinite(units) && units >= 0);
+}
+
 /** Whether an answer has to be waited for. */
 export function isPromise<T>(answer: Awaitable<T>): answer is Promise<T> {
   return typeof (answer as Partial<Promise<T>> | null | undefined)?.then === "function";

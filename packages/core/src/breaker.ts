@@ -34,6 +34,7 @@ export class Breaker {
   #failures = 0;
   #failingSince = 0;
   #probing = false;
+  #stopped = false;
   #cancel: (() => void) | undefined;
 
   constructor(parts: BreakerParts) {
@@ -51,7 +52,7 @@ export class Breaker {
 
   /** A call that was sent at `sentAt` got no answer. */
   failed(failure: Failure, sentAt: number): void {
-    if (this.#isOpen) return;
+    if (this.#isOpen || this.#stopped) return;
     if (this.#failures++ === 0) this.#failingSince = sentAt;
     const longEnough = this.#parts.clock.now() - this.#failingSince >= enoughMs;
     if (failure === "certain" || (this.#failures >= enoughFailures && longEnough)) this.#open();
@@ -67,6 +68,7 @@ export class Breaker {
   /** Stops probing for good. */
   stop(): void {
     this.#cancel?.();
+    this.#stopped = true;
     this.#isOpen = false;
   }
 

@@ -1,3 +1,8 @@
+import { AsyncResource } from "node:async_hooks";
+
+/** The one timer does not keep alive the request that happened to set it. */
+const outsideRequests = new AsyncResource("ratelimit");
+
 /** A call that is waited for. */
 export interface Awaited {
   done: boolean;
@@ -27,7 +32,7 @@ export class Deadlines {
     const call: Awaited = { done: false, at: performance.now() + this.#ms, giveUp };
     this.#waiting.push(call);
     if (this.#open++ === 0) this.#timer?.ref();
-    this.#timer ??= setTimeout(() => this.#fire(), this.#ms);
+    this.#timer ??= this.#arm(this.#ms);
     return call;
   }
 
@@ -39,20 +44,33 @@ export class Deadlines {
     return true;
   }
 
+  /** Settles as `ask` does, or by `tooLate` where that takes longer. */
+  within<T>(ask: () => Promise<T>, tooLate: (resolve: (value: T) => void, reject: (reason: unknown) => void) => void): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const call = this.start(() => tooLate(resolve, reject));
+      ask().then(
+        (value) => this.finish(call) && resolve(value),
+        (error: unknown) => this.finish(call) && reject(error),
+      );
+    });
+  }
+
+  #arm(ms: number): NodeJS.Timeout {
+    return outsideRequests.runInAsyncScope(() => setTimeout(() => this.#fire(), ms));
+  }
+
   #fire(): void {
     const now = performance.now();
     setImmediate(() => setImmediate(() => this.#expire(now)));
   }
 
   #expire(now: number): void {
-    this.#timer = undefined;
     for (let call = this.#waiting[this.#first]; call !== undefined && (call.done || call.at <= now); call = this.#waiting[++this.#first])
       if (this.finish(call)) call.giveUp();
     this.#waiting = this.#waiting.slice(this.#first);
     this.#first = 0;
     const [next] = this.#waiting;
-    if (next === undefined) return;
-    this.#timer = setTimeout(() => this.#fire(), Math.max(1, next.at - performance.now()));
-    if (this.#open === 0) this.#timer.unref();
+    this.#timer = next && this.#arm(Math.max(1, next.at - performance.now()));
+    if (this.#open === 0) this.#timer?.unref();
   }
 }

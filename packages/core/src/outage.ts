@@ -23,40 +23,54 @@ export interface OutageEvent {
   readonly recovered?: true;
 }
 
-/** One event per class in this time, in ms. */
-const quietMs = 1000;
+/** One event per class in this time, in ms; without a failure for so long, the next one is another outage to warn of. */
+const [quietMs, overMs] = [1000, 60_000];
 
 /** Tells outages without a flood: to `onOutage` and the channel; where nobody listens, by one warning per outage. */
 export class OutageReporter {
   readonly #source: Outage;
   readonly #onOutage: ((event: OutageEvent) => void) | undefined;
   readonly #told = new Map<OutageClass, { at: number; suppressed: number }>();
-  #warned = false;
-  #last: OutageClass = "connection";
+  /** What was last told of an outage that is not over. */
+  #outage: OutageClass | undefined;
+  /** What was warned of: the backend, or single keys. */
+  readonly #warned = new Set<"backend" | "key">();
+  #failedAt = Number.NEGATIVE_INFINITY;
 
   constructor(source: Outage, onOutage: ((event: OutageEvent) => void) | undefined) {
     this.#source = source;
     this.#onOutage = onOutage;
   }
 
+  /** Whether the outage of now was told. */
+  get isTold(): boolean {
+    return this.#outage !== undefined;
+  }
+
   failed(kind: OutageClass, details: { reason?: string; keyHash?: string }): void {
     const now = performance.now();
+    if (now - this.#failedAt > overMs) this.#warned.clear();
+    this.#failedAt = now;
     const before = this.#told.get(kind);
-    this.#last = kind;
     if (before !== undefined && now - before.at < quietMs) {
       before.suppressed++;
       return;
     }
     this.#told.set(kind, { at: now, suppressed: 0 });
+    if (kind !== "key") this.#outage = kind;
     this.#tell({ class: kind, source: this.#source, suppressed: before?.suppressed ?? 0, ...details });
     this.#warn(kind, details.reason);
   }
 
+  /** Tells the end of an outage that was told. */
   recovered(): void {
-    const suppressed = this.#told.get(this.#last)?.suppressed ?? 0;
-    this.#told.clear();
-    this.#warned = false;
-    this.#tell({ class: this.#last, source: this.#source, suppressed, recovered: true });
+    const kind = this.#outage;
+    this.#warned.delete("backend");
+    if (kind === undefined) return;
+    this.#outage = undefined;
+    const told = this.#told.get(kind);
+    this.#tell({ class: kind, source: this.#source, suppressed: told?.suppressed ?? 0, recovered: true });
+    if (told !== undefined) told.suppressed = 0;
   }
 
   #tell(event: OutageEvent): void {
@@ -72,15 +86,14 @@ export class OutageReporter {
   }
 
   #warn(kind: OutageClass, reason: string | undefined): void {
-    if (this.#warned || this.#onOutage !== undefined || outages.hasSubscribers) return;
-    this.#warned = true;
-    process.emitWarning(
-      `The rate limits' backend is out (${kind}${reason === undefined ? "" : `: ${reason}`}); decisions are ${meaning[this.#source]}`,
-      {
-        type: "RateLimitWarning",
-        code: "RATELIMIT_OUTAGE",
-      },
-    );
+    const what = kind === "key" ? "key" : "backend";
+    if (this.#warned.has(what) || this.#onOutage !== undefined || outages.hasSubscribers) return;
+    this.#warned.add(what);
+    const why = reason === undefined ? "" : `: ${reason}`;
+    process.emitWarning(`The rate limits' backend is out (${kind}${why}); decisions are ${meaning[this.#source]}`, {
+      type: "RateLimitWarning",
+      code: "RATELIMIT_OUTAGE",
+    });
   }
 }
 

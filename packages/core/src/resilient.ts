@@ -1,9 +1,10 @@
-import { type Awaitable, type Backend, isPromise, missingMethods, type Scope, type Take } from "./backend.ts";
+import { type Awaitable, type Backend, isPromise, isTake, missingMethods, type Scope, type Take } from "./backend.ts";
 import { Breaker, laterUnref } from "./breaker.ts";
 import { processClock } from "./clock.ts";
 import { Deadlines } from "./deadline.ts";
 import { type TimeSpan, timeSpanMs } from "./duration.ts";
 import { RateLimitError } from "./errors.ts";
+import { failureOf, isMistake, reasonOf } from "./failure.ts";
 import { sha256 } from "./key.ts";
 import { LocalShare } from "./local-share.ts";
 import { type Outage, type OutageClass, type OutageEvent, OutageReporter } from "./outage.ts";
@@ -49,6 +50,9 @@ export const resilientRules: Rules = {
   maxKeys: rule.positiveInteger,
 };
 
+/** The longest that closing may take. */
+const closeMs = 2500;
+
 /** The probe's bucket lives for a millisecond; no key of a caller's has this form in a shared store. */
 const probeKey = "%probe";
 const probePolicy = definePolicy({ rate: 1000, period: 1 });
@@ -82,6 +86,7 @@ export class ResilientBackend implements Backend {
   readonly #local: LocalShare;
   readonly #reporter: OutageReporter;
   readonly #watches = new Map<string, Watch>();
+  #closing: Promise<void> | undefined;
 
   /** @internal */
   constructor(backend: Backend, options: ResilientOptions, parts: BackendParts) {
@@ -96,30 +101,29 @@ export class ResilientBackend implements Backend {
   }
 
   take(scope: Scope, key: string, cost: number): Awaitable<Take> {
-    const call = { scope, key, ask: () => this.#backend.take(scope, key, cost), seen: (take: Take) => this.#seen(scope, key, take) };
     return this.#inTime(
-      call,
+      this.#taking(scope, key, () => this.#backend.take(scope, key, cost)),
       this.#instead(() => this.#local.take(scope, key, cost)),
     );
   }
 
   adjust(scope: Scope, key: string, tokens: number): Awaitable<Take> {
-    const call = { scope, key, ask: () => this.#backend.adjust(scope, key, tokens), seen: (take: Take) => this.#seen(scope, key, take) };
     return this.#inTime(
-      call,
+      this.#taking(scope, key, () => this.#backend.adjust(scope, key, tokens)),
       this.#instead(() => this.#local.adjust(scope, key, tokens)),
     );
   }
 
   /** What the backend did not confirm rejects in every mode: there is no result that could tell it. */
   async reset(scope: Scope, key: string): Promise<void> {
-    await this.#inTime({ scope, key, ask: () => this.#backend.reset(scope, key), seen: () => this.#local.reset(scope, key) }, raise);
+    const call = { scope, key, ask: () => this.#backend.reset(scope, key), fits: () => true, seen: () => this.#local.reset(scope, key) };
+    await this.#inTime(call, raise);
   }
 
-  async close(): Promise<void> {
-    for (const { breaker } of this.#watches.values()) breaker.stop();
-    this.#local.close();
-    await this.#backend.close();
+  /** Closes the backend, and waits for that no longer than 2.5 s; a second call does nothing. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -141,14 +145,27 @@ export class ResilientBackend implements Backend {
     return decide[this.#outage];
   }
 
-  #seen(scope: Scope, key: string, take: Take): void {
-    if (this.#outage === "local") this.#local.remember(scope, key, take);
+  #taking(scope: Scope, key: string, ask: () => Awaitable<Take>): Call<Take> {
+    const fits = (take: Take): boolean => isTake(take, scope.policy);
+    const seen = (take: Take): void => {
+      if (this.#outage === "local") this.#local.remember(scope, key, take);
+    };
+    return { scope, key, ask, fits, seen };
+  }
+
+  async #close(): Promise<void> {
+    for (const { breaker } of this.#watches.values()) breaker.stop();
+    this.#local.close();
+    await new Deadlines(closeMs).within(
+      async () => this.#backend.close(),
+      (resolve) => resolve(),
+    );
   }
 
   /** The backend's answer, or what `instead` makes of its failure, no later than the deadline. */
   #inTime<T>(call: Call<T>, instead: (failure: RateLimitError) => T): Awaitable<T> {
     const watch = this.#watchOf(call);
-    if (watch.breaker.isOpen) return instead(watch.failure as RateLimitError);
+    if (watch.breaker.isOpen) return orRejection(() => instead(watch.failure as RateLimitError));
     return new Promise((resolve, reject) => {
       const sentAt = performance.now();
       const failed = (error: unknown, kind: OutageClass): void => {
@@ -160,10 +177,12 @@ export class ResilientBackend implements Backend {
       };
       const waiting = this.#deadlines.start(() => failed(this.#tooLate(), "timeout"));
       const answered = (value: T): void => {
-        if (!this.#deadlines.finish(waiting)) return;
-        watch.breaker.good();
-        call.seen(value);
-        resolve(value);
+        if (!call.fits(value)) refused(new RateLimitError("BACKEND", "Expected the backend to answer a call, got something else"));
+        else if (this.#deadlines.finish(waiting)) {
+          watch.breaker.good();
+          call.seen(value);
+          resolve(value);
+        }
       };
       const refused = (error: unknown): void => {
         if (!this.#deadlines.finish(waiting)) return;
@@ -182,12 +201,12 @@ export class ResilientBackend implements Backend {
 
   /** Tells a failure to the breaker and to whoever listens. */
   #note<T>({ scope, key }: Call<T>, watch: Watch, error: unknown, kind: OutageClass, sentAt: number): RateLimitError {
-    const failure = error instanceof RateLimitError ? error : new RateLimitError("BACKEND", "The backend failed", { cause: error });
+    const failure = failureOf(error);
     watch.failure = failure;
     watch.scope = scope;
     if (kind === "key") watch.breaker.good();
     else watch.breaker.failed(kind === "timeout" ? "maybe" : "certain", sentAt);
-    this.#reporter.failed(kind, { reason: reasonOf(failure), ...(kind === "key" && { keyHash: sha256(scope.prefix + key).slice(0, 16) }) });
+    this.#report(kind, failure, kind === "key" ? sha256(scope.prefix + key).slice(0, 16) : undefined);
     return failure;
   }
 
@@ -207,7 +226,7 @@ export class ResilientBackend implements Backend {
       clock: processClock,
       later: laterUnref,
       probe: () => this.#probe(watch.scope, server),
-      onClose: () => this.#reporter.recovered(),
+      onClose: () => this.#back(),
     });
     const watch: Watch = { breaker, scope };
     this.#watches.set(server, watch);
@@ -215,18 +234,26 @@ export class ResilientBackend implements Backend {
   }
 
   /** A probe that is late has failed: a backend that answers, but never in time, is out. */
-  #probe(scope: Scope, server: string): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const waiting = this.#deadlines.start(() => reject(this.#tooLate()));
-      const ask = async (): Promise<unknown> =>
-        this.#parts.probe
-          ? this.#parts.probe(scope, server)
-          : this.#backend.take({ prefix: scope.prefix, policy: probePolicy }, probeKey, 1);
-      ask().then(
-        () => this.#deadlines.finish(waiting) && resolve(),
-        (error) => this.#deadlines.finish(waiting) && reject(error),
-      );
-    });
+  async #probe(scope: Scope, server: string): Promise<void> {
+    const ask = async (): Promise<unknown> =>
+      this.#parts.probe ? this.#parts.probe(scope, server) : this.#backend.take({ prefix: scope.prefix, policy: probePolicy }, probeKey, 1);
+    const late = this.#tooLate();
+    try {
+      await this.#deadlines.within(ask, (_, reject) => reject(late));
+    } catch (error) {
+      if (!this.#reporter.isTold) this.#report(error === late ? "timeout" : this.#classOf(error), failureOf(error));
+      throw error;
+    }
+  }
+
+  #report(kind: OutageClass, failure: RateLimitError, keyHash?: string): void {
+    if (this.#closing === undefined) this.#reporter.failed(kind, { reason: reasonOf(failure), ...(keyHash !== undefined && { keyHash }) });
+  }
+
+  /** One server is back; the outage is over when all are. */
+  #back(): void {
+    for (const { breaker } of this.#watches.values()) if (breaker.isOpen) return;
+    this.#reporter.recovered();
   }
 }
 
@@ -235,6 +262,8 @@ interface Call<T> {
   readonly scope: Scope;
   readonly key: string;
   readonly ask: () => Awaitable<T>;
+  /** Whether an answer is one. */
+  readonly fits: (value: T) => boolean;
   readonly seen: (value: T) => void;
 }
 
@@ -246,16 +275,15 @@ interface Watch {
   failure?: RateLimitError;
 }
 
-/** What the caller did wrong is no outage. */
-function isMistake(error: unknown): boolean {
-  return error instanceof RateLimitError && error.code !== "BACKEND";
+/** What is decided, or a promise that rejects: a backend never throws. */
+function orRejection<T>(decide: () => T): Awaitable<T> {
+  try {
+    return decide();
+  } catch (error) {
+    return Promise.reject(error);
+  }
 }
 
 function raise(failure: RateLimitError): never {
   throw failure;
-}
-
-/** What was at the bottom of it. */
-function reasonOf({ message, cause }: Error): string {
-  return cause instanceof Error ? reasonOf(cause) : message;
 }
