@@ -1,0 +1,136 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { connect } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
+import { describe, expect, test } from "vitest";
+import { Deadlines } from "../src/deadline.ts";
+
+describe("a call", () => {
+  test("is given up when its time is over, not before", async () => {
+    const deadlines = new Deadlines(50);
+    const sentAt = performance.now();
+    const lateness = await new Promise<number>((resolve) => deadlines.start(() => resolve(performance.now() - sentAt)));
+    expect(lateness).toBeGreaterThanOrEqual(50);
+  });
+
+  test("is given up once, and is finished once", async () => {
+    const deadlines = new Deadlines(20);
+    let given = 0;
+    const late = deadlines.start(() => given++);
+    const inTime = deadlines.start(() => given++);
+    expect([deadlines.finish(inTime), deadlines.finish(inTime)]).toEqual([true, false]);
+    await sleep(100);
+    expect([given, deadlines.finish(late)]).toEqual([1, false]);
+  });
+
+  test("keeps its own time among others that come all the while", async () => {
+    const deadlines = new Deadlines(60);
+    const waits: Promise<number>[] = [];
+    for (let i = 0; i < 100; i++) {
+      const sentAt = performance.now();
+      waits.push(new Promise((resolve) => deadlines.start(() => resolve(performance.now() - sentAt))));
+      await sleep(2);
+    }
+    const times = await Promise.all(waits);
+    expect(Math.min(...times)).toBeGreaterThanOrEqual(60);
+  });
+
+  test("may be started by one that was given up", async () => {
+    const deadlines = new Deadlines(20);
+    const chain = (left: number): Promise<void> =>
+      new Promise((resolve) => {
+        deadlines.start(() => (left === 0 ? resolve() : resolve(chain(left - 1))));
+      });
+    await Promise.all([chain(5), chain(5), chain(5)]);
+  });
+});
+
+/** A server in a thread of its own, so that it does not stall with us: answers after 30 ms, and tells when that was. */
+async function startServer(): Promise<{ port: number; stop: () => Promise<unknown> }> {
+  const worker = new Worker(
+    `const { createServer } = require("node:net");
+    const { parentPort } = require("node:worker_threads");
+    const server = createServer({ noDelay: true }, (socket) => {
+      socket.on("error", () => {});
+      socket.on("data", () => setTimeout(() => socket.write(process.hrtime.bigint() + "\\n"), 30));
+    });
+    server.listen(0, "127.0.0.1", () => parentPort.postMessage(server.address().port));`,
+    { eval: true },
+  );
+  const port = await new Promise<number>((resolve) => worker.once("message", resolve));
+  return { port, stop: () => worker.terminate() };
+}
+
+test("of calls that are answered in time none is given up, though the event loop stalls for 120 ms, 50 times", {
+  timeout: 60_000,
+}, async () => {
+  const server = await startServer();
+  const socket = connect({ port: server.port, host: "127.0.0.1", noDelay: true });
+  const deadlines = new Deadlines(100);
+  let [inTime, late, givenUpInVain] = [0, 0, 0];
+  for (let stall = 0; stall < 50; stall++) {
+    let isGivenUp = false;
+    const dueAt = process.hrtime.bigint() + 100_000_000n;
+    const call = deadlines.start(() => {
+      isGivenUp = true;
+    });
+    const answered = new Promise<void>((resolve) =>
+      socket.once("data", (sentAt) => {
+        // On a busy machine the server itself may be late, which is no fault of ours.
+        if (deadlines.finish(call)) inTime++;
+        else if (isGivenUp && BigInt(String(sentAt).trim()) < dueAt - 2_000_000n) givenUpInVain++;
+        else late++;
+        resolve();
+      }),
+    );
+    socket.write("x");
+    await new Promise(setImmediate);
+    const end = performance.now() + 120;
+    while (performance.now() < end);
+    await answered;
+  }
+  socket.destroy();
+  await server.stop();
+  expect(givenUpInVain).toBe(0);
+  expect(inTime + late).toBe(50);
+  expect(inTime).toBeGreaterThan(25);
+});
+
+test("the timer belongs to no request, however many follow each other", async () => {
+  const requests = new AsyncLocalStorage<number>();
+  const deadlines = new Deadlines(10);
+  const seen = new Set<number | undefined>();
+  await Promise.all(
+    Array.from({ length: 20 }, async (_, request) => {
+      await sleep(3 * request);
+      await requests.run(
+        request,
+        () =>
+          new Promise<void>((resolve) => {
+            deadlines.start(() => {
+              seen.add(requests.getStore());
+              resolve();
+            });
+          }),
+      );
+    }),
+  );
+  expect([...seen]).toEqual([undefined]);
+});
+
+describe("within", () => {
+  const deadlines = new Deadlines(30);
+  const tooLate = (_: unknown, reject: (reason: unknown) => void): void => reject("too late");
+
+  test.each([
+    ["what resolves in time", async () => "yes", { status: "fulfilled", value: "yes" }],
+    ["what rejects in time", async () => Promise.reject("no"), { status: "rejected", reason: "no" }],
+    ["what never settles", () => new Promise<string>(() => {}), { status: "rejected", reason: "too late" }],
+    ["what resolves late", async () => sleep(80, "late"), { status: "rejected", reason: "too late" }],
+    ["what rejects late", async () => sleep(80).then(() => Promise.reject("late")), { status: "rejected", reason: "too late" }],
+  ])("%s", async (_, ask: () => Promise<string>, outcome) => {
+    const [settled] = await Promise.allSettled([deadlines.within(ask, tooLate)]);
+    expect(settled).toEqual(outcome);
+    await sleep(100);
+  });
+});

@@ -1,0 +1,130 @@
+import { channel } from "node:diagnostics_channel";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type OutageEvent, OutageReporter } from "../src/outage.ts";
+
+let now = 0;
+const warnings = vi.fn<(warning: string | Error, options?: unknown) => void>();
+beforeEach(() => {
+  now = 0;
+  warnings.mockClear();
+  vi.spyOn(performance, "now").mockImplementation(() => now);
+  vi.spyOn(process, "emitWarning").mockImplementation(warnings as never);
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+function listening(): { reporter: OutageReporter; events: OutageEvent[] } {
+  const events: OutageEvent[] = [];
+  return { reporter: new OutageReporter("local", (event) => events.push(event)), events };
+}
+
+describe("events", () => {
+  test("come once a second and class, and tell how many were left out", () => {
+    const { reporter, events } = listening();
+    for (now = 0; now < 3000; now += 10) {
+      reporter.failed("timeout", { reason: "late" });
+      if (now % 20 === 0) reporter.failed("server", { reason: "OOM" });
+    }
+    expect(events).toEqual([
+      { class: "timeout", source: "local", suppressed: 0, reason: "late" },
+      { class: "server", source: "local", suppressed: 0, reason: "OOM" },
+      { class: "timeout", source: "local", suppressed: 99, reason: "late" },
+      { class: "server", source: "local", suppressed: 49, reason: "OOM" },
+      { class: "timeout", source: "local", suppressed: 99, reason: "late" },
+      { class: "server", source: "local", suppressed: 49, reason: "OOM" },
+    ]);
+  });
+
+  test("tell a recovery once, and only of what was told", () => {
+    const { reporter, events } = listening();
+    reporter.recovered();
+    expect(events).toEqual([]);
+    reporter.failed("connection", { reason: "refused" });
+    reporter.failed("connection", {});
+    reporter.recovered();
+    reporter.recovered();
+    expect(events.slice(1)).toEqual([{ class: "connection", source: "local", suppressed: 1, recovered: true }]);
+  });
+
+  test("do not come faster when the backend comes and goes", () => {
+    const { reporter, events } = listening();
+    for (now = 0; now < 10_000; now += 50) {
+      reporter.failed("connection", {});
+      reporter.recovered();
+    }
+    expect(events.filter(({ recovered }) => !recovered)).toHaveLength(10);
+    expect(events.filter(({ recovered }) => recovered)).toHaveLength(10);
+  });
+
+  test("of one bad key carry its digest, and are no outage", () => {
+    const { reporter, events } = listening();
+    reporter.failed("key", { reason: "WRONGTYPE", keyHash: "0123456789abcdef" });
+    expect(reporter.isTold).toBe(false);
+    reporter.recovered();
+    expect(events).toEqual([{ class: "key", source: "local", suppressed: 0, reason: "WRONGTYPE", keyHash: "0123456789abcdef" }]);
+  });
+
+  test("go to the channel, and then there is no warning", () => {
+    const heard: unknown[] = [];
+    const listener = (event: unknown): void => void heard.push(event);
+    channel("ratelimit:outage").subscribe(listener);
+    const reporter = new OutageReporter("closed", undefined);
+    reporter.failed("connection", {});
+    reporter.recovered();
+    channel("ratelimit:outage").unsubscribe(listener);
+    expect(heard).toEqual([
+      { class: "connection", source: "closed", suppressed: 0 },
+      { class: "connection", source: "closed", suppressed: 0, recovered: true },
+    ]);
+    expect(warnings).not.toHaveBeenCalled();
+  });
+});
+
+describe("where nobody listens", () => {
+  test("there is one warning per outage", () => {
+    const reporter = new OutageReporter("local", undefined);
+    for (let outage = 0; outage < 3; outage++) {
+      for (let second = 0; second < 10; second++, now += 1000) {
+        reporter.failed("connection", { reason: "connect ECONNREFUSED" });
+        reporter.failed("timeout", {});
+      }
+      reporter.recovered();
+    }
+    expect(warnings).toHaveBeenCalledTimes(3);
+    expect(warnings).toHaveBeenCalledWith(
+      "The rate limits' backend is out (connection: connect ECONNREFUSED); decisions are made by this process alone until it is back",
+      { type: "RateLimitWarning", code: "RATELIMIT_OUTAGE" },
+    );
+  });
+
+  test("a bad key, or a late answer of last month, does not use up the warning of an outage", () => {
+    const reporter = new OutageReporter("local", undefined);
+    reporter.failed("key", {});
+    reporter.failed("timeout", {});
+    now += 30 * 86_400_000;
+    reporter.failed("connection", {});
+    expect(warnings).toHaveBeenCalledTimes(3);
+  });
+
+  test.each([
+    ["local", "made by this process alone until it is back"],
+    ["open", "all to admit until it is back"],
+    ["closed", "all to refuse until it is back"],
+    ["throw", "errors until it is back"],
+  ] as const)("it tells what %s means", (outage, meaning) => {
+    new OutageReporter(outage, undefined).failed("timeout", {});
+    expect(warnings.mock.calls[0]?.[0]).toBe(`The rate limits' backend is out (timeout); decisions are ${meaning}`);
+  });
+});
+
+test.each([
+  ["an Error", new Error("log is full"), "onOutage threw: log is full"],
+  ["no Error", "oops", "onOutage threw: not an Error"],
+])("onOutage that throws %s is told, and harms nothing", (_, thrown, warning) => {
+  const reporter = new OutageReporter("local", () => {
+    throw thrown;
+  });
+  reporter.failed("timeout", {});
+  expect(warnings).toHaveBeenCalledExactlyOnceWith(warning, { type: "RateLimitWarning", code: "RATELIMIT_ON_OUTAGE_THREW" });
+});

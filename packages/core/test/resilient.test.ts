@@ -1,0 +1,321 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { type Backend, type OutageEvent, RateLimitError, RateLimiter, type ResilientOptions, resilient, type Take } from "../src/index.ts";
+
+/** A backend that answers as the test says, and tells how it was called. */
+class Puppet implements Backend {
+  take: Backend["take"];
+  adjust: Backend["adjust"];
+  reset: Backend["reset"] = () => {};
+  close: Backend["close"] = () => {};
+  calls = 0;
+
+  constructor(answer: () => unknown) {
+    this.take = () => {
+      this.calls++;
+      return answer() as Take;
+    };
+    this.adjust = this.take as never;
+  }
+}
+
+const never = (): Promise<never> => new Promise(() => {});
+const thenable = (then: () => void): object => Object.defineProperty({}, "then", { value: then });
+const yes: Take = { allowed: true, used: 0 };
+
+const unhandled = vi.fn<(reason: unknown) => void>();
+beforeEach(() => {
+  unhandled.mockClear();
+  process.on("unhandledRejection", unhandled);
+  vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+});
+afterEach(() => {
+  process.off("unhandledRejection", unhandled);
+  vi.restoreAllMocks();
+  expect(unhandled).not.toHaveBeenCalled();
+});
+
+function limiterOn(backend: Backend, options: ResilientOptions = {}): RateLimiter {
+  return new RateLimiter({ rate: 100, period: 60, backend: resilient(backend, options) });
+}
+
+/** What a backend may do in place of answering. */
+const hostile: readonly [what: string, answer: () => unknown][] = [
+  ["never settles", never],
+  [
+    "throws",
+    () => {
+      throw new Error("thrown");
+    },
+  ],
+  [
+    "throws no Error",
+    () => {
+      throw "text";
+    },
+  ],
+  [
+    "throws undefined",
+    () => {
+      throw undefined;
+    },
+  ],
+  [
+    "rejects",
+    async () => {
+      throw new Error("rejected");
+    },
+  ],
+  ["rejects with text", () => Promise.reject("text")],
+  ["rejects with undefined", () => Promise.reject(undefined)],
+  ["rejects with null", () => Promise.reject(null)],
+  [
+    "rejects with an error that is its own cause",
+    () => {
+      const error = new Error("round");
+      error.cause = error;
+      return Promise.reject(error);
+    },
+  ],
+  ["resolves late", async () => sleep(50, yes)],
+  [
+    "rejects late",
+    async () => {
+      await sleep(50);
+      throw new Error("late");
+    },
+  ],
+  [
+    "is a thenable that throws",
+    () =>
+      thenable(() => {
+        throw new Error("then");
+      }),
+  ],
+  ["is a thenable that never calls back", () => thenable(() => {})],
+  ["answers undefined", () => undefined],
+  ["answers null", () => null],
+  ["answers a text", async () => "yes"],
+  ["answers nothing", async () => ({})],
+  ["answers without used", async () => ({ allowed: true })],
+  ["answers with a truthy yes", async () => ({ allowed: 1, used: 0 })],
+  ["answers used NaN", async () => ({ allowed: true, used: Number.NaN })],
+  ["answers used -1", async () => ({ allowed: true, used: -1 })],
+  ["answers used Infinity", async () => ({ allowed: true, used: Number.POSITIVE_INFINITY })],
+  ["answers used as text", async () => ({ allowed: true, used: "0" })],
+  ["answers of too many limits", async () => ({ allowed: true, used: [0, 0] })],
+  ["answers of no limit", async () => ({ allowed: true, used: [] })],
+];
+
+describe("a backend that", () => {
+  test.each(hostile)("%s is replaced in time, without a word in process", async (_, answer) => {
+    const backend = new Puppet(answer);
+    const limiter = limiterOn(backend, { timeout: "20ms", instances: 4, onOutage: () => {} });
+    const start = performance.now();
+    const results = await Promise.all(Array.from({ length: 30 }, () => limiter.check("key")));
+    const ms = performance.now() - start;
+    expect(results.filter(({ allowed }) => allowed)).toHaveLength(25);
+    expect(results.every(({ degraded, source }) => degraded && source === "local")).toBe(true);
+    expect(ms).toBeLessThan(1000);
+    await sleep(50);
+    await limiter.backend.close();
+  });
+
+  test.each(hostile)("%s rejects as BACKEND where that was asked for, and reset always does", async (_, answer) => {
+    const backend = new Puppet(answer);
+    backend.reset = answer as Backend["reset"];
+    const limiter = limiterOn(backend, { timeout: "20ms", outage: "throw", onOutage: () => {} });
+    for (let i = 0; i < 3; i++) {
+      await expect(limiter.check("key")).rejects.toMatchObject({ name: "RateLimitError", code: "BACKEND" });
+      await expect(limiter.charge("key", 1)).rejects.toMatchObject({ code: "BACKEND" });
+    }
+    await sleep(50);
+    await limiter.backend.close();
+  });
+
+  test.each([
+    ["open", { allowed: true, degraded: true, source: "open", limits: [] }],
+    ["closed", { allowed: false, degraded: true, source: "closed", limits: [], retryAfter: 1 }],
+  ] as const)("never settles is decided %s where that was asked for", async (outage, result) => {
+    const limiter = limiterOn(new Puppet(never), { timeout: "20ms", outage, onOutage: () => {} });
+    for (let i = 0; i < 10; i++) {
+      expect(await limiter.check("key")).toMatchObject(result);
+      expect(await limiter.peek("key")).toMatchObject(result);
+    }
+  });
+});
+
+test("while the breaker is open a backend is not called but to probe it, and its first answer in time ends that", {
+  timeout: 30_000,
+}, async () => {
+  let answer: () => unknown = () => Promise.reject(new Error("connect ECONNREFUSED"));
+  const backend = new Puppet(() => answer());
+  const events: OutageEvent[] = [];
+  const limiter = limiterOn(backend, { onOutage: (event) => events.push(event) });
+  await limiter.check("key");
+  expect(backend.calls).toBe(1);
+  const start = performance.now();
+  const times: number[] = [];
+  while (performance.now() - start < 1500) {
+    const sentAt = performance.now();
+    expect((await limiter.check("key", { cost: 0 })).source).toBe("local");
+    times.push(performance.now() - sentAt);
+    await new Promise(setImmediate);
+  }
+  times.sort((a, b) => a - b);
+  expect(times[Math.floor(times.length * 0.99)]).toBeLessThan(5);
+  expect(backend.calls - 1).toBeGreaterThanOrEqual(2);
+  expect(backend.calls - 1).toBeLessThanOrEqual(6);
+  answer = () => sleep(10, yes);
+  const backAt = performance.now();
+  while ((await limiter.check("key", { cost: 0 })).degraded && performance.now() - backAt < 5000) await sleep(5);
+  expect(performance.now() - backAt).toBeLessThan(1000);
+  expect(events.map(({ class: kind, recovered }) => [kind, recovered])).toEqual([
+    ["connection", undefined],
+    ["connection", true],
+  ]);
+  expect(events[0]?.reason).toBe("connect ECONNREFUSED");
+  await limiter.backend.close();
+});
+
+test("a backend that answers, but always late, stays out: no flapping", { timeout: 30_000 }, async () => {
+  const backend = new Puppet(() => sleep(80, yes));
+  const limiter = limiterOn(backend, { timeout: "40ms", onOutage: () => {} });
+  const start = performance.now();
+  while (performance.now() - start < 2500) {
+    expect((await limiter.check("key", { cost: 0 })).source).toBe("local");
+    await sleep(10);
+  }
+  // The calls of half a second, then probes only.
+  expect(backend.calls).toBeLessThan(40);
+  await limiter.backend.close();
+});
+
+test("an outage that begins within the second of the last event is told as soon as that is over", { timeout: 30_000 }, async () => {
+  let isOut = true;
+  const backend = new Puppet(() => (isOut ? Promise.reject(new Error("out")) : yes));
+  const events: (OutageEvent & { at: number })[] = [];
+  const limiter = limiterOn(backend, { onOutage: (event) => events.push({ ...event, at: performance.now() }) });
+  await limiter.check("key");
+  isOut = false;
+  while ((await limiter.check("key")).degraded) await sleep(5);
+  isOut = true;
+  await limiter.check("key"); // opens the breaker; its event is suppressed, and nobody calls any more
+  await sleep(2000);
+  expect(events.map(({ recovered }) => recovered)).toEqual([undefined, true, undefined]);
+  expect((events[2]?.at as number) - (events[0]?.at as number)).toBeGreaterThanOrEqual(1000);
+  await limiter.backend.close();
+});
+
+test("each server has a breaker of its own, and the recovery is told when the last is back", { timeout: 30_000 }, async () => {
+  const out = new Set(["a", "b"]);
+  const events: OutageEvent[] = [];
+  const serverOf = (_: unknown, key: string): string => key.slice(0, 1);
+  const backend = new Puppet(() => yes);
+  backend.take = async (_, key) => {
+    if (out.has(serverOf(_, key))) throw new Error("out");
+    return yes;
+  };
+  const probed: string[] = [];
+  const probe = async (_: unknown, server: string): Promise<void> => {
+    probed.push(server);
+    if (out.has(server)) throw new Error("out");
+  };
+  const resilientBackend = resilient(backend, { onOutage: (event) => events.push(event) }, { serverOf, probe });
+  const limiter = new RateLimiter({ rate: 100, backend: resilientBackend });
+  const sources = async (): Promise<string[]> =>
+    Promise.all(["a", "b", "c"].map(async (key) => (await limiter.check(key, { cost: 0 })).source));
+  await sources();
+  expect(await sources()).toEqual(["local", "local", "backend"]);
+  out.delete("a");
+  while ((await sources())[0] === "local") await sleep(5);
+  expect(await sources()).toEqual(["backend", "local", "backend"]);
+  expect(events.filter(({ recovered }) => recovered)).toHaveLength(0);
+  out.delete("b");
+  resilientBackend.hurry();
+  await sleep(20);
+  expect(await sources()).toEqual(["backend", "backend", "backend"]);
+  expect(events.filter(({ recovered }) => recovered)).toHaveLength(1);
+  expect(new Set(probed)).toEqual(new Set(["a", "b"]));
+  await resilientBackend.close();
+});
+
+test("a bad value in one key is that key's alone, named by a digest", async () => {
+  const events: OutageEvent[] = [];
+  const backend = new Puppet(() => yes);
+  backend.take = async (_, key) => {
+    if (key === "bad") throw new RateLimitError("BACKEND", "not ours", { keyOnly: true });
+    return yes;
+  };
+  const limiter = limiterOn(backend, { onOutage: (event) => events.push(event) });
+  for (let i = 0; i < 20; i++) {
+    expect((await limiter.check("bad")).source).toBe("local");
+    expect((await limiter.check("good")).source).toBe("backend");
+  }
+  expect(events).toEqual([
+    { class: "key", source: "local", suppressed: 0, reason: "not ours", keyHash: expect.stringMatching(/^[0-9a-f]{16}$/) },
+  ]);
+  await limiter.backend.close();
+});
+
+test("a mistake of the caller is told to the caller, and is no outage", async () => {
+  const events: OutageEvent[] = [];
+  const limiter = limiterOn(new Puppet(() => Promise.reject(new RateLimitError("INVALID_POLICY", "too long"))), {
+    onOutage: (event) => events.push(event),
+  });
+  await expect(limiter.check("key")).rejects.toMatchObject({ code: "INVALID_POLICY" });
+  expect(events).toEqual([]);
+});
+
+describe("close", () => {
+  test.each([
+    ["never settles", never, "fulfilled"],
+    ["rejects", () => Promise.reject(new Error("no")), "rejected"],
+    [
+      "throws",
+      () => {
+        throw new Error("no");
+      },
+      "rejected",
+    ],
+    ["resolves", async () => {}, "fulfilled"],
+  ] as const)("ends within 2.5 s where that of the backend %s, and asks it once", async (_, answer, status) => {
+    const backend = new Puppet(never);
+    const close = vi.fn(answer);
+    backend.close = close;
+    const events: OutageEvent[] = [];
+    const limiter = limiterOn(backend, { timeout: "20ms", onOutage: (event) => events.push(event) });
+    const pending = limiter.check("key");
+    const start = performance.now();
+    const outcomes = await Promise.allSettled([limiter.backend.close(), limiter.backend.close()]);
+    expect(outcomes.map((outcome) => outcome.status)).toEqual([status, status]);
+    expect(performance.now() - start).toBeLessThan(2700);
+    expect(close).toHaveBeenCalledTimes(1);
+    // What was under way is still decided, and is no news any more.
+    expect((await pending).source).toBe("local");
+    expect(events).toEqual([]);
+  });
+});
+
+test.each([
+  [{ timeout: 100 }, /Expected `timeout` to be a length of time with its unit, got 100/],
+  [{ timeout: "0ms" }, /Expected `timeout`/],
+  [{ timeout: "-1s" }, /Expected `timeout`/],
+  [{ timeout: "soon" }, /Expected `timeout`/],
+  [{ outage: "ignore" }, /Expected `outage` to be "local", "open", "closed" or "throw", got "ignore"/],
+  [{ outage: null }, /Expected `outage`/],
+  [{ instances: 0 }, /Expected `instances`/],
+  [{ instances: 1.5 }, /Expected `instances`/],
+  [{ instances: "4" }, /Expected `instances`/],
+  [{ onOutage: true }, /Expected `onOutage`/],
+  [{ maxKeys: -1 }, /Expected `maxKeys`/],
+  [{ timeot: "1s" }, /Unknown option `timeot`: did you mean `timeout`\?/],
+  [null, /Expected `options`/],
+  [[], /Expected `options`/],
+])("%j is refused", (options, problem) => {
+  expect(() => resilient(new Puppet(never), options as never)).toThrow(problem);
+});
+
+test("what is no backend is refused, with the methods that it lacks", () => {
+  expect(() => resilient({ take() {} } as never)).toThrow(/Expected `backend` to be a backend with adjust, reset, close/);
+});
