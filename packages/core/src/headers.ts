@@ -64,31 +64,46 @@ export function retrySeconds(seconds: number): number | undefined {
 }
 
 /** The decision whose figures stand for a request: of those that refused the one with the longest wait, otherwise the one with least left. */
-export function tightestOf<T extends { readonly result: RateLimitResult }>(told: readonly T[]): T | undefined {
-  const refused = told.filter(({ result }) => !result.allowed);
-  return refused.length > 0
-    ? refused.reduce((a, b) => (b.result.retryAfter > a.result.retryAfter ? b : a))
-    : told.reduce<T | undefined>((a, b) => (a === undefined || b.result.remaining < a.result.remaining ? b : a), undefined);
+export function tightestOf<R extends RateLimitResult>(results: readonly R[]): R | undefined {
+  const [first, ...others] = results;
+  return first && others.reduce((a, b) => (isTighter(b, a) ? b : a), first);
+}
+
+function isTighter(a: RateLimitResult, b: RateLimitResult): boolean {
+  if (a.allowed !== b.allowed) return b.allowed;
+  return a.allowed ? a.remaining < b.remaining : a.retryAfter > b.retryAfter;
 }
 
 /** What the list fields call the limits of `result`, in its order. */
 export function limitNames(told: readonly Told[], result: RateLimitResult): string[] {
+  if (told.length === 1 && told[0]?.result === result) return result.limits.map(({ name }) => name);
   return rowsOf(told).flatMap(({ name, state }) => (result.limits.includes(state) ? [name] : []));
 }
 
 function counted(told: readonly Told[], serialize: Serializer): Fields {
-  const seen = told.filter(({ result }) => result.source !== "open" && result.source !== "closed");
+  const seen = told.every(isCounted) ? told : told.filter(isCounted);
   const fields = seen.length > 0 ? serialize(seen) : {};
-  return told.some(({ result }) => !result.allowed) ? { ...fields, ...retryAfter(told) } : fields;
+  return told.some(({ result }) => !result.allowed) ? Object.assign(fields, retryAfter(told)) : fields;
+}
+
+/** Whether anybody counted: where the backend was out, nobody may have. */
+function isCounted({ result }: Told): boolean {
+  return result.source !== "open" && result.source !== "closed";
 }
 
 function retryAfter(told: readonly Told[]): Fields {
-  const seconds = retrySeconds(Math.max(...told.map(({ result }) => result.retryAfter)));
+  const seconds = retrySeconds(told.reduce((longest, { result }) => Math.max(longest, result.retryAfter), 0));
   return seconds === undefined ? {} : { "Retry-After": String(seconds) };
 }
 
+/** What stands for all of `told` in the fields that hold one value. */
+function tightestTold(told: readonly Told[]): Told {
+  const tightest = tightestOf(told.map(({ result }) => result));
+  return told.find(({ result }) => result === tightest) as Told;
+}
+
 function legacy(told: readonly Told[]): Fields {
-  const { limit, remaining, resetAt } = (tightestOf(told) as Told).result;
+  const { limit, remaining, resetAt } = (told.length === 1 ? (told[0] as Told) : tightestTold(told)).result;
   return {
     "X-RateLimit-Limit": String(limit),
     "X-RateLimit-Remaining": String(Math.min(remaining, limit)),
@@ -147,7 +162,7 @@ function atLeastOne(seconds: number): number {
 }
 
 function tightestRow(told: readonly Told[]): Row | undefined {
-  const { result, policy } = tightestOf(told) as Told;
+  const { result, policy } = tightestTold(told);
   const i = result.limits.findIndex(({ name }) => name === result.tightest);
   const [limit, state] = [policy?.limits[i], result.limits[i]];
   return limit && state && { name: limit.name, limit, state, cost: result.cost };

@@ -1,8 +1,9 @@
+import type { Source } from "../backend.ts";
 import type { Told } from "../headers.ts";
 import { tightestOf } from "../headers.ts";
 import type { RateLimiter } from "../limiter.ts";
 import type { Policy } from "../policy.ts";
-import type { RateLimitResult } from "../result.ts";
+import type { LimitResult, RateLimitResult } from "../result.ts";
 
 /** A decision as its request carries it: `req.rateLimit`, `request.rateLimit`, `ctx.state.rateLimit`. */
 export interface RequestRateLimit extends RateLimitResult {
@@ -24,18 +25,18 @@ export interface Decision extends Told {
   readonly told: boolean;
 }
 
+/** Where a request carries its decisions; found by every copy of this package in a process. */
+const slot: unique symbol = Symbol.for("@ratelimit/core/http decisions");
+
 /** What was decided about a request so far, by all guards: one charge per limiter and key, and headers that tell of all. */
 export class Decisions {
-  static readonly #byRequest = new WeakMap<object, Decisions>();
   readonly #made: Decision[] = [];
-  readonly #carried: RequestRateLimit[] = [];
+  readonly #carried: CarriedDecision[] = [];
 
-  static of(req: object): Decisions {
-    const known = Decisions.#byRequest.get(req);
-    if (known !== undefined) return known;
-    const decisions = new Decisions();
-    Decisions.#byRequest.set(req, decisions);
-    return decisions;
+  /** Those of a request. On the request itself: a weak map of all requests under way costs ten times as much. */
+  static of(req: object & { [slot]?: Decisions }): Decisions {
+    req[slot] ??= new Decisions();
+    return req[slot];
   }
 
   find(limiter: RateLimiter, key: string): Decision | undefined {
@@ -44,26 +45,56 @@ export class Decisions {
 
   add(decision: Decision): void {
     this.#made.push(decision);
-    this.#carried.push(Object.assign(new Bound(decision, this.#carried), decision.result));
+    this.#carried.push(new CarriedDecision(decision, this.#carried));
   }
 
   /** Those that clients are told of. */
   get told(): readonly Told[] {
-    return this.#made.filter(({ told }) => told);
+    return this.#made.every(isTold) ? this.#made : this.#made.filter(isTold);
   }
 
   /** What the request carries: its tightest decision. */
   get carried(): RequestRateLimit {
-    return tightestOf(this.#carried.map((result) => ({ result })))?.result as RequestRateLimit;
+    const [only, ...others] = this.#carried;
+    return others.length === 0 ? (only as CarriedDecision) : (tightestOf(this.#carried) as CarriedDecision);
   }
 }
 
-/** What a decision can still do for its request. It stays out of spreads and JSON, which show the result alone. */
-class Bound {
+function isTold({ told }: Decision): boolean {
+  return told;
+}
+
+/** A result field by field, and what it can still do for its request; that stays out of spreads and JSON. */
+class CarriedDecision implements RequestRateLimit {
+  readonly allowed: boolean;
+  readonly limit: number;
+  readonly burst: number;
+  readonly remaining: number;
+  readonly retryAfter: number;
+  readonly resetAfter: number;
+  readonly resetAt: number;
+  readonly tightest: string;
+  readonly limits: readonly LimitResult[];
+  readonly cost: number;
+  readonly source: Source;
+  readonly degraded: boolean;
   readonly #from: Decision;
   readonly #all: readonly RequestRateLimit[];
 
   constructor(from: Decision, all: readonly RequestRateLimit[]) {
+    const { result } = from;
+    this.allowed = result.allowed;
+    this.limit = result.limit;
+    this.burst = result.burst;
+    this.remaining = result.remaining;
+    this.retryAfter = result.retryAfter;
+    this.resetAfter = result.resetAfter;
+    this.resetAt = result.resetAt;
+    this.tightest = result.tightest;
+    this.limits = result.limits;
+    this.cost = result.cost;
+    this.source = result.source;
+    this.degraded = result.degraded;
     this.#from = from;
     this.#all = all;
   }

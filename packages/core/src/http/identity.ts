@@ -3,7 +3,7 @@ import { RateLimitError } from "../errors.ts";
 import { hmacSha256, sha256 } from "../key.ts";
 import { expected } from "../message.ts";
 import { warnOnce } from "../warn.ts";
-import { identityOf, parseAddress } from "./address.ts";
+import { type Address, identityOf, parseAddress } from "./address.ts";
 import { andThen } from "./and-then.ts";
 import { type Trust, trusting, walk } from "./client-ip.ts";
 import { proxyWatch } from "./proxies.ts";
@@ -34,15 +34,32 @@ export interface AddressOptions {
 export function byAddress({ trust, ipv6Prefix }: AddressOptions): (http: HttpRequest) => Identity {
   const trusts = trust === undefined ? undefined : trusting(trust);
   const watch = trust === undefined ? proxyWatch() : undefined;
-  return (http) => {
-    watch?.(http);
-    const client = trusts
-      ? walk(http.socketAddress, http.header("x-forwarded-for"), trusts)
-      : (parseAddress(http.ip) ?? parseAddress(http.socketAddress));
+  const identify = (client: Address | undefined): Identity => {
     if (client === undefined)
       warnOnce("RATELIMIT_NO_ADDRESS", "A request has no client address: such requests share one bucket, ip:unknown");
     return { kind: "ip", value: client === undefined ? "unknown" : identityOf(client, ipv6Prefix) };
   };
+  const known = new Map<string, Identity>();
+  return (http) => {
+    watch?.(http);
+    if (trusts) return identify(walk(http.socketAddress, http.header("x-forwarded-for"), trusts));
+    const { ip } = http;
+    if (ip === undefined) return identify(parseAddress(http.socketAddress));
+    const seen = known.get(ip);
+    if (seen !== undefined) return seen;
+    const client = parseAddress(ip);
+    const identity = identify(client ?? parseAddress(http.socketAddress));
+    if (client !== undefined) remember(known, ip, identity);
+    return identity;
+  };
+}
+
+/** Addresses whose identity is kept: reading one anew costs more than all else about a request. */
+const mostKnown = 1000;
+
+function remember(known: Map<string, Identity>, ip: string, identity: Identity): void {
+  if (known.size >= mostKnown) known.clear();
+  known.set(ip, identity);
 }
 
 /** By the caller's own key. */

@@ -45,7 +45,8 @@ export function compileVerdicts<Req extends object>(
 
   return {
     on(decision, decisions, http, req) {
-      const headers = { ...fieldsOf(modes, decisions.told), ...exposure(exposed, http) };
+      const headers = fieldsOf(modes, decisions.told);
+      if (exposed.length > 0) headers[exposeField] = exposure(exposed, http);
       const { result: made } = decision;
       if (!made.allowed && !shadow) return refusal(decision, decisions, headers, written);
       const result = decisions.carried;
@@ -66,23 +67,35 @@ export function turnedAway(limiter: RateLimiter, detail: string): Verdict {
   return refusal(decision, decisions, {}, false, detail);
 }
 
-function refusal({ result: made }: Decision, decisions: Decisions, fields: Fields, written: boolean, detail?: string): Verdict {
+function refusal({ result: made }: Decision, decisions: Decisions, headers: Fields, written: boolean, detail?: string): Verdict {
   const { carried: result, told } = decisions;
   const { status, body } = problemBody(made, limitNames(told, made), detail);
-  const content = { "Content-Type": "application/problem+json", "Content-Length": String(Buffer.byteLength(body)) };
-  return { kind: "refuse", status, headers: { ...fields, "Cache-Control": "no-store", ...(written ? {} : content) }, body, result };
+  headers["Cache-Control"] = "no-store";
+  if (!written) {
+    headers["Content-Type"] = "application/problem+json";
+    headers["Content-Length"] = String(body.length);
+  }
+  return { kind: "refuse", status, headers, body, result };
 }
 
+/** Fields of its own for every verdict, which may add to them. */
 function fieldsOf(modes: readonly HeaderMode[], told: readonly Told[]): Fields {
-  return modes.reduce<Fields>((fields, mode) => Object.assign(fields, headerFields[mode](told)), {});
+  const [mode = "none", ...others] = modes;
+  const fields = headerFields[mode](told);
+  for (const other of others) Object.assign(fields, headerFields[other](told));
+  return fields;
 }
 
-function exposure(names: readonly string[], http: HttpRequest): Fields {
-  if (names.length === 0) return {};
-  const set = http.responseHeader("access-control-expose-headers");
-  const before = set === undefined ? [] : set.split(",").map((name) => name.trim());
+const exposeField = "Access-Control-Expose-Headers";
+
+function exposure(names: readonly string[], http: HttpRequest): string {
+  const before =
+    http
+      .responseHeader(exposeField)
+      ?.split(",")
+      .map((name) => name.trim()) ?? [];
   const lower = new Set(before.map((name) => name.toLowerCase()));
-  return { "Access-Control-Expose-Headers": [...before, ...names.filter((name) => !lower.has(name.toLowerCase()))].join(", ") };
+  return [...before, ...names.filter((name) => !lower.has(name.toLowerCase()))].join(", ");
 }
 
 /** Gives back what the caller says; nobody listens any more, so a failure is told as a warning. */
