@@ -1,8 +1,8 @@
-import Router from "@koa/router";
+import Router, { type RouterContext } from "@koa/router";
 import { type Answer, httpSuite, type Limiter, listen, userIn } from "@ratelimit/conformance";
 import Koa, { type Context, type Middleware } from "koa";
 import mount from "koa-mount";
-import { limitByApiKey, limitByUser, rateLimit } from "../src/index.ts";
+import { limitByApiKey, limitByUser, type RateLimitState, rateLimit } from "../src/index.ts";
 
 httpSuite((app) => {
   const inner = new Koa({ proxy: app.proxied, maxIpsCount: 1 });
@@ -15,7 +15,9 @@ httpSuite((app) => {
   for (const limiter of app.limiters) inner.use(middleware(limiter));
   const router = new Router();
   for (const { method, path, limiters, handler } of app.routes)
-    router[method](path, authenticate, ...limiters.map(middleware), async (ctx) => send(ctx, await handler(ctx, ctx.state["rateLimit"])));
+    router[method](path, authenticate, ...limiters.map(middleware), async (ctx: RouterContext<RateLimitState>) =>
+      send(ctx, await handler(ctx, ctx.state.rateLimit)),
+    );
   inner.use(router.routes());
   return listen((app.mount === "" ? inner : new Koa().use(mount(app.mount, inner))).callback());
 });

@@ -8,7 +8,7 @@ interface Held {
   readonly site: Site;
   readonly gate: Gate;
   /** How often the handler ran. */
-  calls(): number;
+  readonly calls: () => number;
 }
 
 /** A site whose backend answers only once the gate is open. */

@@ -76,12 +76,13 @@ const howMuch = promise(
 
 const badRefund = promise("refund: one that throws, rejects or returns nonsense costs the token and nothing else", async (bench) => {
   const { limiter, left } = limiterOf(bench, 100);
+  const nothing: unknown = undefined;
   const nonsense: readonly (() => unknown)[] = [
     () => {
       throw new Error("of refund");
     },
     () => Promise.reject(new Error("of refund")),
-    () => Promise.reject(undefined),
+    () => Promise.reject(nothing),
     ...[-1, Number.NaN, 0.5, "all", undefined, null, {}].map((value) => () => value),
   ];
   let asked = 0;

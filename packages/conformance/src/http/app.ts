@@ -1,4 +1,4 @@
-import { createServer, type IncomingHttpHeaders, type RequestListener, type Server, type ServerResponse } from "node:http";
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { RateLimitResult } from "@ratelimit/core";
 import type { Awaitable, LimitByApiKeyOptions, LimitByUserOptions, RateLimitOptions, RequestRateLimit } from "@ratelimit/core/http";
@@ -65,8 +65,8 @@ export interface Served {
 export type Serve = (app: App) => Promise<Served>;
 
 /** Starts what a framework made of an application. */
-export async function listen(listener: RequestListener): Promise<Served> {
-  const server = createServer(listener);
+export async function listen(listener: (req: IncomingMessage, res: ServerResponse) => unknown): Promise<Served> {
+  const server = createServer((req, res) => void listener(req, res));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { port: portOf(server), close: () => closed(server) };
 }

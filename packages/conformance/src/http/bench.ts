@@ -2,12 +2,14 @@ import { type Backend, ManualClock } from "@ratelimit/core";
 import { vi } from "vitest";
 import type { App, Handler, Limiter, LimiterOptions, Route, Serve, Served } from "./app.ts";
 import { exchange, type Reply, type Sent, send, type Underway } from "./client.ts";
+import { within } from "./meanwhile.ts";
 import { TableBackend } from "./table-backend.ts";
 
 /** One promise of an adapter. `holds` throws where it is broken, so that a broken adapter can be shown to be caught. */
 export interface HttpPromise {
   readonly name: string;
-  holds(serve: Serve): Promise<void>;
+  /** An adapter that takes longer than `patienceMs` (8,000) has broken it too. */
+  holds(serve: Serve, patienceMs?: number): Promise<void>;
 }
 
 /** An application that listens, and the ways to speak to it. */
@@ -40,34 +42,12 @@ export const noon = 1_795_521_600;
 export function promise(name: string, holds: (bench: Bench) => Promise<void>): HttpPromise {
   return {
     name,
-    async holds(serve) {
-      const clock = new ManualClock();
-      const backend = new TableBackend(clock);
-      const open: Served[] = [];
-      let unixMs = noon * 1000;
-      const date = vi.spyOn(Date, "now").mockImplementation(() => unixMs);
+    async holds(serve, patienceMs = 8000) {
+      const { bench, close } = benchOn(serve);
       try {
-        await holds({
-          backend,
-          limit: (options = {}) => ({ call: "rateLimit", options: optionsOn(backend, options) }),
-          async site(app) {
-            const served = await serve({ ...bare, ...app });
-            open.push(served);
-            return siteAt(served.port);
-          },
-          pass(ms) {
-            clock.advance(ms);
-            unixMs += ms;
-          },
-          renew() {
-            backend.clear();
-            unixMs = noon * 1000;
-          },
-        });
+        await within(patienceMs, holds(bench));
       } finally {
-        await Promise.all(open.map((served) => served.close()));
-        date.mockRestore();
-        backend.close();
+        await close();
       }
     },
   };
@@ -95,6 +75,39 @@ export function statuses(replies: readonly Reply[]): number[] {
 const bare: App = { proxied: false, fields: {}, early: () => {}, limiters: [], routes: [route("/")], mount: "" };
 
 const policyOptions = ["limiter", "config", "limits", "rate"] as const;
+
+function benchOn(serve: Serve): { bench: Bench; close: () => Promise<void> } {
+  const clock = new ManualClock();
+  const backend = new TableBackend(clock);
+  const open: Served[] = [];
+  let unixMs = noon * 1000;
+  const date = vi.spyOn(Date, "now").mockImplementation(() => unixMs);
+  const bench: Bench = {
+    backend,
+    limit: (options = {}) => ({ call: "rateLimit", options: optionsOn(backend, options) }),
+    async site(app) {
+      const served = await serve({ ...bare, ...app });
+      open.push(served);
+      return siteAt(served.port);
+    },
+    pass(ms) {
+      clock.advance(ms);
+      unixMs += ms;
+    },
+    renew() {
+      backend.clear();
+      unixMs = noon * 1000;
+    },
+  };
+  return {
+    bench,
+    async close() {
+      await Promise.all(open.map((served) => served.close()));
+      date.mockRestore();
+      backend.close();
+    },
+  };
+}
 
 function optionsOn(backend: Backend, options: LimiterOptions): LimiterOptions {
   if (options.limiter !== undefined) return options;

@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { request } from "node:http";
 import { connect } from "node:net";
 
@@ -58,13 +59,20 @@ export function exchange(port: number, text: string): Promise<string> {
 }
 
 /** The value of a field, its lines joined so that a second one shows. */
-export function field({ fields }: Reply, name: string): string | undefined {
-  const values = fields.filter(([known]) => known === name).map(([, value]) => value);
+export function field(reply: Reply | undefined, name: string): string | undefined {
+  const values = fieldsOf(reply)
+    .filter(([known]) => known === name)
+    .map(([, value]) => value);
   return values.length === 0 ? undefined : values.join(" and ");
 }
 
 /** What a client is told of limits: a line each, names in lower case, sorted. */
-export function told({ fields }: Reply): string[] {
-  const lines = fields.filter(([name]) => /^(x-)?ratelimit|^retry-after$/.test(name));
+export function told(reply: Reply | undefined): string[] {
+  const lines = fieldsOf(reply).filter(([name]) => /^(x-)?ratelimit|^retry-after$/.test(name));
   return lines.map(([name, value]) => `${name}: ${value}`).sort();
+}
+
+function fieldsOf(reply: Reply | undefined): Reply["fields"] {
+  assert.ok(reply, "there is no such reply");
+  return reply.fields;
 }

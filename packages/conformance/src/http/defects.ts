@@ -18,7 +18,7 @@ export const defects: readonly HttpPromise[] = [
     const site = await bench.site({ limiters: [bench.limit({ rate: 2, period: "30d", headers: "draft-8" })] });
     const replies = await inTurn(4, () => site.get());
     assert.deepEqual(statuses(replies), [200, 200, 429, 429]);
-    assert.equal(field(replies[3] as never, "retry-after"), "1296000");
+    assert.equal(field(replies[3], "retry-after"), "1296000");
   }),
   promise("shipped by others: a cost above capacity that locks the key", async (bench) => {
     const cost = ({ headers }: AnyRequest): number => Number(headers["x-cost"] ?? 1);

@@ -3,7 +3,7 @@ import { STATUS_CODES } from "node:http";
 import { field, type Reply, told } from "./client.ts";
 
 /** Holds what a client is told of limits against lines in any order and case of names; no line more, none less, none twice. */
-export function assertTold(reply: Reply, lines: readonly string[], when: string = ""): void {
+export function assertTold(reply: Reply | undefined, lines: readonly string[], when: string = ""): void {
   const expected = lines.map((line) => line.replace(/^[^:]+/, (name) => name.toLowerCase())).sort();
   assert.deepEqual(told(reply), expected, `${when} tells\n  ${told(reply).join("\n  ")}\nin place of\n  ${expected.join("\n  ")}`);
 }
@@ -17,7 +17,7 @@ export interface Problem {
 }
 
 /** The refusal of `problem`, byte for byte: status, type, caching, length, body. */
-export function assertRefused(reply: Reply, { status = 429, detail, retryAfter, violated }: Problem): void {
+export function assertRefused(reply: Reply | undefined, { status = 429, detail, retryAfter, violated }: Problem): void {
   const [type, title] =
     status === 429 ? ["quota-exceeded", "Quota Exceeded"] : ["temporary-reduced-capacity", "Temporary Reduced Capacity"];
   const members = [
@@ -26,16 +26,16 @@ export function assertRefused(reply: Reply, { status = 429, detail, retryAfter, 
     ...(violated === undefined ? [] : [`"violated-policies":[${violated.map((name) => `"${name}"`).join(",")}]`]),
   ];
   const body = `{${members.join(",")}}`;
-  assert.equal(reply.status, status);
-  assert.equal(reply.reason, STATUS_CODES[status]);
-  assert.equal(reply.body, body);
+  assert.equal(reply?.status, status);
+  assert.equal(reply?.reason, STATUS_CODES[status]);
+  assert.equal(reply?.body, body);
   assert.equal(field(reply, "content-type"), "application/problem+json");
   assert.equal(field(reply, "cache-control"), "no-store");
   assert.equal(field(reply, "content-length"), String(body.length));
 }
 
 /** The refusal of one limit. */
-export function assertQuotaExceeded(reply: Reply, retryAfter: number = 1, violated: readonly string[] = ["default"]): void {
+export function assertQuotaExceeded(reply: Reply | undefined, retryAfter: number = 1, violated: readonly string[] = ["default"]): void {
   assertRefused(reply, { detail: retryIn(retryAfter), retryAfter, violated });
 }
 

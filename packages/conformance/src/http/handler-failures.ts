@@ -23,7 +23,7 @@ const keepsHeaders = failing.map(([what, handler]) =>
       const site = await bench.site({ limiters: [bench.limit({ rate: 5, headers })], routes: [route("/", [], handler)] });
       const replies = await inTurn(2, () => site.get());
       assert.deepEqual(statuses(replies), [500, 500]);
-      assertTold(replies[0] as never, first);
+      assertTold(replies[0], first);
       assert.ok(
         JSON.stringify(replies[1]?.fields)
           .toLowerCase()
@@ -61,7 +61,7 @@ const exceeded = promise("RateLimitExceeded, thrown by a handler, is answered as
   const [admitted, refused] = await inTurn(2, () => site.get());
   assert.equal(admitted?.status, 200);
   assert.equal(refused?.status, 429);
-  assertTold(refused as never, ["X-RateLimit-Limit: 1", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1795521660", "Retry-After: 60"]);
+  assertTold(refused, ["X-RateLimit-Limit: 1", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1795521660", "Retry-After: 60"]);
   assert.ok(!JSON.stringify(refused).includes("ada"), "the key is not told");
 });
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 
 /** Two moments that a test and a server wait for: somebody has come to the gate, and it is opened. */
 export interface Gate {
   readonly entered: Promise<void>;
-  enter(): void;
+  readonly enter: () => void;
   readonly opened: Promise<void>;
-  open(): void;
+  readonly open: () => void;
   /** A few turns of the event loop: what was bound to happen at once has happened. */
   readonly soon: Promise<void>;
 }
@@ -22,6 +22,17 @@ export async function eventually(what: string, holds: () => boolean | Promise<bo
   while (!(await holds())) {
     assert.ok(performance.now() < end, `${what}: not within 2 s`);
     await setImmediate();
+  }
+}
+
+/** Waits for `work`, but no longer than `ms`. */
+export async function within(ms: number, work: Promise<void>): Promise<void> {
+  const end = new AbortController();
+  const late = setTimeout(ms, undefined, { signal: end.signal }).then(() => assert.fail(`not within ${ms} ms`));
+  try {
+    await Promise.race([work, late]);
+  } finally {
+    end.abort();
   }
 }
 

@@ -54,8 +54,8 @@ const besideOthers = promise("shadow: beside another limiter, only the other is 
     const site = await bench.site({ limiters });
     const replies = await inTurn(3, () => site.get());
     assert.deepEqual(statuses(replies), [200, 200, 429]);
-    assertTold(replies[0] as never, ['RateLimit-Policy: "real";q=2;w=60', 'RateLimit: "real";r=1;t=30']);
-    assertTold(replies[2] as never, ['RateLimit-Policy: "real";q=2;w=60', 'RateLimit: "real";r=0;t=30', "Retry-After: 30"]);
+    assertTold(replies[0], ['RateLimit-Policy: "real";q=2;w=60', 'RateLimit: "real";r=1;t=30']);
+    assertTold(replies[2], ['RateLimit-Policy: "real";q=2;w=60', 'RateLimit: "real";r=0;t=30', "Retry-After: 30"]);
     bench.renew();
   }
 });

@@ -1,0 +1,271 @@
+import type { ServerResponse } from "node:http";
+import type { Guard, Verdict } from "@ratelimit/core/http";
+import type { Answer, Handler, Limiter } from "../src/index.ts";
+import { type Broken, ToyAdapter, type ToyRequest } from "./toy-adapter.ts";
+
+type Settle = (status: number) => unknown;
+
+/** Adapters that ask wrongly, or make the wrong thing of a verdict. */
+export const judgesWrongly: readonly Broken[] = [
+  {
+    what: "shows every limiter a request of its own",
+    breaks: ["one request is charged"],
+    Adapter: class extends ToyAdapter {
+      protected override ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
+        return super.ask(guard, { ...req });
+      }
+    },
+  },
+  {
+    what: "charges twice",
+    breaks: [
+      "refund: one that throws",
+      "CVE-2024-45410 (Traefik): a proxy's",
+      "GHSA-984p-xq9m-4rjw (express-brute): requests at",
+      "CVE-2025-64526 (Strapi): nothing a",
+      "shipped by others: a window of half",
+    ],
+    Adapter: class extends ToyAdapter {
+      protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
+        await super.ask(guard, { ...req });
+        return super.ask(guard, req);
+      }
+    },
+  },
+  {
+    what: "asks only the first limiter",
+    breaks: ["shipped by others: a second"],
+    Adapter: class extends ToyAdapter {
+      protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
+        return req.rateLimit === undefined ? super.ask(guard, req) : { kind: "skip" };
+      }
+    },
+  },
+  {
+    what: "limits only requests that have a route",
+    breaks: ["requests that have no", "CVE-2025-71399 (better-auth): //sign-in has"],
+    Adapter: class extends ToyAdapter {
+      protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
+        return this.route(req) === undefined ? { kind: "skip" } : super.ask(guard, req);
+      }
+    },
+  },
+  {
+    what: "limits GET and POST only",
+    breaks: ["every method counts"],
+    Adapter: class extends ToyAdapter {
+      protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
+        return /^(GET|POST|HEAD)$/.test(req.method) ? super.ask(guard, req) : { kind: "skip" };
+      }
+    },
+  },
+  {
+    what: "limits what it should not",
+    breaks: ["limiter: a function picks"],
+    Adapter: class extends ToyAdapter {
+      protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
+        const verdict = await super.ask(guard, req);
+        if (verdict.kind === "skip") this.set(req.res, { "X-RateLimit-Limit": "0" });
+        return verdict;
+      }
+    },
+  },
+  {
+    what: "serves one request after the other",
+    breaks: ["key: one that never", "cost: one that never", "limiter: one that never"],
+    Adapter: class extends ToyAdapter {
+      #before: Promise<unknown> = Promise.resolve();
+      protected override ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
+        const verdict = this.#before.then(() => super.ask(guard, req));
+        this.#before = verdict.catch(() => {});
+        return verdict;
+      }
+    },
+  },
+  {
+    what: "fails open when something throws",
+    breaks: ["limiter: a function that", "cost: what is no", "cost: whatever it throws", "limiter: whatever it throws"],
+    Adapter: class extends ToyAdapter {
+      protected override ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
+        return super.ask(guard, req).catch(() => ({ kind: "skip" }));
+      }
+    },
+  },
+  {
+    what: "answers every error by 500",
+    breaks: ["an error of a", "a backend that fails"],
+    Adapter: class extends ToyAdapter {
+      protected override fail(req: ToyRequest, { headers = {} }: { headers?: Record<string, string> }): void {
+        super.fail(req, { headers });
+      }
+    },
+  },
+  {
+    what: "drops its headers on an error",
+    breaks: ["a handler that throws keeps", "a handler that rejects", "a handler that throws behind"],
+    Adapter: class extends ToyAdapter {
+      protected override fail(req: ToyRequest, error: { status?: number; headers?: Record<string, string> }): void {
+        if (!req.res.headersSent) for (const name of req.res.getHeaderNames()) req.res.removeHeader(name);
+        super.fail(req, error);
+      }
+    },
+  },
+  {
+    what: "drops the headers of an error",
+    breaks: ["RateLimitExceeded behind a limiter"],
+    Adapter: class extends ToyAdapter {
+      protected override fail(req: ToyRequest, { status = 500 }: { status?: number }): void {
+        super.fail(req, { status });
+      }
+    },
+  },
+  {
+    what: "shows an error in its answer",
+    breaks: ["RateLimitExceeded, thrown by a"],
+    Adapter: class extends ToyAdapter {
+      protected override fail(req: ToyRequest, error: { status?: number; headers?: Record<string, string>; key?: string }): void {
+        super.fail(req, { ...error, headers: { ...error.headers, "X-Error": String(error.key) } });
+      }
+    },
+  },
+  {
+    what: "never settles",
+    breaks: ["refund: a log-in limit"],
+    Adapter: class extends ToyAdapter {
+      protected override settle(): void {}
+    },
+  },
+  {
+    what: "settles at once",
+    breaks: ["refund: a log-in limit", "refund: asked once for"],
+    Adapter: class extends ToyAdapter {
+      protected override settle(_res: ServerResponse, settle: Settle): void {
+        settle(200);
+      }
+    },
+  },
+  {
+    what: "settles twice",
+    breaks: ["refund: true gives back", "CVE-2026-26330 (Envoy): a backend", "shipped by others: a refund"],
+    Adapter: class extends ToyAdapter {
+      protected override settle(res: ServerResponse, settle: Settle): void {
+        super.settle(res, async (status) => {
+          settle(status);
+          settle(status);
+        });
+      }
+    },
+  },
+  {
+    what: "settles only what was sent whole",
+    breaks: ["refund: a client that"],
+    Adapter: class extends ToyAdapter {
+      protected override settle(res: ServerResponse, settle: Settle): void {
+        res.once("finish", () => settle(res.statusCode));
+      }
+    },
+  },
+  {
+    what: "settles what its client gave up as if it were sent",
+    breaks: ["refund: a client that", "refund: so is one"],
+    Adapter: class extends ToyAdapter {
+      protected override settle(res: ServerResponse, settle: Settle): void {
+        super.settle(res, async () => void settle(res.statusCode));
+      }
+    },
+  },
+  {
+    what: "does not settle what its client gave up early",
+    breaks: ["refund: so is one"],
+    Adapter: class extends ToyAdapter {
+      protected override settle(res: ServerResponse, settle: Settle): void {
+        if (!res.closed) super.settle(res, async (status) => void settle(status));
+      }
+    },
+  },
+  {
+    what: "hands the decision on without its methods",
+    breaks: ["charge: what is known", "charge: exact when the"],
+    Adapter: class extends ToyAdapter {
+      protected override handle(handler: Handler, req: ToyRequest): ReturnType<Handler> {
+        return super.handle(handler, { ...req, rateLimit: { ...req.rateLimit } as never });
+      }
+    },
+  },
+  {
+    what: "hands on a decision of nobody",
+    breaks: ["a request that no"],
+    Adapter: class extends ToyAdapter {
+      protected override handle(handler: Handler, req: ToyRequest): ReturnType<Handler> {
+        return super.handle(handler, { ...req, rateLimit: req.rateLimit ?? ({ allowed: true } as never) });
+      }
+    },
+  },
+  {
+    what: "hands on the last decision",
+    breaks: ["the request carries its"],
+    Adapter: class extends ToyAdapter {
+      protected override handle(handler: Handler, req: ToyRequest): ReturnType<Handler> {
+        return super.handle(handler, { ...req, rateLimit: req.rateLimit?.all.at(0) as never });
+      }
+    },
+  },
+  {
+    what: "drops work whose client has gone",
+    breaks: ["charge and refund: exact", "charge and refund: each"],
+    Adapter: class extends ToyAdapter {
+      protected override async handle(handler: Handler, req: ToyRequest): Promise<Answer> {
+        const { rateLimit } = req;
+        const charge = async (tokens: number): Promise<never> => (req.res.closed ? undefined : rateLimit?.charge(tokens)) as never;
+        return super.handle(handler, {
+          ...req,
+          ...(rateLimit && { rateLimit: Object.assign(Object.create(rateLimit) as typeof rateLimit, { charge }) }),
+        });
+      }
+    },
+  },
+  {
+    what: "lets a refused request go on when its response was sent",
+    breaks: ["a response that was", "a limiter behind a"],
+    Adapter: class extends ToyAdapter {
+      protected override async apply(verdict: Verdict, limiter: Limiter, req: ToyRequest): Promise<boolean> {
+        return req.res.headersSent || super.apply(verdict, limiter, req);
+      }
+    },
+  },
+  {
+    what: "is ended by a client that goes",
+    breaks: ["refund: so is one"],
+    Adapter: class extends ToyAdapter {
+      #gone = false;
+      protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
+        const verdict = await super.ask(guard, req);
+        this.#gone ||= req.res.closed;
+        if (this.#gone) throw new Error("of the adapter");
+        return verdict;
+      }
+    },
+  },
+  {
+    what: "chokes on a broken request",
+    breaks: ["requests that break off"],
+    Adapter: class extends ToyAdapter {
+      #broken = false;
+      protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
+        this.#broken ||= req.method === "POST";
+        if (this.#broken) throw new Error("of the adapter");
+        return super.ask(guard, req);
+      }
+    },
+  },
+  {
+    what: "keeps users where nobody looks",
+    breaks: ["limitByUser: a user's id", "limitByUser: a user without"],
+    Adapter: class extends ToyAdapter {
+      protected override ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
+        req.user = undefined;
+        return super.ask(guard, req);
+      }
+    },
+  },
+];
