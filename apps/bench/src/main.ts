@@ -1,0 +1,32 @@
+import type { Bench } from "./bench.ts";
+import { type Station, serve } from "./worker.ts";
+
+const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
+  memory: () => import("./memory/bench.ts"),
+};
+
+/** What runs in a process of its own. */
+const stations: Readonly<Record<string, () => Promise<Station>>> = {
+  memory: () => import("./memory/station.ts"),
+};
+
+const [command = "", ...rest] = process.argv.slice(2);
+if (command === "worker") await startWorker(rest);
+else await runBench(command, rest.includes("--quick"));
+
+async function startWorker([kind = "", setup = ""]: readonly string[]): Promise<void> {
+  const station = stations[kind];
+  if (station === undefined) throw new Error(`There is no worker ${kind}`);
+  await serve(await station(), setup);
+}
+
+async function runBench(name: string, quick: boolean): Promise<void> {
+  const load = benches[name];
+  if (load === undefined) {
+    console.error(`bench ${Object.keys(benches).join("|")}|report [--quick]`);
+    process.exitCode = 2;
+    return;
+  }
+  const { conclude } = await import("./results.ts");
+  process.exitCode = await conclude(name, (await load()).bench, quick);
+}
