@@ -1,0 +1,60 @@
+import type { Policy } from "@ratelimit/core";
+import { partners } from "./limits.ts";
+import type { Served } from "./serve.ts";
+
+/** What a person reads who has started the demo: where the servers are, and what to try on them. */
+export function guide(served: readonly Served[], policy: Policy): string {
+  const [{ url = "" } = {}] = served;
+  const sharing = served.filter(({ backend }) => backend.shared && backend === served.at(-1)?.backend);
+  const tries = [...experiments(url, policy), ...(sharing.length > 0 ? [sharedBudget(sharing)] : [])];
+  return `${listed(served)}
+
+Each of these works with every address:
+${tries.map(([line, shows]) => `\n  ${line}\n    ${shows}\n`).join("")}
+Ctrl-C stops.`;
+}
+
+function listed(served: readonly Served[]): string {
+  const width = Math.max(...served.map(({ framework }) => framework.name.length));
+  const lines = served.map(({ backend, framework, url }, i) => {
+    const { name, shared } = backend;
+    const heading = `Buckets in ${name}, ${shared ? "which all servers share" : "each server has its own"}:\n`;
+    return `${backend === served[i - 1]?.backend ? "" : heading}  ${framework.name.padEnd(width)}  ${url}`;
+  });
+  return lines.join("\n");
+}
+
+type Experiment = readonly [line: string, shows: string];
+
+function experiments(url: string, { limits: [limit] }: Policy): Experiment[] {
+  const { rate, period, burst } = limit;
+  const wait = `${Number(((period * 1000) / rate).toFixed(3))} ms`;
+  const keys = partners.join(" and ");
+  return [
+    [statuses(burst + 5, `${url}/api/data`), `${burst} times 200, then 429; and one more 200 every ${wait}`],
+    [`curl -i ${url}/api/data`, `X-RateLimit-Limit ${rate}, for ${rate} per ${period} s; what remains; Retry-After with a 429`],
+    [statuses(12, `${url}/api/public`), "10 times 200, then 429: 10 per minute of an address"],
+    [
+      statuses(102, `-H "X-User: ada" ${url}/api/user`),
+      "100 times 200, then 429: 100 per minute of a user (a toy authentication: it believes X-User)",
+    ],
+    [
+      `curl -i -H "X-API-Key: ${partners[0]}" ${url}/api/partner`,
+      `1000 per hour of a key: ${keys}; whoever has another one is limited by address`,
+    ],
+    [statuses(12, `${url}/api/report`), "10 times 200, then 429: 10 per second, and 20 per hour, so that the second time is the last"],
+    [`curl -i ${url}/health`, "200 without X-RateLimit, however often: this path is excluded"],
+  ];
+}
+
+function sharedBudget(sharing: readonly Served[]): Experiment {
+  const ports = sharing.map(({ url }) => new URL(url).port).join(" ");
+  return [
+    `for port in ${ports}; do ${statuses(4, `http://127.0.0.1:$port/api/public`)}; done`,
+    "12 requests, 4 to each of three servers on one budget: 10 times 200, then 429",
+  ];
+}
+
+function statuses(times: number, what: string): string {
+  return `for i in $(seq ${times}); do curl -s -o /dev/null -w "%{http_code} " ${what}; done; echo`;
+}

@@ -1,0 +1,46 @@
+import type { Subject } from "./check.ts";
+import type { Observation } from "./judge.ts";
+
+/** A subject, and what it showed; nothing where it could not run. */
+export interface Shown {
+  readonly subject: Subject;
+  readonly observations: readonly Observation[] | undefined;
+}
+
+const titles = ["combination", "route", "client", "admitted", "expected", "refused", "Retry-After", "Limit", "Remaining", ""];
+
+/** The lines of a table: a row for each step, and a line for each backend that nothing says the place of. */
+export function table(shown: readonly Shown[]): string[] {
+  const rows = shown.flatMap(({ subject, observations = [] }) => observations.map((observation) => [subject.name, ...cells(observation)]));
+  const missing = new Set(shown.filter(({ observations }) => observations === undefined).map(({ subject }) => subject.backend));
+  return [...aligned([titles, ...rows]), ...[...missing].map(({ name, needs }) => `${name}: not checked, ${needs} is not set`)];
+}
+
+function cells({ step, admitted, expected, refused, first, last, problems }: Observation): string[] {
+  const span = (name: string): string => {
+    const [from, to] = [first.get(name) ?? "-", last.get(name) ?? "-"];
+    return from === to ? from : `${from} … ${to}`;
+  };
+  const { least, most } = expected;
+  return [
+    step.path,
+    step.client,
+    String(admitted),
+    least === most ? String(least) : `${least} to ${most}`,
+    String(refused),
+    last.get("retry-after") ?? "-",
+    span("x-ratelimit-limit"),
+    span("x-ratelimit-remaining"),
+    problems.length === 0 ? "ok" : `WRONG ${problems.join("; ")}`,
+  ];
+}
+
+function aligned(rows: readonly string[][]): string[] {
+  const widths = rows[0]?.map((_, column) => Math.max(...rows.map((cells) => cells[column]?.length ?? 0))) ?? [];
+  return rows.map((cells) =>
+    cells
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd(),
+  );
+}
