@@ -1,0 +1,47 @@
+import {
+  type Awaitable,
+  type Backend,
+  BucketTable,
+  type Clock,
+  ManualClock,
+  type Scope,
+  type SyncBackend,
+  type Take,
+} from "../../src/index.ts";
+
+/** Buckets in this process; by a clock that stands still unless the test moves it. */
+export function tableBackend(clock: Clock = new ManualClock()): SyncBackend {
+  return new BucketTable(10_000, clock);
+}
+
+/** A backend that answers a turn later, and counts what it was asked. */
+export class LateBackend implements Backend {
+  readonly asked: string[] = [];
+  readonly #backend: Backend;
+
+  constructor(backend: Backend = tableBackend()) {
+    this.#backend = backend;
+  }
+
+  take(scope: Scope, key: string, cost: number): Promise<Take> {
+    return this.#later(`take ${cost}`, () => this.#backend.take(scope, key, cost));
+  }
+
+  adjust(scope: Scope, key: string, tokens: number): Promise<Take> {
+    return this.#later(`adjust ${tokens}`, () => this.#backend.adjust(scope, key, tokens));
+  }
+
+  reset(scope: Scope, key: string): Promise<void> {
+    return this.#later("reset", () => this.#backend.reset(scope, key));
+  }
+
+  async close(): Promise<void> {
+    await this.#backend.close();
+  }
+
+  async #later<T>(call: string, answer: () => Awaitable<T>): Promise<T> {
+    this.asked.push(call);
+    await Promise.resolve();
+    return answer();
+  }
+}

@@ -1,0 +1,23 @@
+import { expect } from "vitest";
+import { RateLimitError } from "../../src/index.ts";
+
+/** The RateLimitError that `act` throws. */
+export function caught(act: () => unknown): RateLimitError {
+  try {
+    act();
+  } catch (error) {
+    expect(error).toBeInstanceOf(RateLimitError);
+    return error as RateLimitError;
+  }
+  throw new Error("nothing was thrown");
+}
+
+/** The RateLimitError that a promise rejects with. */
+export async function rejected(promise: Promise<unknown>): Promise<RateLimitError> {
+  const error: unknown = await promise.then(
+    () => new Error("nothing was rejected"),
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(RateLimitError);
+  return error as RateLimitError;
+}
