@@ -117,7 +117,7 @@ const decisionRules: Rules = {
   denyCache: rule.boolean,
 };
 
-const everything: Rules = { ...Object.assign({}, ...Object.values(rulesOf)), ...decisionRules };
+const everything: Rules = { ...Object.fromEntries(Object.values(rulesOf).flatMap((rules) => Object.entries(rules))), ...decisionRules };
 
 /** The options of one way; those of the others are out of place beside it. */
 function only(way: (typeof ways)[number]): Rules {

@@ -27,7 +27,7 @@ describe("some of its nodes, as a user with no more rights than the README lists
 describe("a client of ioredis 5 with its defaults", () => {
   const client = new Cluster5(addresses);
   afterAll(() => client.disconnect());
-  backendSuite(() => ({ backend: new RedisBackend({ client }) }), { liveClock: true, ...strict });
+  backendSuite(() => ({ backend: new RedisBackend({ client, ...strict }) }), { liveClock: true });
 });
 
 describe("calls before the client has connected", () => {

@@ -8,17 +8,22 @@ import fc from "fast-check";
 import { Redis } from "ioredis";
 import { afterAll, expect, inject, test } from "vitest";
 import { RedisBackend } from "../src/index.ts";
-import { type Frozen, frozen } from "./support/frozen.ts";
+import { frozen } from "./support/frozen.ts";
 import { strictAsked } from "./support/strict.ts";
 import { type LimitSpec, policyOf, type Step, type Trace, traces } from "./support/traces.ts";
 
-const [runs, length] = [460, 110];
+const [runs, together, length] = [115, 4, 110];
+const steps = runs * together * length;
 const seed = Number(process.env["FAST_CHECK_SEED"] ?? Date.now()) | 0;
 
 const redis = new Redis(inject("redis").url);
-const { client, clock }: Frozen = frozen(redis);
-const backend = new RedisBackend({ client, ...strictAsked });
 afterAll(() => redis.disconnect());
+
+/** For each of the traces that run side by side, a backend with a clock of its own. */
+const subjects = Array.from({ length: together }, () => {
+  const { client, clock } = frozen(redis);
+  return { backend: new RedisBackend({ client, ...strictAsked }), clock };
+});
 
 /** What a call was answered, without what may be left out. */
 interface Answer {
@@ -27,20 +32,20 @@ interface Answer {
   readonly uncharged: number;
 }
 
-test(`memory, Redis and the oracle give the same answers to ${runs * length} random steps`, { timeout: 60_000 }, async () => {
+test(`memory, Redis and the oracle give the same answers to ${steps} random steps`, { timeout: 60_000 }, async () => {
   let compared = 0;
   process.stdout.write(`differential: FAST_CHECK_SEED=${seed}\n`);
   await fc.assert(
-    fc.asyncProperty(traces(length), async (trace) => {
-      const [byOracle, byMemory] = [answersOfOracle(trace), answersOfMemory(trace)];
-      assert.deepEqual(byMemory, byOracle, "memory");
-      assert.deepEqual(await answersOfRedis(trace), byOracle, "Redis");
-      compared += byOracle.length;
+    fc.asyncProperty(fc.array(traces(length), { minLength: together, maxLength: together }), async (several) => {
+      const byOracle = several.map(answersOfOracle);
+      assert.deepEqual(several.map(answersOfMemory), byOracle, "memory");
+      assert.deepEqual(await Promise.all(several.map(answersOfRedis)), byOracle, "Redis");
+      compared += byOracle.flat().length;
     }),
     { seed, numRuns: runs },
   );
   // Most steps ask; the others move the clock, the policy or the bucket.
-  expect(compared).toBeGreaterThan(runs * length * 0.5);
+  expect(compared).toBeGreaterThan(steps * 0.5);
 });
 
 function answersOfOracle({ policies, steps }: Trace): Answer[] {
@@ -71,12 +76,13 @@ function answersOfMemory({ policies, steps }: Trace): Answer[] {
   return answers;
 }
 
-async function answersOfRedis({ policies, steps }: Trace): Promise<Answer[]> {
+async function answersOfRedis({ policies, steps }: Trace, i: number): Promise<Answer[]> {
+  const { backend, clock } = subjects[i] as (typeof subjects)[number];
   const prefix = `ratelimit:${randomUUID()}:`;
   const compiled = policies.map((limits) => scopeOf(prefix, policyOf(limits)));
   const answers: Answer[] = [];
-  for (const [i, step] of steps.entries()) {
-    const scope = policyAt(compiled, steps, i);
+  for (const [at, step] of steps.entries()) {
+    const scope = policyAt(compiled, steps, at);
     if (step.do === "pass") clock.advance(step.ms);
     if (step.do === "reset") await backend.reset(scope, "key");
     if (step.do === "take") answers.push(answer(await backend.take(scope, "key", step.tokens)));

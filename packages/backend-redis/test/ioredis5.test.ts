@@ -18,7 +18,7 @@ test("this is version 5", () => {
 });
 
 describe("opened by us", () => {
-  backendSuite(() => ({ backend: new RedisBackend({ url }) }), { liveClock: true, ...strict });
+  backendSuite(() => ({ backend: new RedisBackend({ url, ...strict }) }), { liveClock: true });
 });
 
 const ways: [string, RedisBackendOptions][] = [

@@ -8,11 +8,11 @@ import { strict } from "./support/strict.ts";
 const { name, addresses: sentinels } = inject("redis").sentinels;
 
 describe("the master that they name", () => {
-  backendSuite(() => ({ backend: new RedisBackend({ sentinels, name }) }), { liveClock: true, ...strict });
+  backendSuite(() => ({ backend: new RedisBackend({ sentinels, name, ...strict }) }), { liveClock: true });
 });
 
 describe("a client of ioredis 5 with its defaults", () => {
   const client = new Redis5({ sentinels: [...sentinels], name });
   afterAll(() => client.disconnect());
-  backendSuite(() => ({ backend: new RedisBackend({ client }) }), { liveClock: true, ...strict });
+  backendSuite(() => ({ backend: new RedisBackend({ client, ...strict }) }), { liveClock: true });
 });

@@ -18,5 +18,5 @@ describe("by a clock that stands still", () => {
 });
 
 describe("by the clock of Redis", () => {
-  backendSuite(() => ({ backend: new RedisBackend({ url }) }), { liveClock: true, ...strict });
+  backendSuite(() => ({ backend: new RedisBackend({ url, ...strict }) }), { liveClock: true });
 });

@@ -33,9 +33,7 @@ test("docs/state.md has examples", () => {
 });
 
 test.for(examples)("docs/state.md, $heading: redis-cli says what the page says", async ({ program, session }) => {
-  const AsyncFunction = Object.getPrototypeOf(async () => {}).constructor as new (
-    ...code: string[]
-  ) => (...args: unknown[]) => Promise<void>;
+  const AsyncFunction = (async () => {}).constructor as new (...code: string[]) => (...args: unknown[]) => Promise<void>;
   await new AsyncFunction("RateLimiter", "backend", program)(RateLimiter, backend);
   const lines = session.trim().split("\n");
   for (let i = 0; i < lines.length; i += 2) {

@@ -1,0 +1,153 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { RateLimiter } from "@ratelimit/core";
+import { startCluster, startFaultProxy, startStandalone } from "@ratelimit/testbed";
+import { Cluster, Redis } from "ioredis";
+import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
+import { RedisBackend } from "../src/index.ts";
+import { like } from "./support/like.ts";
+import { strict } from "./support/strict.ts";
+
+const limitMs = 2500;
+
+/** Closes a backend twice at once, and says how many ms that took. */
+async function closing(backend: RedisBackend): Promise<number> {
+  const start = performance.now();
+  await Promise.all([backend.close(), backend.close()]);
+  return performance.now() - start;
+}
+
+/** Calls under way, for which nobody waits yet. */
+function callsOn(backend: RedisBackend): Promise<PromiseSettledResult<unknown>[]> {
+  const limiter = new RateLimiter({ rate: 100, period: 60, backend, name: "closing" });
+  return Promise.allSettled([limiter.check("a"), limiter.check("b"), limiter.reset("c")]);
+}
+
+/** A backend whose server, or nodes, have seen just these calls and know the scripts. */
+async function connected(backend: RedisBackend): Promise<RedisBackend> {
+  for (const outcome of await callsOn(backend)) expect(outcome).toMatchObject({ status: "fulfilled" });
+  return backend;
+}
+
+const { url, cluster, sentinels } = inject("redis");
+
+describe("a backend that works", () => {
+  test.each([
+    ["url", { url }],
+    ["cluster", { cluster }],
+    ["sentinels", { sentinels: sentinels.addresses, name: sentinels.name }],
+  ])("opened by %s lets the calls under way end, and closes", async (_, options) => {
+    const backend = await connected(new RedisBackend({ ...options, ...strict }));
+    const calls = callsOn(backend);
+    await sleep(0);
+    expect(await closing(backend)).toBeLessThan(500);
+    for (const outcome of await calls) expect(outcome).toMatchObject({ status: "fulfilled" });
+  });
+
+  test.each([
+    ["url", { url }],
+    ["cluster", { cluster }],
+    ["sentinels", { sentinels: sentinels.addresses, name: sentinels.name }],
+  ])("opened by %s closes before it has connected", async (_, options) => {
+    const calls: Promise<unknown>[] = [];
+    for (const delayMs of [0, 1, 5, 20]) {
+      const backend = new RedisBackend({ ...options, ...strict });
+      calls.push(callsOn(backend));
+      await sleep(delayMs);
+      expect(await closing(backend)).toBeLessThan(limitMs);
+    }
+    await Promise.all(calls);
+  });
+
+  test("leaves a client that was handed in as it was, and working", async () => {
+    for (const client of [new Redis(url), new Cluster([...cluster])]) {
+      const events = client.eventNames();
+      const backend = await connected(new RedisBackend({ client, ...strict }));
+      expect(await closing(backend)).toBeLessThan(100);
+      expect(client.eventNames()).toEqual(events);
+      expect(await client.ping()).toBe("PONG");
+      client.disconnect();
+    }
+  });
+
+  test("is closed by `await using`, and then refuses with a reason", async () => {
+    let limiter: RateLimiter;
+    {
+      await using backend = new RedisBackend({ url, ...strict });
+      limiter = new RateLimiter({ rate: 1, backend, name: "closed" });
+      await limiter.check("key");
+    }
+    for (const outcome of await Promise.allSettled([limiter.check("key"), limiter.refund("key"), limiter.reset("key")]))
+      expect(outcome).toMatchObject({ status: "rejected", reason: { code: "INVALID_OPTION", message: like(/closed/) } });
+  });
+});
+
+describe("within 2.5 s a backend closes", () => {
+  test("whose server is frozen", async () => {
+    await using own = await startStandalone();
+    const backend = await connected(new RedisBackend({ url: own.url, ...strict }));
+    own.server.pause();
+    const calls = callsOn(backend);
+    await sleep(0);
+    expect(await closing(backend)).toBeLessThan(limitMs);
+    for (const outcome of await calls) expect(outcome).toMatchObject({ status: "rejected", reason: { code: "BACKEND" } });
+  });
+
+  test("whose server is down, before and after it was seen", async () => {
+    await using own = await startStandalone();
+    const seen = await connected(new RedisBackend({ url: own.url, ...strict }));
+    await own.server.kill();
+    const never = new RedisBackend({ url: own.url, ...strict });
+    const calls = callsOn(never);
+    await sleep(100);
+    for (const backend of [seen, never]) expect(await closing(backend)).toBeLessThan(limitMs);
+    for (const outcome of await calls) expect(outcome).toMatchObject({ status: "rejected", reason: { code: "BACKEND" } });
+  });
+
+  test("whose server accepts and stays silent", async () => {
+    await using proxy = await startFaultProxy({ host: new URL(url).hostname, port: Number(new URL(url).port) });
+    await proxy.set("blackholeNew");
+    const backend = new RedisBackend({ url: `redis://${proxy.host}:${proxy.port}`, ...strict });
+    const calls = callsOn(backend);
+    await sleep(100);
+    expect(await closing(backend)).toBeLessThan(limitMs);
+    for (const outcome of await calls) expect(outcome).toMatchObject({ status: "rejected" });
+  });
+
+  test("whose Sentinels are down", async () => {
+    await using own = await startStandalone();
+    await own.server.kill();
+    const backend = new RedisBackend({ sentinels: [own.server.address], name: "mymaster", ...strict });
+    const calls = callsOn(backend);
+    await sleep(100);
+    expect(await closing(backend)).toBeLessThan(limitMs);
+    for (const outcome of await calls) expect(outcome).toMatchObject({ status: "rejected" });
+  });
+
+  describe("whose Cluster", () => {
+    let own: Awaited<ReturnType<typeof startCluster>>;
+    beforeAll(async () => {
+      own = await startCluster({ replicas: 0 });
+    }, 30_000);
+    afterAll(() => own.stop());
+
+    test("is frozen, then down", async () => {
+      const [seen, down] = [
+        await connected(new RedisBackend({ cluster: own.addresses, ...strict })),
+        await connected(new RedisBackend({ cluster: own.addresses, ...strict })),
+      ];
+      for (const master of own.masters) master.pause();
+      const never = new RedisBackend({ cluster: own.addresses, ...strict });
+      const calls = [callsOn(seen), callsOn(never)];
+      await sleep(100);
+      for (const backend of [seen, never]) expect(await closing(backend)).toBeLessThan(limitMs);
+      for (const master of own.masters) await master.kill();
+      await sleep(100);
+      expect(await closing(down)).toBeLessThan(limitMs);
+      const late = new RedisBackend({ cluster: own.addresses, ...strict });
+      calls.push(callsOn(late));
+      await sleep(100);
+      expect(await closing(late)).toBeLessThan(limitMs);
+      for (const outcome of (await Promise.all(calls)).flat()) expect(outcome).toMatchObject({ status: "rejected" });
+    });
+  });
+});

@@ -1,0 +1,50 @@
+import { randomUUID } from "node:crypto";
+import { RateLimiter } from "@ratelimit/core";
+import { startStandalone } from "@ratelimit/testbed";
+import { Redis } from "ioredis";
+import { describe, expect, inject, test } from "vitest";
+import { RedisBackend } from "../src/index.ts";
+import { expiryClock, type Script, scriptsWith } from "../src/scripts.ts";
+import { strict } from "./support/strict.ts";
+
+const scripts = Object.entries<Script>({ ...scriptsWith(expiryClock) }).map(([name, script]) => ({ name, ...script }));
+
+describe.each(scripts)("the script $name", ({ lua, sha1 }) => {
+  const code = lua.replace(/--\[\[.*?\]\]/gs, "").replace(/'[^']*'/g, "''");
+
+  test("begins with what it does, its keys, its arguments and what it returns", () => {
+    expect(lua).toMatch(/^--\[\[\n {2}\S.*?\n\n {2}KEYS\[1\].*?\n {2}ARGV\[1\].*?\n\n {2}Returns .*?\]\]\nlocal /s);
+  });
+
+  test("leaves no number to Lua's own way of writing", () => {
+    expect(code).not.toMatch(/%|\.\.|tostring/);
+    for (const [, format = ""] of lua.matchAll(/string\.format\('([^']*)'/g))
+      expect(format.replaceAll("%.0f", "").replaceAll("%s", "")).not.toContain("%");
+    for (const [call] of lua.matchAll(/redis\.p?call\(.*\)/g))
+      expect(call).toMatch(
+        /^redis\.p?call\('(GET|PTTL|DEL)', key\)|^redis\.call\('SET', key, value, 'PX', string\.format\('%\.0f', ahead\)\)/,
+      );
+  });
+
+  test("is known to Redis by the name that we work out", async () => {
+    const redis = new Redis(inject("redis").url);
+    expect(await redis.script("LOAD", lua)).toBe(sha1);
+    redis.disconnect();
+  });
+});
+
+test("a script is sent once for as long as Redis remembers it", async () => {
+  await using own = await startStandalone();
+  await using backend = new RedisBackend({ url: own.url, ...strict });
+  const limiter = new RateLimiter({ rate: 100, period: 60, backend, name: randomUUID() });
+  const redis = new Redis(own.url);
+  for (let i = 0; i < 5; i++) await limiter.check("key");
+  await redis.script("FLUSH");
+  for (let i = 0; i < 5; i++) await limiter.check("key");
+  const stats = await redis.info("commandstats");
+  redis.disconnect();
+  const callsOf = (command: string): number => Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1]);
+  expect([callsOf("evalsha"), callsOf("eval")]).toEqual([10, 2]);
+  // Ours, and the one of the client that looks whether the server is ready; none for each call.
+  expect(callsOf("info")).toBeLessThanOrEqual(4);
+});

@@ -1,0 +1,24 @@
+/** A program that meets nothing but outages, waits for none of its calls, and has to end by itself, without a rejection that nobody handles. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { RateLimiter } from "@ratelimit/core";
+import { RedisBackend, type RedisBackendOptions } from "../../src/index.ts";
+import { strict } from "./strict.ts";
+
+const ways = JSON.parse(process.argv[2] as string) as RedisBackendOptions[];
+let [failed, answered] = [0, 0];
+const backends = ways.map((options) => new RedisBackend({ ...options, ...strict }));
+// Nobody ever asks these.
+const idle = ways.map((options) => new RedisBackend(options));
+for (const backend of backends) {
+  const limiter = new RateLimiter({ rate: 10, backend });
+  for (let round = 0; round < 5; round++) {
+    for (const call of [limiter.check("key"), limiter.charge("key", 1), limiter.reset("key")])
+      call.then(
+        () => answered++,
+        () => failed++,
+      );
+    await sleep(round * 20);
+  }
+}
+await Promise.all([...backends, ...idle].map((backend) => backend.close()));
+process.on("exit", () => process.stdout.write(JSON.stringify({ failed, answered })));
