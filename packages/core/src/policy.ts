@@ -171,6 +171,7 @@ function warnOfMilliseconds(period: Duration): void {
     warnOnce(
       "RATELIMIT_PERIOD_LOOKS_LIKE_MS",
       `period: ${period} is ${period} seconds; for milliseconds write period: "${period}ms", otherwise "${period}s"`,
+      String(period),
     );
 }
 
