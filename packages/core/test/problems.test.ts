@@ -1,0 +1,87 @@
+import { describe, expect, test } from "vitest";
+import { checkOptions, Problems, type Rules, rule } from "../src/index.ts";
+import { expected, nearest } from "../src/message.ts";
+import { caught } from "./support/caught.ts";
+
+const rules: Rules = {
+  maxKeys: { ...rule.positiveInteger, wayOut: "leave it out for 100" },
+  strict: rule.boolean,
+  url: { expects: "a URL", accepts: (value) => typeof value === "string" && URL.canParse(value), mask: () => "***" },
+};
+
+test("options that obey their rules pass, and so do absent ones", () => {
+  for (const options of [{}, { maxKeys: 5 }, { maxKeys: undefined, strict: false }, Object.freeze({ strict: true }), Object.create(null)])
+    expect(() => checkOptions("options", options, rules)).not.toThrow();
+});
+
+describe("options that do not are told, with the way out", () => {
+  test.each<[unknown, string]>([
+    [{ maxKeys: 0 }, "Expected `maxKeys` to be a positive integer, got 0: leave it out for 100"],
+    [{ strict: 1 }, "Expected `strict` to be true or false, got 1"],
+    [{ url: "secret" }, 'Expected `url` to be a URL, got "***"'],
+    [{ maxkeys: 5 }, "Unknown option `maxkeys`: did you mean `maxKeys`?"],
+    [{ expiry: 5 }, "Unknown option `expiry`: known are maxKeys, strict, url"],
+    [null, "Expected `options` to be an object of options, got null: known are maxKeys, strict, url"],
+    [["maxKeys"], "Expected `options` to be an object of options, got [maxKeys]: known are maxKeys, strict, url"],
+    [5, "Expected `options` to be an object of options, got 5: known are maxKeys, strict, url"],
+  ])("%j", (options, message) => {
+    const error = caught(() => checkOptions("options", options, rules));
+    expect([error.code, error.message]).toEqual(["INVALID_OPTION", message]);
+  });
+
+  test("all at once", () => {
+    expect(caught(() => checkOptions("options", { maxKeys: 0, strict: null }, rules)).message).toBe(
+      [
+        "2 problems:",
+        "Expected `maxKeys` to be a positive integer, got 0: leave it out for 100",
+        "Expected `strict` to be true or false, got null",
+      ].join("\n  - "),
+    );
+  });
+
+  test("a list under other names is the same list, and its code is the error's", () => {
+    const problems = Problems.none();
+    problems
+      .named((option) => `limits[0].${option}`)
+      .coded("INVALID_POLICY")
+      .add("rate", "whole", 0.5);
+    expect(problems.count).toBe(1);
+    const { code, message } = caught(() => problems.throwIfAny("INVALID_OPTION"));
+    expect([code, message]).toEqual(["INVALID_POLICY", "Expected `limits[0].rate` to be whole, got 0.5"]);
+  });
+});
+
+test.each<[string, string | undefined]>([
+  ["brust", "burst"],
+  ["bust", "burst"],
+  ["BURST", "burst"],
+  ["bursts", "burst"],
+  ["perid", "period"],
+  ["peroid", "period"],
+  ["prefix", undefined],
+  ["", undefined],
+  ["x".repeat(1000), undefined],
+])("nearest to %j is %j", (name, meant) => {
+  expect(nearest(name, ["rate", "period", "burst", "keyPrefix"])).toBe(meant);
+});
+
+test.each<[unknown, string]>([
+  ["100", '"100"'],
+  ["a\nb\0\uD800", '"a\\nb\\u0000\\ud800"'],
+  ["x".repeat(100), `"${"x".repeat(60)}…"`],
+  [10n, "10n"],
+  [-0, "-0"],
+  [undefined, "undefined"],
+  [Object.create(null), "an object"],
+  [
+    {
+      toString() {
+        throw new Error("never asked");
+      },
+    },
+    "an object",
+  ],
+  [class {}, "a function"],
+])("a message shows %o as %s", (value, shown) => {
+  expect(expected("option", "something", value)).toBe(`Expected \`option\` to be something, got ${shown}`);
+});
