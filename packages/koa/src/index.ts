@@ -86,7 +86,8 @@ function middleware<S>(guard: Guard<Context>, onLimited: KoaRateLimitOptions["on
       await next();
     } catch (error) {
       // Koa answers an error with the headers that the error carries, and drops all others.
-      if (error instanceof Error) Object.assign(error, { headers: { ...verdict.headers, ...(error as { headers?: object }).headers } });
+      if (Object.isExtensible(error))
+        Object.assign(error as object, { headers: { ...verdict.headers, ...(error as { headers?: object }).headers } });
       throw error;
     }
   };
