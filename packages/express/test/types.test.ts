@@ -1,0 +1,58 @@
+import type { RateLimitResult } from "@ratelimit/core";
+import type { RequestRateLimit } from "@ratelimit/core/http";
+import type { NextFunction, Request, RequestHandler, Response } from "express";
+import express from "express";
+import { expectTypeOf, test } from "vitest";
+import { limitByApiKey, limitByUser, rateLimit } from "../src/index.ts";
+
+test("functions among the options know Express' request", () => {
+  const limit = rateLimit({
+    rate: 100,
+    key: (req) => {
+      expectTypeOf(req).toEqualTypeOf<Request>();
+      return req.get("x-tenant");
+    },
+    cost: async (req) => Number(req.query["pages"] ?? 1),
+    skip: (req) => req.secure,
+    refund: (req, status) => {
+      expectTypeOf(status).toEqualTypeOf<number>();
+      return req.method === "POST" && status < 400;
+    },
+    onLimited: (result, req, res, next) => {
+      expectTypeOf(result).toEqualTypeOf<RateLimitResult>();
+      expectTypeOf(req).toEqualTypeOf<Request>();
+      expectTypeOf(res).toEqualTypeOf<Response>();
+      expectTypeOf(next).toEqualTypeOf<NextFunction>();
+    },
+  });
+  expectTypeOf(limit).toEqualTypeOf<RequestHandler>();
+  expectTypeOf(limitByUser({ rate: 1, user: async (req) => req.ip })).toEqualTypeOf<RequestHandler>();
+  expectTypeOf(limitByApiKey({ rate: 1, valid: (key, req) => key === req.get("x-known") })).toEqualTypeOf<RequestHandler>();
+});
+
+test("the decision at the request is typed", () => {
+  express().get("/", (req) => {
+    expectTypeOf(req.rateLimit).toEqualTypeOf<RequestRateLimit | undefined>();
+    expectTypeOf(req.rateLimit?.all).toEqualTypeOf<readonly RequestRateLimit[] | undefined>();
+  });
+});
+
+test("mistakes do not compile", () => {
+  const mistakes = (): unknown[] => [
+    // @ts-expect-error: a policy is needed
+    rateLimit(),
+    // @ts-expect-error: no such option
+    rateLimit({ rate: 100, brust: 5 }),
+    // @ts-expect-error: no such mode
+    rateLimit({ rate: 100, headers: "draft-9" }),
+    // @ts-expect-error: a time without its unit
+    rateLimit({ rate: 100, period: "60" }),
+    // @ts-expect-error: a user limit has no key
+    limitByUser({ rate: 100, key: () => "a" }),
+    // @ts-expect-error: a key is text, a number or a bigint
+    rateLimit({ rate: 100, key: () => ({}) }),
+    // @ts-expect-error: true would trust everybody
+    rateLimit({ rate: 100, trust: true }),
+  ];
+  expectTypeOf(mistakes).returns.toBeArray();
+});

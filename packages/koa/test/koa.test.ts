@@ -1,0 +1,153 @@
+import http2 from "node:http2";
+import type { AddressInfo } from "node:net";
+import Router from "@koa/router";
+import { listen, type Served } from "@ratelimit/conformance";
+import Koa, { type Middleware } from "koa";
+import mount from "koa-mount";
+import { afterEach, expect, test } from "vitest";
+import { limitByUser, type RateLimitState, rateLimit } from "../src/index.ts";
+
+const open: Served[] = [];
+afterEach(() => Promise.all(open.splice(0).map((served) => served.close())));
+
+/** Starts an app of these middlewares that prints no errors. */
+async function start(
+  ...middlewares: readonly (Middleware | ReturnType<Router["routes"]>)[]
+): Promise<(path: string, init?: RequestInit) => Promise<Response>> {
+  const app = new Koa();
+  app.silent = true;
+  for (const middleware of middlewares) app.use(middleware as Middleware);
+  const handle = app.callback();
+  const served = await listen((req, res) => handle(req, res));
+  open.push(served);
+  return (path, init) => fetch(`http://127.0.0.1:${served.port}${path}`, init);
+}
+
+async function statuses(get: (path: string) => Promise<Response>, ...paths: readonly string[]): Promise<number[]> {
+  const found: number[] = [];
+  for (const path of paths) found.push((await get(path)).status);
+  return found;
+}
+
+const ok: Middleware = (ctx) => {
+  ctx.body = "ok";
+};
+
+test("one middleware is one budget: at two routes, in a nested router, in a mounted app", async () => {
+  const limit = rateLimit({ rate: 4 });
+  const nested = new Router().get("/c", limit, ok);
+  const router = new Router().get("/a", limit, ok).get("/b", limit, ok).use("/router", nested.routes());
+  const inner = new Koa().use(limit).use(ok);
+  const get = await start(router.routes(), mount("/app", inner));
+  expect(await statuses(get, "/a", "/b", "/router/c", "/app/d", "/a", "/router/c")).toEqual([200, 200, 200, 200, 429, 429]);
+});
+
+test("two middlewares with the same policy are two budgets", async () => {
+  const router = new Router().get("/a", rateLimit({ rate: 1 }), ok).get("/b", rateLimit({ rate: 1 }), ok);
+  expect(await statuses(await start(router.routes()), "/a", "/b", "/a", "/b")).toEqual([200, 200, 429, 429]);
+});
+
+test("a middleware passed on the way twice is charged once", async () => {
+  const limit = rateLimit({ rate: 2 });
+  const router = new Router().use(limit).get("/", limit, ok);
+  expect(await statuses(await start(limit, router.routes()), "/", "/", "/")).toEqual([200, 200, 429]);
+});
+
+test("excludePaths are whole paths in apps mounted in mounted apps", async () => {
+  const limit = rateLimit({ rate: 1, excludePaths: ["/v1/app/health"] });
+  const inner = new Koa().use(limit).use(ok);
+  const get = await start(mount("/v1", new Koa().use(mount("/app", inner))));
+  expect(await statuses(get, "/v1/app/health", "/v1/app/health?x", "/v1/app/", "/v1/app/")).toEqual([200, 200, 200, 429]);
+});
+
+test("an error keeps the headers that it brings, beside ours", async () => {
+  const get = await start(rateLimit({ rate: 5 }), (ctx) => ctx.throw(401, "who?", { headers: { "WWW-Authenticate": "Basic" } }));
+  const { status, headers } = await get("/");
+  expect([status, headers.get("www-authenticate"), headers.get("x-ratelimit-remaining")]).toEqual([401, "Basic", "4"]);
+});
+
+test("an app that catches errors itself finds our headers set", async () => {
+  const catching: Middleware = async (ctx, next) => {
+    try {
+      await next();
+    } catch {
+      ctx.status = 418;
+      ctx.body = "mine";
+    }
+  };
+  const failing: Middleware = () => Promise.reject(new Error("of the handler"));
+  const { status, headers } = await (await start(catching, rateLimit({ rate: 5 }), failing))("/");
+  expect([status, headers.get("x-ratelimit-remaining")]).toEqual([418, "4"]);
+});
+
+test("an error that nobody may change passes as it is", async () => {
+  const caught: unknown[] = [];
+  const catching: Middleware = async (_ctx, next) => {
+    await next().catch((error: unknown) => caught.push(error));
+  };
+  const frozen = Object.freeze(new Error("of the handler"));
+  const text: unknown = "of the handler";
+  await statuses(await start(catching, rateLimit({ rate: 5 }), () => Promise.reject(frozen)), "/");
+  await statuses(await start(catching, rateLimit({ rate: 5 }), () => Promise.reject(text)), "/");
+  expect(caught).toEqual([frozen, text]);
+});
+
+test("onLimited may let a request go on", async () => {
+  const get = await start(rateLimit({ rate: 1, onLimited: (_result, _ctx, next) => next() }), (ctx) => {
+    ctx.status = 200;
+    ctx.body = String((ctx.state as RateLimitState).rateLimit?.allowed);
+  });
+  expect(await (await get("/")).text()).toBe("true");
+  const second = await get("/");
+  expect([second.headers.get("retry-after"), await second.text()]).toEqual(["60", "false"]);
+});
+
+test("limitByUser works with what an authentication in front leaves at ctx.state.user", async () => {
+  const authenticate: Middleware = (ctx, next) => {
+    ctx.state["user"] = { id: ctx.get("authorization") };
+    return next();
+  };
+  const get = await start(authenticate, limitByUser({ rate: 1 }), ok);
+  const as = (user: string): Promise<number> => get("/", { headers: { authorization: user } }).then(({ status }) => status);
+  expect([await as("ada"), await as("ada"), await as("grace")]).toEqual([200, 429, 200]);
+});
+
+test("over HTTP/2 a refusal is the same, nothing warns, and refund is asked with the status that was sent", async () => {
+  const warnings: string[] = [];
+  const hear = ({ name }: Error): void => void warnings.push(name);
+  process.on("warning", hear);
+  const asked: number[] = [];
+  const app = new Koa().use(rateLimit({ rate: 2, refund: (_ctx, status) => asked.push(status) < 0 })).use(ok);
+  const handle = app.callback();
+  const server = http2.createServer((req, res) => void handle(req, res)).listen(0, "127.0.0.1");
+  await new Promise((resolve) => server.once("listening", resolve));
+  const session = http2.connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const ask = async (): Promise<readonly [unknown, unknown, unknown]> => {
+    const stream = session.request({ ":path": "/" });
+    const headers = await new Promise<http2.IncomingHttpHeaders & { ":status"?: number }>((resolve) => stream.once("response", resolve));
+    stream.resume();
+    await new Promise((resolve) => stream.once("close", resolve));
+    return [headers[":status"], headers["x-ratelimit-remaining"], headers["content-type"]];
+  };
+  try {
+    expect([await ask(), await ask(), await ask()]).toEqual([
+      [200, "1", "text/plain; charset=utf-8"],
+      [200, "0", "text/plain; charset=utf-8"],
+      [429, "0", "application/problem+json"],
+    ]);
+    await expect.poll(() => asked).toEqual([200, 200]);
+    expect(warnings).toEqual([]);
+  } finally {
+    process.off("warning", hear);
+    session.destroy();
+    server.close();
+  }
+});
+
+test("a mistake in the options is told where the middleware is made, with the line to write", () => {
+  expect(() => rateLimit(undefined as never)).toThrow(/Expected `options` to be an object of options, got undefined/);
+  expect(() => rateLimit({})).toThrow('Expected a policy, got none: write { rate: 100, period: "1m" }, or { limiter }');
+  expect(() => rateLimit({ rate: 0, brust: 5, excludePaths: ["health"] } as never)).toThrow(
+    /did you mean `burst`\?[\s\S]*excludePaths[\s\S]*rate/,
+  );
+});

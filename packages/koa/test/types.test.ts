@@ -1,0 +1,55 @@
+import Router from "@koa/router";
+import type { RateLimitResult } from "@ratelimit/core";
+import type { RequestRateLimit } from "@ratelimit/core/http";
+import Koa, { type Context, type Next } from "koa";
+import { expectTypeOf, test } from "vitest";
+import { limitByApiKey, limitByUser, type RateLimitState, rateLimit } from "../src/index.ts";
+
+test("functions among the options know Koa's context", () => {
+  rateLimit({
+    rate: 100,
+    key: (ctx) => {
+      expectTypeOf(ctx).toEqualTypeOf<Context>();
+      return ctx.get("x-tenant");
+    },
+    cost: async (ctx) => Number(ctx.query["pages"] ?? 1),
+    refund: (ctx, status) => {
+      expectTypeOf(status).toEqualTypeOf<number>();
+      return ctx.method === "POST" && status < 400;
+    },
+    onLimited: (result, ctx, next) => {
+      expectTypeOf(result).toEqualTypeOf<RateLimitResult>();
+      expectTypeOf(ctx).toEqualTypeOf<Context>();
+      expectTypeOf(next).toEqualTypeOf<Next>();
+    },
+  });
+  limitByUser({ rate: 1, user: async (ctx) => ctx.ip });
+  limitByApiKey({ rate: 1, valid: (key, ctx) => key === ctx.get("x-known") });
+});
+
+test("the decision in the state is typed, beside the app's own state", () => {
+  interface State extends RateLimitState {
+    tenant?: string;
+  }
+  new Koa<State>().use(rateLimit<State>({ rate: 100 })).use((ctx) => {
+    expectTypeOf(ctx.state.rateLimit).toEqualTypeOf<RequestRateLimit | undefined>();
+    expectTypeOf(ctx.state.tenant).toEqualTypeOf<string | undefined>();
+  });
+  new Router<RateLimitState>().get("/", rateLimit({ rate: 100 }), (ctx) => {
+    expectTypeOf(ctx.state.rateLimit).toEqualTypeOf<RequestRateLimit | undefined>();
+  });
+});
+
+test("mistakes do not compile", () => {
+  const mistakes = (): unknown[] => [
+    // @ts-expect-error: a policy is needed
+    rateLimit(),
+    // @ts-expect-error: no such option
+    rateLimit({ rate: 100, brust: 5 }),
+    // @ts-expect-error: no such mode
+    rateLimit({ rate: 100, headers: "draft-9" }),
+    // @ts-expect-error: a user limit has no key
+    limitByUser({ rate: 100, key: () => "a" }),
+  ];
+  expectTypeOf(mistakes).returns.toBeArray();
+});
