@@ -12,22 +12,25 @@ interface Entry {
   readonly calls: Waiting[];
 }
 
-/** What sends entries to Redis, and gives the reply to each call in their order. */
+/** What an entry came to: the units in use, or the code of a fault, and how many of its calls were admitted. */
+export type Outcome = readonly [used: number, admitted: number];
+
+/** What sends entries to Redis. */
 export interface Sender {
-  /** Whether all keys may go into one script; otherwise each call goes out by itself. */
-  readonly together: boolean;
+  /** Which server keeps a key. */
+  serverOf(key: string): string;
   one(key: string, args: readonly string[]): Promise<number | null>;
-  /** Two numbers for each key: the units in use, or the code of a fault, and how many of its calls were admitted. */
-  many(keys: readonly string[], args: readonly string[]): Promise<readonly number[]>;
+  /** Entries of one server, each with its units, full, r and count: an outcome of each, or the error of that one. */
+  many(entries: readonly { readonly key: string; readonly args: readonly string[] }[]): Promise<readonly PromiseSettledResult<Outcome>[]>;
   /** The error that a fault of one key is; none where another script has to read it. */
   faultOf(code: number): Error | undefined;
 }
 
-/** Keys of one script at the most: more would keep other clients of Redis waiting. */
-const mostKeys = 64;
+/** Entries that are sent together at the most: more would keep other clients of Redis waiting. */
+const mostEntries = 64;
 
 /**
- * Sends calls that come in one turn of the event loop as one script.
+ * Sends calls that come in one turn of the event loop together, to each server its own.
  *
  * With nothing under way a call goes out at once, so that it never waits for company. Otherwise calls gather until the turn ends
  * (`setImmediate`). Equal calls of one key that follow each other become one entry with a count: the first so many win. Only neighbours
@@ -35,7 +38,8 @@ const mostKeys = 64;
  */
 export class Batch {
   readonly #sender: Sender;
-  #entries: Entry[] = [];
+  /** The entries of this turn, by server. */
+  #entries = new Map<string, Entry[]>();
   /** The last entry of each key in this turn. */
   #last = new Map<string, Entry>();
   #underWay = 0;
@@ -46,10 +50,9 @@ export class Batch {
 
   /** The units in use after the call if it was admitted, -1 less the units in use if it was refused; null: ask the script for several limits. */
   take(key: string, units: number, first: readonly string[]): Promise<number | null> {
-    if (!this.#sender.together || (this.#underWay === 0 && this.#entries.length === 0))
-      return this.#track(this.#sender.one(key, [units.toFixed(), ...first]));
+    if (this.#underWay === 0 && this.#entries.size === 0) return this.#track(this.#sender.one(key, [units.toFixed(), ...first]));
     return new Promise((resolve, reject) => {
-      if (this.#entries.length === 0) setImmediate(() => this.#flush());
+      if (this.#entries.size === 0) setImmediate(() => this.#flush());
       const last = this.#last.get(key);
       if (last !== undefined && units > 0 && last.units === units && last.first === first) last.calls.push({ resolve, reject });
       else this.#add({ key, units, first, calls: [{ resolve, reject }] });
@@ -57,25 +60,28 @@ export class Batch {
   }
 
   #add(entry: Entry): void {
-    this.#entries.push(entry);
+    const server = this.#sender.serverOf(entry.key);
+    const entries = this.#entries.get(server) ?? [];
+    this.#entries.set(server, entries);
+    entries.push(entry);
     this.#last.set(entry.key, entry);
   }
 
   #flush(): void {
-    const entries = this.#entries;
-    this.#entries = [];
+    const byServer = this.#entries;
+    this.#entries = new Map();
     this.#last = new Map();
-    for (let from = 0; from < entries.length; from += mostKeys) void this.#send(entries.slice(from, from + mostKeys));
+    for (const entries of byServer.values())
+      for (let from = 0; from < entries.length; from += mostEntries) void this.#send(entries.slice(from, from + mostEntries));
   }
 
   async #send(entries: readonly Entry[]): Promise<void> {
-    const keys = entries.map(({ key }) => key);
-    const args = entries.flatMap(({ units, first, calls }) => [units.toFixed(), ...first, String(calls.length)]);
     try {
-      const replies = await this.#track(this.#sender.many(keys, args));
-      for (const [i, entry] of entries.entries()) this.#settle(entry, replies[2 * i] as number, replies[2 * i + 1] as number);
+      const told = entries.map(({ key, units, first, calls }) => ({ key, args: [units.toFixed(), ...first, String(calls.length)] }));
+      const outcomes = await this.#track(this.#sender.many(told));
+      for (const [i, entry] of entries.entries()) this.#settle(entry, outcomes[i] as PromiseSettledResult<Outcome>);
     } catch (error) {
-      for (const { calls } of entries) for (const { reject } of calls) reject(error);
+      for (const entry of entries) this.#settle(entry, { status: "rejected", reason: error });
     }
   }
 
@@ -88,13 +94,21 @@ export class Batch {
     return sending;
   }
 
-  /** The first `admitted` calls of an entry won, each when that much less was in use; `used` is the state after all of them. */
-  #settle({ calls, units }: Entry, used: number, admitted: number): void {
-    const isFault = used < 0;
-    const error = isFault ? this.#sender.faultOf(used) : undefined;
-    for (const [i, { resolve, reject }] of calls.entries())
-      if (error !== undefined) reject(error);
-      else if (isFault) resolve(null);
-      else resolve(i < admitted ? used - (admitted - 1 - i) * units : -1 - used);
+  #settle(entry: Entry, outcome: PromiseSettledResult<Outcome>): void {
+    if (outcome.status === "rejected") for (const { reject } of entry.calls) reject(outcome.reason);
+    else if (outcome.value[0] < 0) this.#fault(entry, outcome.value[0]);
+    else share(entry, outcome.value);
   }
+
+  #fault({ calls }: Entry, code: number): void {
+    const error = this.#sender.faultOf(code);
+    for (const { resolve, reject } of calls)
+      if (error === undefined) resolve(null);
+      else reject(error);
+  }
+}
+
+/** The first `admitted` calls of an entry won, each when that much less was in use; `used` is the state after all of them. */
+function share({ calls, units }: Entry, [used, admitted]: Outcome): void {
+  for (const [i, { resolve }] of calls.entries()) resolve(i < admitted ? used - (admitted - 1 - i) * units : -1 - used);
 }

@@ -7,6 +7,10 @@ export interface RedisClient {
   readonly status: string;
   evalsha(sha1: string, keys: number, ...args: string[]): Promise<unknown>;
   eval(lua: string, keys: number, ...args: string[]): Promise<unknown>;
+  pipeline(): {
+    evalsha(sha1: string, keys: number, ...args: string[]): unknown;
+    exec(): Promise<readonly (readonly [Error | null, unknown])[] | null>;
+  };
   del(key: string): Promise<unknown>;
   info(): Promise<unknown>;
   connect(): Promise<unknown>;

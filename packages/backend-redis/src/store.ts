@@ -1,5 +1,5 @@
 import { type Backend, definePolicy, escapeKey, type Limit, type Policy, RateLimitError, type Scope, type Take } from "@ratelimit/core";
-import { Batch } from "./batch.ts";
+import { Batch, type Outcome, type Sender } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { faultOf, unusable } from "./failure.ts";
 import { expiryClock, scriptsWith } from "./scripts.ts";
@@ -26,12 +26,12 @@ export class RedisStore implements Backend {
   constructor(connection: Connection) {
     this.#connection = connection;
     this.#batch = new Batch({
-      together: connection.isOneServer,
+      serverOf: (key) => connection.serverOf(key),
       one: async (key, args) => {
         const reply = await connection.run(scripts.takeOne, [key], args);
         return reply === null ? null : integer(reply);
       },
-      many: async (keys, args) => integers(await connection.run(scripts.takeMany, keys, args), 2 * keys.length),
+      many: (entries) => (connection.isOneServer ? oneScript(connection, entries) : onePipeline(connection, entries)),
       faultOf,
     });
   }
@@ -84,6 +84,22 @@ export class RedisStore implements Backend {
     this.#written.set(policy, written);
     return written;
   }
+}
+
+type Entries = Parameters<Sender["many"]>[0];
+
+/** Keys of one server need one script. */
+async function oneScript(connection: Connection, entries: Entries): Promise<PromiseSettledResult<Outcome>[]> {
+  const keys = entries.map(({ key }) => key);
+  const args = entries.flatMap(({ args }) => args);
+  const numbers = integers(await connection.run(scripts.takeMany, keys, args), 2 * entries.length);
+  return entries.map((_, i) => ({ status: "fulfilled", value: numbers.slice(2 * i, 2 * i + 2) as unknown as Outcome }));
+}
+
+/** In a Cluster the keys of a script must share a slot, so each has a script of its own, and all one way there and back. */
+function onePipeline(connection: Connection, entries: Entries): Promise<PromiseSettledResult<Outcome>[]> {
+  const replies = connection.runEach(scripts.takeMany, entries);
+  return Promise.allSettled(replies.map(async (reply) => integers(await reply, 2) as unknown as Outcome));
 }
 
 /** Where a bucket is kept. */
