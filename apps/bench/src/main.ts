@@ -3,11 +3,13 @@ import { type Station, serve } from "./worker.ts";
 
 const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   memory: () => import("./memory/bench.ts"),
+  footprint: () => import("./footprint/bench.ts"),
 };
 
 /** What runs in a process of its own. */
 const stations: Readonly<Record<string, () => Promise<Station>>> = {
   memory: () => import("./memory/station.ts"),
+  footprint: () => import("./footprint/station.ts"),
 };
 
 const [command = "", ...rest] = process.argv.slice(2);

@@ -18,27 +18,30 @@ export async function withCrew<T>(starts: ReadonlyMap<string, () => Promise<Work
   }
 }
 
+/** What each round of each subject came to. */
+export type Samples<Sample> = Readonly<Record<string, Sample[]>>;
+
 /**
  * Measures subjects in turns, A B C, B C A, ..., so that what the machine does meanwhile hits all of them.
- * The first round warms up and is not counted.
+ * The first `warmUps` rounds are not counted.
  */
-export async function interleave<Sample>(
-  ids: readonly string[],
-  rounds: number,
-  measure: (id: string, round: number) => Promise<Sample>,
-): Promise<Record<string, Sample[]>> {
-  const samples: Record<string, Sample[]> = Object.fromEntries(ids.map((id) => [id, []]));
-  for (let round = 0; round <= rounds; round++) {
+export async function interleave<Id extends string, Sample>(
+  ids: readonly Id[],
+  { rounds, warmUps = 1 }: { rounds: number; warmUps?: number },
+  measure: (id: Id) => Promise<Sample>,
+): Promise<Samples<Sample>> {
+  const samples: Samples<Sample> = Object.fromEntries(ids.map((id) => [id, []]));
+  for (let round = 0; round < warmUps + rounds; round++) {
     const start = round % ids.length;
     for (const id of [...ids.slice(start), ...ids.slice(0, start)]) {
-      const sample = await measure(id, round);
-      if (round > 0) samples[id]?.push(sample);
+      const sample = await measure(id);
+      if (round >= warmUps) samples[id]?.push(sample);
     }
   }
   return samples;
 }
 
-/** One field of every sample of a subject. */
-export function column<Sample>(samples: Record<string, Sample[]>, id: string, of: (sample: Sample) => number): number[] {
+/** One figure of every sample of a subject. */
+export function column<Sample>(samples: Samples<Sample>, id: string, of: (sample: Sample) => number): number[] {
   return (samples[id] ?? []).map(of);
 }

@@ -1,6 +1,6 @@
 import { atLeast, type Bench, type Goal, type Outcome, type Table } from "../bench.ts";
 import { digits, median, ratio, withSpread } from "../figure.ts";
-import { column, interleave, withCrew } from "../rounds.ts";
+import { column, interleave, type Samples, withCrew } from "../rounds.ts";
 import { Worker } from "../worker.ts";
 import { type KeySetId, keySets } from "./keys.ts";
 import type { Sample, Setup } from "./station.ts";
@@ -36,19 +36,17 @@ export const bench: Bench = {
   },
 };
 
-type Samples = Record<string, Sample[]>;
+const cpu = (samples: Samples<Sample>, id: SubjectId): number[] => column(samples, id, ({ cpuNs }) => cpuNs);
 
-const cpu = (samples: Samples, id: SubjectId): number[] => column(samples, id, ({ cpuNs }) => cpuNs);
-
-function measure(keys: KeySetId, refused: boolean, rounds: number, ms: number): Promise<Samples> {
+function measure(keys: KeySetId, refused: boolean, rounds: number, ms: number): Promise<Samples<Sample>> {
   const start = (subject: SubjectId) => (): Promise<Worker> =>
     Worker.start("memory", { subject, keys, refused } satisfies Setup, { flags: ["--expose-gc"] });
   return withCrew(new Map(ids.map((id) => [id, start(id)])), (crew) =>
-    interleave(ids, rounds, async (id) => (await crew.get(id)?.ask("round", { ms })) as Sample),
+    interleave(ids, { rounds }, async (id) => (await crew.get(id)?.ask("round", { ms })) as Sample),
   );
 }
 
-function table(title: string, samples: Samples): Table {
+function table(title: string, samples: Samples<Sample>): Table {
   return {
     title,
     columns: ["limiter", "CPU ns / check", "× rate-limiter-flexible", "× bare Map"],
@@ -61,7 +59,7 @@ function table(title: string, samples: Samples): Table {
   };
 }
 
-function admittedGoals(set: KeySetId, samples: Samples): Goal[] {
+function admittedGoals(set: KeySetId, samples: Samples<Sample>): Goal[] {
   const name = keySets[set].name;
   const times = (over: SubjectId, id: SubjectId): number => ratio(cpu(samples, over), cpu(samples, id)).value;
   return [
@@ -71,14 +69,14 @@ function admittedGoals(set: KeySetId, samples: Samples): Goal[] {
   ];
 }
 
-function hotRefusedGoals(samples: Samples): Goal[] {
+function hotRefusedGoals(samples: Samples<Sample>): Goal[] {
   return (["check", "checkSync"] as const).map((id) =>
     atLeast(`refused: ${id}`, ratio(cpu(samples, "rlf"), cpu(samples, id)).value, refusedGoals[id], "× rate-limiter-flexible"),
   );
 }
 
 /** A refusal must not cost more than what it spares: within the spread of two runs. */
-function neverSlower(set: KeySetId, admitted: Samples, refused: Samples): Goal[] {
+function neverSlower(set: KeySetId, admitted: Samples<Sample>, refused: Samples<Sample>): Goal[] {
   return (["check", "checkSync"] as const).map((id) =>
     atLeast(`${keySets[set].name}: refused ${id}`, ratio(cpu(admitted, id), cpu(refused, id)).value, 0.95, "× as fast as admitted"),
   );

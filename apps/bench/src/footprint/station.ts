@@ -1,0 +1,149 @@
+import { createHook } from "node:async_hooks";
+import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+import { setTimeout as sleep, setImmediate as turn } from "node:timers/promises";
+import { MemoryBackend } from "@ratelimit/backend-memory";
+import { RateLimiter } from "@ratelimit/core";
+import { prove } from "../bench.ts";
+import type { Checker } from "../memory/checker.ts";
+import { keyOf } from "../memory/keys.ts";
+import { proofRule } from "../memory/station.ts";
+import { type SubjectId, subjects } from "../memory/subjects.ts";
+import type { Answers } from "../worker.ts";
+
+export interface Setup {
+  readonly subject: SubjectId;
+}
+
+/** What keys cost, and what is left of it two periods later. */
+export interface Kept {
+  readonly bytesPerKey: number;
+  readonly rssPerKey: number;
+  /** CPU time of taking the keys in. */
+  readonly fillMs: number;
+  /** Of the bytes, after two periods. */
+  readonly givenBack: number;
+  /** Of the event loop, while they were given back. */
+  readonly loopMaxMs: number;
+}
+
+export interface Flood {
+  /** Above what the process had before. */
+  readonly rssMb: number;
+  readonly nsPerKey: number;
+  /** Whether a key that was refused before the flood still was in the end. */
+  readonly stillBlocked: boolean;
+}
+
+export function open({ subject }: Setup): Answers {
+  const { name, make } = subjects[subject];
+  const withPeriod = (periodMs: number, keys: number): Checker => make({ rate: 1, periodMs, burst: 1, windowMs: periodMs, keys });
+  let kept: Checker | undefined;
+
+  return {
+    prove: () => {
+      const fresh = make(proofRule);
+      return prove(name, () => fresh.one("a"));
+    },
+
+    keep: async ({ keys, periodMs }: { keys: number; periodMs: number }): Promise<Kept> => {
+      const checker = withPeriod(periodMs, keys);
+      kept = checker;
+      const before = await bytes();
+      const cpu = process.cpuUsage();
+      for (let i = 0; i < keys; i++) await checker.one(keyOf(i));
+      const { user, system } = process.cpuUsage(cpu);
+      const filled = await bytes();
+      const loop = startLoop();
+      await idle(checker, 2 * periodMs);
+      const loopMaxMs = stopLoop(loop);
+      const after = await bytes();
+      return {
+        bytesPerKey: (filled.heap - before.heap) / keys,
+        rssPerKey: (filled.rss - before.rss) / keys,
+        fillMs: (user + system) / 1000,
+        givenBack: (filled.heap - after.heap) / (filled.heap - before.heap),
+        loopMaxMs,
+      };
+    },
+
+    timers: async ({ keys }: { keys: number }): Promise<number> => {
+      const live = new Set<number>();
+      const hook = createHook({
+        init: (id, type) => {
+          if (type === "Timeout") live.add(id);
+        },
+        destroy: (id) => {
+          live.delete(id);
+        },
+      }).enable();
+      const checker = withPeriod(60_000, keys);
+      for (let i = 0; i < keys; i++) await checker.one(keyOf(i));
+      await turn();
+      hook.disable();
+      return live.size;
+    },
+
+    burst: async ({ keys, periodMs }: { keys: number; periodMs: number }): Promise<number> => {
+      kept = undefined;
+      const checker = withPeriod(periodMs, keys);
+      for (let i = 0; i < keys; i++) await checker.one(keyOf(i));
+      globalThis.gc?.();
+      const loop = startLoop();
+      await idle(checker, 2.2 * periodMs);
+      return stopLoop(loop);
+    },
+
+    flood: async ({ keys, maxKeys }: { keys: number; maxKeys: number }): Promise<Flood> => {
+      const limiter = new RateLimiter({ rate: 5, period: "1h", backend: new MemoryBackend({ maxKeys }) });
+      while (limiter.checkSync("blocked").allowed);
+      const before = await bytes();
+      let most = before.rss;
+      const start = process.cpuUsage();
+      for (let i = 0; i < keys; i++) {
+        limiter.checkSync(keyOf(i));
+        if (i % 10_000 === 0) {
+          most = Math.max(most, process.memoryUsage.rss());
+          await turn();
+        }
+      }
+      const { user, system } = process.cpuUsage(start);
+      return {
+        rssMb: (most - before.rss) / 2 ** 20,
+        nsPerKey: ((user + system) * 1000) / keys,
+        stillBlocked: !limiter.checkSync("blocked").allowed,
+      };
+    },
+
+    /** Keeps the last one alive until here. */
+    end: () => kept !== undefined,
+  };
+}
+
+/** A little traffic on a key of its own, as a process has that is not idle. */
+async function idle(checker: Checker, ms: number): Promise<void> {
+  const end = performance.now() + ms;
+  while (performance.now() < end) {
+    await checker.one("nobody");
+    await sleep(50);
+  }
+}
+
+async function bytes(): Promise<{ heap: number; rss: number }> {
+  for (let i = 0; i < 3; i++) {
+    await turn();
+    globalThis.gc?.();
+  }
+  const { heapUsed, external, rss } = process.memoryUsage();
+  return { heap: heapUsed + external, rss };
+}
+
+function startLoop(): IntervalHistogram {
+  const loop = monitorEventLoopDelay({ resolution: 1 });
+  loop.enable();
+  return loop;
+}
+
+function stopLoop(loop: IntervalHistogram): number {
+  loop.disable();
+  return loop.max / 1e6;
+}
