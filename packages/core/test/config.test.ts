@@ -1,0 +1,177 @@
+import { describe, expect, test } from "vitest";
+import { type ConfigOptions, configFromEnv, defineConfig } from "../src/index.ts";
+import { caught } from "./support/caught.ts";
+import { warningsOf } from "./support/warnings.ts";
+
+describe("by code", () => {
+  test("the default is 100 tokens in 60 s, and headers", () => {
+    const { policy, ...rest } = defineConfig();
+    expect(policy.limits).toEqual([expect.objectContaining({ name: "default", rate: 100, period: 60, burst: 100 })]);
+    expect(rest).toEqual({ keyPrefix: "ratelimit:", headers: "legacy" });
+  });
+
+  test("every option is taken, and the result is frozen", () => {
+    const url = "redis://localhost:6379";
+    const config = defineConfig({ rate: 5, period: "1m", burst: 7, name: "api", redisUrl: url, keyPrefix: "app:", includeHeaders: false });
+    expect(config.policy.limits).toEqual([expect.objectContaining({ name: "api", rate: 5, period: 60, burst: 7 })]);
+    expect(config).toMatchObject({ redisUrl: url, keyPrefix: "app:", headers: "none" });
+    expect(Object.isFrozen(config)).toBe(true);
+    expect(defineConfig({ rate: undefined, period: undefined, redisUrl: undefined, keyPrefix: undefined })).toEqual(defineConfig());
+  });
+
+  test.each<[unknown, string]>([
+    [null, "Expected `config` to be an object of options, got null"],
+    [[], "Expected `config` to be an object of options, got "],
+    [{ rate: "100" }, 'Expected `rate` to be a positive integer, got "100"'],
+    [{ period: 0 }, "Expected `period` to be seconds"],
+    [{ redisUrl: "" }, 'Expected `redisUrl` to be redis://[user:password@]host[:port][/database] or rediss://…, got ""'],
+    [{ redisUrl: 5 }, "Expected `redisUrl` to be redis://"],
+    [{ keyPrefix: 5 }, "Expected `keyPrefix` to be a string, got 5"],
+    [{ includeHeaders: "no" }, 'Expected `includeHeaders` to be true or false, got "no"'],
+    [{ redisURL: "redis://localhost" }, "Unknown option `redisURL`: did you mean `redisUrl`?"],
+    [{ limits: [] }, "Unknown option `limits`"],
+    [JSON.parse('{"__proto__":{"rate":5}}'), "Unknown option `__proto__`"],
+  ])("%j is told", (options, message) => {
+    const error = caught(() => defineConfig(options as ConfigOptions));
+    expect([error.code, error.message]).toEqual(["INVALID_CONFIG", expect.stringContaining(message)]);
+  });
+});
+
+describe("by environment", () => {
+  test("nothing set is the default", () => {
+    expect(configFromEnv({})).toEqual(defineConfig());
+    expect(configFromEnv({ RATELIMIT_RATE: undefined, PATH: "/bin" })).toEqual(defineConfig());
+  });
+
+  test("every variable is taken", () => {
+    const env = {
+      RATELIMIT_RATE: "10",
+      RATELIMIT_PERIOD: "1m",
+      RATELIMIT_BURST: "15",
+      RATELIMIT_REDIS_URL: "rediss://:secret@redis.example:6380/1",
+      RATELIMIT_KEY_PREFIX: "app:",
+      RATELIMIT_INCLUDE_HEADERS: "FALSE",
+    };
+    expect(configFromEnv(env)).toEqual(
+      defineConfig({
+        rate: 10,
+        period: "1m",
+        burst: 15,
+        redisUrl: env.RATELIMIT_REDIS_URL,
+        keyPrefix: "app:",
+        includeHeaders: false,
+      }),
+    );
+  });
+
+  test.each([
+    ["RATELIMIT_RATE", " 100 ", { rate: 100 }],
+    ["RATELIMIT_RATE", "007", { rate: 7 }],
+    ["RATELIMIT_PERIOD", "60", { period: 60 }],
+    ["RATELIMIT_PERIOD", "0.25", { period: 0.25 }],
+    ["RATELIMIT_PERIOD", "\t250ms\n", { period: "250ms" }],
+    ["RATELIMIT_INCLUDE_HEADERS", "True", { includeHeaders: true }],
+    ["RATELIMIT_INCLUDE_HEADERS", "1", { includeHeaders: true }],
+    ["RATELIMIT_INCLUDE_HEADERS", "0", { includeHeaders: false }],
+    ["RATELIMIT_INCLUDE_HEADERS", "false", { includeHeaders: false }],
+  ] as const)("%s=%j", (name, text, options) => {
+    expect(configFromEnv({ [name]: text })).toEqual(defineConfig(options));
+  });
+
+  test("overrides win, also over what is wrong elsewhere in their place", () => {
+    expect(configFromEnv({ RATELIMIT_RATE: "10", RATELIMIT_BURST: "20" }, { rate: 30, burst: undefined })).toEqual(
+      defineConfig({ rate: 30, burst: 20 }),
+    );
+  });
+
+  test("the environment of the process is the default one", () => {
+    process.env["RATELIMIT_RATE"] = "77";
+    try {
+      expect(configFromEnv().policy.limits[0].rate).toBe(77);
+    } finally {
+      delete process.env["RATELIMIT_RATE"];
+    }
+  });
+});
+
+const badIntegers = [
+  "",
+  " ",
+  "abc",
+  "100abc",
+  "1,000",
+  "1_000",
+  "0x10",
+  "1e3",
+  "１００",
+  "Infinity",
+  "NaN",
+  "-5",
+  "+5",
+  "0",
+  "1.5",
+  "1 0",
+  "null",
+];
+const bad = {
+  RATELIMIT_RATE: [...badIntegers, "9007199254740992"],
+  RATELIMIT_BURST: badIntegers,
+  RATELIMIT_PERIOD: ["", " ", "abc", "0", "-1", "1 m", "1e3", "1min", "1M", "0.0005", "1,5", "Infinity", "１m"],
+  RATELIMIT_REDIS_URL: ["", " ", "localhost", "localhost:6379", "http://localhost:6379", "redis://", "redis://host/abc"],
+  RATELIMIT_KEY_PREFIX: ["", "  "],
+  RATELIMIT_INCLUDE_HEADERS: ["", "yes", "no", "on", "2", "truee", "__proto__", "constructor", "null"],
+};
+
+describe("a bad value is told by the name of its variable", () => {
+  for (const [name, texts] of Object.entries(bad))
+    test.each(texts)(`${name}=%j`, (text) => {
+      const { code, message } = caught(() => configFromEnv({ [name]: text }));
+      expect(code).toBe("INVALID_CONFIG");
+      expect(message).toContain(`Expected \`${name}\` to be `);
+      // Text that is a number is judged as one.
+      expect([`got ${JSON.stringify(text)}`, `got ${text}:`].some((shown) => message.includes(shown))).toBe(true);
+    });
+
+  test("and all of them in one error", () => {
+    const env = Object.fromEntries(Object.entries(bad).map(([name, texts]) => [name, texts[2] ?? texts[0]]));
+    const { message } = caught(() => configFromEnv(env, { rat: 5 } as ConfigOptions));
+    for (const name of Object.keys(bad)) expect(message).toContain(`\n  - Expected \`${name}\` to be `);
+    expect(message).toContain("\n  - Unknown option `rat`: did you mean `rate`?");
+    expect(message).toMatch(/^7 problems:/);
+  });
+
+  test("an override is told by its own name", () => {
+    expect(caught(() => configFromEnv({ RATELIMIT_RATE: "5" }, { rate: 0 })).message).toMatch(/^Expected `rate` to be/);
+  });
+
+  test("what only shows in the policy is told by its variable too", () => {
+    const { message } = caught(() => configFromEnv({ RATELIMIT_RATE: "5000", RATELIMIT_PERIOD: "1", RATELIMIT_BURST: "1" }));
+    expect(message).toMatch(/^Expected `RATELIMIT_BURST` to be at least one millisecond of refill, got 1/);
+  });
+
+  test.each([
+    ["env", () => configFromEnv(null as never)],
+    ["overrides", () => configFromEnv({}, null as never)],
+  ])("no %s at all", (what, act) => {
+    expect(caught(act).message).toBe(`Expected \`${what}\` to be an object, got null`);
+  });
+});
+
+describe("an unknown RATELIMIT_ variable is a warning, for another tool may own it", () => {
+  test.each([
+    ["RATELIMIT_BRUST", "did you mean `RATELIMIT_BURST`?"],
+    ["RATELIMIT_REDISURL", "did you mean `RATELIMIT_REDIS_URL`?"],
+    ["RATELIMIT_SOMETHING_ELSE_ALTOGETHER", "known are RATELIMIT_RATE, "],
+  ])("%s", async (name, message) => {
+    const warned = () => warningsOf(() => configFromEnv({ [name]: "secret" }));
+    const [warning, ...others] = await warned();
+    expect(warning?.code).toBe("RATELIMIT_UNKNOWN_VARIABLE");
+    expect(warning?.message).toContain(message);
+    expect(warning?.message).not.toContain("secret");
+    expect([others, await warned()]).toEqual([[], []]);
+  });
+
+  test("other variables are nobody's business", async () => {
+    expect(await warningsOf(() => configFromEnv({ RATELIMITER_RATE: "1", ratelimit_rate: "1", RATE: "1" }))).toEqual([]);
+  });
+});
