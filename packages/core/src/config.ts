@@ -14,7 +14,9 @@ export interface RateLimitConfig {
 }
 
 /** What a configuration is made of. */
-export interface ConfigOptions extends Partial<LimitOptions> {
+export interface ConfigOptions extends Omit<LimitOptions, "rate"> {
+  /** Tokens per period; 100. */
+  rate?: number | undefined;
   /** Where Redis is: `redis://[user:password@]host[:port][/database]`, `rediss://` for TLS. */
   redisUrl?: string | undefined;
   /** What all keys in a shared store begin with; `"ratelimit:"`. */
