@@ -71,7 +71,7 @@ export async function listen(listener: (req: IncomingMessage, res: ServerRespons
   return { port: portOf(server), close: () => closed(server) };
 }
 
-export function portOf(server: Server): number {
+export function portOf(server: Pick<Server, "address">): number {
   return (server.address() as AddressInfo).port;
 }
 

@@ -1,0 +1,36 @@
+import http2 from "node:http2";
+import { portOf } from "@ratelimit/conformance";
+import Fastify from "fastify";
+import { expect, test } from "vitest";
+import rateLimit from "../src/index.ts";
+
+test("over HTTP/2 a refusal is the same, nothing warns, and refund is asked with the status that was sent", async () => {
+  const warnings: string[] = [];
+  const hear = ({ name }: Error): void => void warnings.push(name);
+  process.on("warning", hear);
+  const asked: number[] = [];
+  const app = Fastify({ http2: true, forceCloseConnections: true });
+  await app.register(rateLimit, { rate: 2, refund: (_request, status) => asked.push(status) < 0 });
+  app.get("/", async () => "ok");
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  const session = http2.connect(`http://127.0.0.1:${portOf(app.server)}`);
+  const ask = async (): Promise<readonly unknown[]> => {
+    const stream = session.request({ ":path": "/" });
+    const headers = await new Promise<http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader>((resolve) =>
+      stream.once("response", resolve),
+    );
+    stream.resume();
+    await new Promise((resolve) => stream.once("close", resolve));
+    return [headers[":status"], headers["x-ratelimit-remaining"], headers["content-type"]];
+  };
+  expect([await ask(), await ask(), await ask()]).toEqual([
+    [200, "1", "text/plain; charset=utf-8"],
+    [200, "0", "text/plain; charset=utf-8"],
+    [429, "0", "application/problem+json"],
+  ]);
+  await expect.poll(() => asked).toEqual([200, 200]);
+  expect(warnings).toEqual([]);
+  process.off("warning", hear);
+  session.destroy();
+  await app.close();
+});
