@@ -53,10 +53,14 @@ export function unusable(message: string): RateLimitError {
   return new RateLimitError("BACKEND", message);
 }
 
+/** What ioredis says of a call that it cannot send, to whoever knows its options. */
+const cannotSend = /^(Stream isn't writeable|Reached the max retries per request limit)/;
+
 /** The same error, without a key or a password in it. */
 function withoutCommand(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
-  const { name, message, stack, code, lastNodeError } = error as ClientError;
+  const { name, stack, code, lastNodeError } = error as ClientError;
+  const message = cannotSend.test(error.message) ? "Redis is not connected" : error.message;
   const clean = new Error(message, lastNodeError === undefined ? undefined : { cause: withoutCommand(lastNodeError) });
   return Object.assign(clean, { name, stack }, code === undefined ? undefined : { code });
 }

@@ -32,7 +32,7 @@ export class OutageReporter {
   readonly #onOutage: ((event: OutageEvent) => void) | undefined;
   readonly #told = new Map<OutageClass, { at: number; suppressed: number }>();
   /** What was last told of an outage that is not over. */
-  #outage: OutageClass | undefined;
+  #outage: { readonly kind: OutageClass; readonly reason: string | undefined } | undefined;
   /** What was warned of: the backend, or single keys. */
   readonly #warned = new Set<"backend" | "key">();
   #failedAt = Number.NEGATIVE_INFINITY;
@@ -42,9 +42,9 @@ export class OutageReporter {
     this.#onOutage = onOutage;
   }
 
-  /** Whether the outage of now was told. */
-  get isTold(): boolean {
-    return this.#outage !== undefined;
+  /** Whether the outage of now was told otherwise, or not at all. */
+  isNews(reason: string): boolean {
+    return this.#outage?.reason !== reason;
   }
 
   failed(kind: OutageClass, details: { reason?: string; keyHash?: string }): void {
@@ -57,17 +57,17 @@ export class OutageReporter {
       return;
     }
     this.#told.set(kind, { at: now, suppressed: 0 });
-    if (kind !== "key") this.#outage = kind;
+    if (kind !== "key") this.#outage = { kind, reason: details.reason };
     this.#tell({ class: kind, source: this.#source, suppressed: before?.suppressed ?? 0, ...details });
     this.#warn(kind, details.reason);
   }
 
   /** Tells the end of an outage that was told. */
   recovered(): void {
-    const kind = this.#outage;
+    const kind = this.#outage?.kind;
+    this.#outage = undefined;
     this.#warned.delete("backend");
     if (kind === undefined) return;
-    this.#outage = undefined;
     const told = this.#told.get(kind);
     this.#tell({ class: kind, source: this.#source, suppressed: told?.suppressed ?? 0, recovered: true });
     if (told !== undefined) told.suppressed = 0;

@@ -241,7 +241,8 @@ export class ResilientBackend implements Backend {
     try {
       await this.#deadlines.within(ask, (_, reject) => reject(late));
     } catch (error) {
-      if (!this.#reporter.isTold) this.#report(error === late ? "timeout" : this.#classOf(error), failureOf(error));
+      const failure = failureOf(error);
+      if (this.#reporter.isNews(reasonOf(failure))) this.#report(error === late ? "timeout" : this.#classOf(error), failure);
       throw error;
     }
   }

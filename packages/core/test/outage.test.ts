@@ -57,10 +57,18 @@ describe("events", () => {
     expect(events.filter(({ recovered }) => recovered)).toHaveLength(10);
   });
 
+  test("are due when there was none of this outage, or it has another reason", () => {
+    const { reporter } = listening();
+    expect(reporter.isNews("refused")).toBe(true);
+    reporter.failed("connection", { reason: "refused" });
+    expect([reporter.isNews("refused"), reporter.isNews("LOADING")]).toEqual([false, true]);
+    reporter.recovered();
+    expect(reporter.isNews("refused")).toBe(true);
+  });
+
   test("of one bad key carry its digest, and are no outage", () => {
     const { reporter, events } = listening();
     reporter.failed("key", { reason: "WRONGTYPE", keyHash: "0123456789abcdef" });
-    expect(reporter.isTold).toBe(false);
     reporter.recovered();
     expect(events).toEqual([{ class: "key", source: "local", suppressed: 0, reason: "WRONGTYPE", keyHash: "0123456789abcdef" }]);
   });

@@ -20,7 +20,7 @@ class Puppet implements Backend {
 }
 
 const never = (): Promise<never> => new Promise(() => {});
-const thenable = (then: () => void): object => Object.fromEntries([["then", then]]);
+const thenable = (then: () => void): object => ({ then });
 const yes: Take = { allowed: true, used: 0 };
 
 const unhandled = vi.fn<(reason: unknown) => void>();
