@@ -1,6 +1,7 @@
 export { Oracle } from "./backend/oracle.ts";
 export type { BackendPromise, MakeBackend, Subject } from "./backend/subject.ts";
 export { backendPromises, backendSuite } from "./backend/suite.ts";
+export { type Allowance, type Bound, type Recorded, type Window, worstWindow } from "./history.ts";
 export {
   type Answer,
   type AnyRequest,
