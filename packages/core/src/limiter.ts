@@ -41,7 +41,7 @@ export const limiterRules: Rules = {
   ...Object.fromEntries(policyOptions.map((option) => [option, rule.readElsewhere])),
   config: {
     expects: "what defineConfig or configFromEnv returned",
-    accepts: (value) => isPolicy((value as Partial<RateLimitConfig> | null)?.policy),
+    accepts: (value) => policyIn(value) !== undefined,
     wayOut: "write config: defineConfig({ rate: 100 })",
   },
   backend: rule.readElsewhere,
@@ -241,12 +241,18 @@ export function readLimiterOptions<B extends Backend>(
       `it has no ${missing.join(", no ")}; write backend: new MemoryBackend()`,
     );
   const policy =
-    config?.policy ??
-    readPolicy(
-      problems.coded("INVALID_POLICY"),
-      withLimitName(Object.fromEntries(own.map((option) => [option, (options as never)[option]])), name),
-    );
+    config === undefined
+      ? readPolicy(
+          problems.coded("INVALID_POLICY"),
+          withLimitName(Object.fromEntries(own.map((option) => [option, (options as never)[option]])), name),
+        )
+      : policyIn(config);
   return policy && { policy, backend: backend as B, name: name ?? nameOf(policy), keyPrefix };
+}
+
+function policyIn(config: unknown): Policy | undefined {
+  const { policy } = (config ?? {}) as Partial<RateLimitConfig>;
+  return isPolicy(policy) ? policy : undefined;
 }
 
 /** A policy of one limit lends its name to the limiter. */
