@@ -1,0 +1,82 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { ManualClock, RateLimiter, type RateLimitResult, type Source } from "../src/index.ts";
+import { tableBackend } from "./support/backends.ts";
+
+beforeEach(() => {
+  vi.spyOn(Date, "now").mockReturnValue(1_795_521_600_000);
+});
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+async function resultOf(cost: number): Promise<RateLimitResult> {
+  return new RateLimiter({ rate: 100, period: "1m", burst: 150, name: "api", backend: tableBackend(new ManualClock()) }).check("key", {
+    cost,
+  });
+}
+
+const fields = {
+  allowed: true,
+  limit: 100,
+  burst: 150,
+  remaining: 149,
+  retryAfter: 0,
+  resetAfter: 0.6,
+  resetAt: 1_795_521_600.6,
+  tightest: "api",
+  limits: [{ name: "api", limit: 100, burst: 150, remaining: 149, retryAfter: 0, resetAfter: 0.6, used: 600 }],
+  cost: 1,
+  source: "backend",
+  degraded: false,
+};
+
+describe("a result", () => {
+  test("says all of these, in seconds", async () => {
+    expect(await resultOf(1)).toEqual(fields);
+  });
+
+  test("gives every field when it is spread, and as JSON", async () => {
+    const result = await resultOf(1);
+    expect({ ...result }).toEqual(fields);
+    expect(JSON.parse(JSON.stringify(result))).toEqual(fields);
+  });
+
+  test("cannot be written to, says its type", async () => {
+    const write = (result: RateLimitResult, limit: RateLimitResult["limits"][number]): void => {
+      // @ts-expect-error: read only
+      result.allowed = false;
+      // @ts-expect-error: read only
+      result.limits[0] = limit;
+      // @ts-expect-error: read only
+      limit.remaining = 5;
+    };
+    expect(write).toBeTypeOf("function");
+  });
+
+  test("counts resetAt from its decision, though it is read later", async () => {
+    const result = await resultOf(1);
+    vi.spyOn(Date, "now").mockReturnValue(1_795_521_900_000);
+    expect(result.resetAt).toBe(1_795_521_600.6);
+  });
+});
+
+describe("who decided", () => {
+  const unseen = { limits: [], degraded: true, tightest: "api", limit: 100, burst: 150, cost: 1 };
+
+  test.each<[Source | undefined, boolean, object]>([
+    [undefined, true, { source: "backend", degraded: false, remaining: 149 }],
+    ["backend", true, { source: "backend", degraded: false, remaining: 149 }],
+    ["deny-cache", false, { source: "deny-cache", degraded: false, allowed: false }],
+    ["local", true, { source: "local", degraded: true, remaining: 149 }],
+    ["open", true, { source: "open", ...unseen, allowed: true, remaining: 150, retryAfter: 0, resetAfter: 0, resetAt: 1_795_521_600 }],
+    ["closed", false, { source: "closed", ...unseen, allowed: false, remaining: 0, retryAfter: 1, resetAfter: 1, resetAt: 1_795_521_601 }],
+  ])("%s", async (source, allowed, figures) => {
+    const answer = { allowed, used: 600, ...(source && { source }) };
+    const backend = { take: () => answer, adjust: () => answer, reset: () => {}, close: () => {} };
+    const limiter = new RateLimiter({ rate: 100, period: "1m", burst: 150, name: "api", backend });
+    for (const result of [await limiter.check("key"), limiter.checkSync("key"), await limiter.peek("key")]) {
+      const peeked = source === "deny-cache" && result.allowed ? { ...figures, allowed: true } : figures;
+      expect(result).toMatchObject(peeked);
+    }
+  });
+});
