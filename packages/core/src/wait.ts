@@ -69,6 +69,7 @@ async function insist(
   signal: AbortSignal,
 ): Promise<RateLimitResult> {
   for (;;) {
+    signal.throwIfAborted();
     const result = await ask();
     if (result.allowed) return result;
     if (result.retryAfter === Number.POSITIVE_INFINITY) throw new RateLimitExceeded(result);
