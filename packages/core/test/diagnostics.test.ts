@@ -1,0 +1,71 @@
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { describe, expect, test } from "vitest";
+import { BucketTable, type DecisionMessage, type EvictMessage, ManualClock, RateLimiter } from "../src/index.ts";
+import { LateBackend, tableBackend } from "./support/backends.ts";
+
+/** What a channel publishes while `act` runs. */
+async function heard<T>(channel: string, act: () => unknown): Promise<T[]> {
+  const messages: T[] = [];
+  const note = (message: unknown): void => {
+    messages.push(message as T);
+  };
+  subscribe(channel, note);
+  try {
+    await act();
+  } finally {
+    unsubscribe(channel, note);
+  }
+  return messages;
+}
+
+describe("ratelimit:decision", () => {
+  test.each([
+    ["at once", tableBackend()],
+    ["later", new LateBackend()],
+  ])("tells every decision of a backend that answers %s, and never the key", async (_, backend) => {
+    const limiter = new RateLimiter({ rate: 5, name: "api", backend });
+    const results: unknown[] = [];
+    const messages = await heard<DecisionMessage>("ratelimit:decision", async () => {
+      results.push(await limiter.check("secret", { cost: 4 }), await limiter.check("secret", { cost: 2 }));
+    });
+    expect(messages.map(({ cost, result }) => [cost, result])).toEqual([
+      [4, results[0]],
+      [2, results[1]],
+    ]);
+    for (const { scope, durationMs } of messages) {
+      expect([scope.prefix, scope.policy]).toEqual(["ratelimit:api:", limiter.policy]);
+      expect(durationMs).toBeGreaterThanOrEqual(0);
+    }
+    expect(JSON.stringify(messages)).not.toContain("secret");
+  });
+
+  test("tells also what enforce and wait decide, and nothing of peek, refund, charge and reset", async () => {
+    const limiter = new RateLimiter({ rate: 5, backend: tableBackend() });
+    const messages = await heard<DecisionMessage>("ratelimit:decision", async () => {
+      await limiter.enforce("key");
+      await limiter.wait("key");
+      await limiter.peek("key");
+      await limiter.refund("key");
+      await limiter.charge("key", 1);
+      await limiter.reset("key");
+    });
+    expect(messages.map(({ result }) => result.remaining)).toEqual([4, 3]);
+  });
+
+  test("is silent where a call is refused before the backend is asked", async () => {
+    const limiter = new RateLimiter({ rate: 5, backend: tableBackend() });
+    const messages = await heard("ratelimit:decision", async () => {
+      await limiter.check("").catch(() => {});
+      await limiter.check("key", { cost: -1 }).catch(() => {});
+    });
+    expect(messages).toEqual([]);
+  });
+});
+
+test("ratelimit:evict counts what a full table forgets", async () => {
+  const limiter = new RateLimiter({ rate: 5, backend: new BucketTable(2, new ManualClock()) });
+  const messages = await heard<EvictMessage>("ratelimit:evict", () => {
+    for (const key of ["a", "b", "c", "b", "d"]) limiter.checkSync(key);
+  });
+  expect(messages).toEqual([{ count: 1 }, { count: 1 }]);
+});
