@@ -43,12 +43,13 @@ export function clientIp(
 export function trusting(trust: Trust): Trusts {
   if (trust === false) return () => false;
   if (typeof trust === "number") return (_, hop) => hop < trust;
-  const networks = new BlockList();
+  // A list for each family: one of both would find every IPv4 address in ::/64, as ::ffff:1.2.3.4.
+  const networks = { 4: new BlockList(), 6: new BlockList() };
   for (const text of trust) {
     const { address, prefix } = networkOf(text) as Network;
-    networks.addSubnet(addressText(address), prefix, familyOf(address));
+    networks[address.family].addSubnet(addressText(address), prefix, familyOf(address));
   }
-  return (address) => networks.check(addressText(address), familyOf(address));
+  return (address) => networks[address.family].check(addressText(address), familyOf(address));
 }
 
 /** The nearest address that is not a trusted proxy's. */
