@@ -96,7 +96,10 @@ const sharedRules: Rules = {
   skipPreflight: rule.boolean,
   headers: {
     expects: `one or more of ${modes.join(", ")}`,
-    accepts: (value) => [value].flat().every((mode) => typeof mode === "string" && modes.includes(mode)),
+    accepts: (value) => {
+      const given = [value].flat();
+      return given.length > 0 && given.every((mode) => typeof mode === "string" && modes.includes(mode));
+    },
     wayOut: 'write headers: "draft-8", or ["legacy", "draft-8"] for both',
   },
   exposeHeaders: rule.boolean,
