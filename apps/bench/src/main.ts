@@ -4,12 +4,15 @@ import { type Station, serve } from "./worker.ts";
 const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   memory: () => import("./memory/bench.ts"),
   footprint: () => import("./footprint/bench.ts"),
+  redis: () => import("./redis/bench.ts"),
+  scripts: () => import("./redis/scripts.ts"),
 };
 
 /** What runs in a process of its own. */
 const stations: Readonly<Record<string, () => Promise<Station>>> = {
   memory: () => import("./memory/station.ts"),
   footprint: () => import("./footprint/station.ts"),
+  redis: () => import("./redis/station.ts"),
 };
 
 const [command = "", ...rest] = process.argv.slice(2);

@@ -1,0 +1,145 @@
+import FastifyStore from "@fastify/rate-limit/store/RedisStore.js";
+import { RedisBackend } from "@ratelimit/backend-redis";
+import { RateLimiter } from "@ratelimit/core";
+import { Ratelimit } from "@upstash/ratelimit";
+import type { Options } from "express-rate-limit";
+import { Cluster, Redis } from "ioredis";
+import KoaLimiter from "koa-ratelimit/limiter/redis.js";
+import { RedisStore as ErlStore, type RedisReply } from "rate-limit-redis";
+import { RateLimiterRedis } from "rate-limiter-flexible";
+import { upstashClient } from "./upstash.ts";
+
+/** Where the servers are: one, or the nodes of a Cluster. */
+export type Address = { readonly host: string; readonly port: number };
+export type Servers = readonly [Address, ...Address[]];
+
+/** A limit in the words of all libraries: token buckets take the first three, fixed windows `burst` per `windowMs`. */
+export interface Rule {
+  readonly rate: number;
+  readonly periodMs: number;
+  readonly burst: number;
+  readonly windowMs: number;
+  /** What keys begin with. */
+  readonly prefix: string;
+}
+
+/** One limiter on Redis; where Redis fails, the call rejects. */
+export interface RedisChecker {
+  readonly check: (key: string) => Promise<boolean>;
+}
+
+export interface RedisSubject {
+  readonly name: string;
+  /** Whether it works on a Cluster. */
+  readonly cluster: boolean;
+  make(servers: Servers, rule: Rule): RedisChecker;
+}
+
+/** A check that Redis does not decide spoils the run, and on a busy machine the usual 100 ms are soon over. */
+const timeout = "10s";
+
+export const redisSubjects = {
+  ours: { name: "@ratelimit", cluster: true, make: (servers, rule) => ours(servers, rule, false) },
+  oursCached: { name: "@ratelimit, deny cache (its default)", cluster: true, make: (servers, rule) => ours(servers, rule, true) },
+  rlf: { name: "rate-limiter-flexible", cluster: true, make: (servers, rule) => flexible(servers, rule, {}) },
+  rlfBlocking: {
+    name: "rate-limiter-flexible, inMemoryBlockOnConsumed",
+    cluster: true,
+    make: (servers, rule) =>
+      flexible(servers, rule, { inMemoryBlockOnConsumed: rule.burst, inMemoryBlockDuration: Math.ceil(rule.windowMs / 1000) }),
+  },
+  erl: {
+    name: "rate-limit-redis",
+    cluster: false,
+    make: ([server], { burst, windowMs, prefix }) => {
+      const client = new Redis(server);
+      const store = new ErlStore({
+        prefix: `${prefix}:`,
+        sendCommand: (command: string, ...args: string[]) => client.call(command, ...args) as Promise<RedisReply>,
+      });
+      const ready = store.init({ windowMs } as Options);
+      return {
+        check: async (key) => {
+          await ready;
+          return (await store.increment(key)).totalHits <= burst;
+        },
+      };
+    },
+  },
+  fastify: {
+    name: "@fastify/rate-limit",
+    cluster: false,
+    make: ([server], { burst, windowMs, prefix }) => {
+      const store = new FastifyStore(false, false, new Redis(server), `${prefix}:`);
+      return {
+        check: (key) =>
+          new Promise((resolve, reject) => {
+            store.incr(key, (error, state) => (error ? reject(error) : resolve((state?.current ?? 0) <= burst)), windowMs, burst);
+          }),
+      };
+    },
+  },
+  koa: {
+    name: "koa-ratelimit (a set member per call: at most 100)",
+    cluster: false,
+    make: ([server], { burst, windowMs, prefix }) => {
+      const db = new Redis(server);
+      const max = Math.min(burst, 100);
+      const once = max < burst ? (): boolean => true : (remaining: number): boolean => remaining > 0;
+      return {
+        check: async (id) => once((await new KoaLimiter({ id, db, max, duration: windowMs, namespace: prefix }).get()).remaining),
+      };
+    },
+  },
+  upstash: {
+    name: "@upstash/ratelimit token bucket, over ioredis",
+    cluster: false,
+    make: (servers, rule) => upstash(servers, rule, false),
+  },
+  upstashCached: {
+    name: "@upstash/ratelimit token bucket, ephemeralCache",
+    cluster: false,
+    make: (servers, rule) => upstash(servers, rule, new Map()),
+  },
+} as const satisfies Record<string, RedisSubject>;
+
+export type RedisSubjectId = keyof typeof redisSubjects;
+
+function ours(servers: Servers, { rate, periodMs, burst, prefix }: Rule, denyCache: boolean): RedisChecker {
+  const [{ host, port }, ...others] = servers;
+  const options = { denyCache, timeout } as const;
+  const backend =
+    others.length > 0
+      ? new RedisBackend({ cluster: servers, ...options })
+      : new RedisBackend({ url: `redis://${host}:${port}`, ...options });
+  const limiter = new RateLimiter({ rate, period: `${periodMs}ms`, burst, backend, name: prefix, keyPrefix: "" });
+  return {
+    check: async (key) => {
+      const { allowed, degraded } = await limiter.check(key);
+      if (degraded) throw new Error("Redis did not decide");
+      return allowed;
+    },
+  };
+}
+
+function flexible(servers: Servers, { burst, windowMs, prefix }: Rule, more: object): RedisChecker {
+  const storeClient = servers.length > 1 ? new Cluster([...servers]) : new Redis(servers[0]);
+  const limiter = new RateLimiterRedis({ storeClient, points: burst, duration: windowMs / 1000, keyPrefix: prefix, ...more });
+  return {
+    check: async (key) => {
+      try {
+        await limiter.consume(key);
+        return true;
+      } catch (error) {
+        if (error instanceof Error) throw error;
+        return false;
+      }
+    },
+  };
+}
+
+function upstash([server]: Servers, { rate, periodMs, burst, prefix }: Rule, ephemeralCache: Map<string, number> | false): RedisChecker {
+  const limiter = Ratelimit.tokenBucket(rate, `${periodMs} ms`, burst);
+  const ratelimit = new Ratelimit({ redis: upstashClient(new Redis(server)), limiter, prefix, ephemeralCache, analytics: false });
+  return { check: async (key) => (await ratelimit.limit(key)).success };
+}
