@@ -1,0 +1,25 @@
+import { expect, test } from "vitest";
+import * as core from "../src/index.ts";
+
+test("the public names of @ratelimit/core are these", () => {
+  expect(Object.keys(core).sort()).toMatchInlineSnapshot(`
+    [
+      "BucketTable",
+      "ManualClock",
+      "Problems",
+      "RateLimitError",
+      "RateLimitExceeded",
+      "RateLimiter",
+      "checkOptions",
+      "configFromEnv",
+      "defineConfig",
+      "definePolicy",
+      "escapeKey",
+      "redisUrlRule",
+      "resilient",
+      "resilientRules",
+      "rule",
+      "warnOnce",
+    ]
+  `);
+});
