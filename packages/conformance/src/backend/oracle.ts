@@ -15,7 +15,7 @@ export interface LimitSpec {
 }
 
 /** What is expected of one limit. */
-export interface ExpectedLimit {
+interface ExpectedLimit {
   readonly name: string;
   readonly remaining: number;
   /** `Infinity` for never. */
