@@ -1,5 +1,5 @@
 import { BlockList, isIP } from "node:net";
-import type { Rule } from "../problems.ts";
+import { checkOptions, type Rule, type Rules } from "../problems.ts";
 import { type Address, addressText, identityOf, parseAddress } from "./address.ts";
 
 /** Which proxies are believed: none, so many in front of this process, or those in these networks (`"10.0.0.0/8"`). */
@@ -21,20 +21,25 @@ export const ipv6PrefixRule: Rule = {
   wayOut: "leave it out for 64, the network of one customer",
 };
 
+const clientIpRules: Rules = { trust: trustRule, ipv6Prefix: ipv6PrefixRule };
+
 /**
  * The client's address as an identity: IPv4 dotted, IPv6 its network (`"2001:db8:1:2::/64"`), `"unknown"` where there is none.
  *
  * X-Forwarded-For is walked from the right for as long as `trust` (none by default) believes the proxies; what is no address
  * stops the walk at the last good one.
  *
+ * @throws {RateLimitError} INVALID_OPTION when `trust` or `ipv6Prefix` is not as its type says.
  * @example
  * clientIp("10.0.0.7", { "x-forwarded-for": "198.51.100.2, 203.0.113.9" }, { trust: 1 }); // "203.0.113.9"
  */
 export function clientIp(
   socketAddress: string | undefined,
   headers: Readonly<Record<string, string | readonly string[] | undefined>>,
-  { trust = false, ipv6Prefix = 64 }: { trust?: Trust | undefined; ipv6Prefix?: number | undefined } = {},
+  options: { trust?: Trust | undefined; ipv6Prefix?: number | undefined } = {},
 ): string {
+  checkOptions("options", options, clientIpRules);
+  const { trust = false, ipv6Prefix = 64 } = options;
   const client = walk(socketAddress, forwardedFor(headers["x-forwarded-for"]), trusting(trust));
   return client === undefined ? "unknown" : identityOf(client, ipv6Prefix);
 }
