@@ -1,0 +1,167 @@
+import { afterEach, describe, expect, test, vi } from "vitest";
+import {
+  createApiKeyGuard,
+  createGuard,
+  createUserGuard,
+  type HttpRequest,
+  type RateLimitOptions,
+  type Verdict,
+} from "../../src/http/index.ts";
+import { type Backend, ManualClock, RateLimiter, type SyncBackend } from "../../src/index.ts";
+import { LateBackend, tableBackend } from "../support/backends.ts";
+import { warningsOf } from "../support/warnings.ts";
+
+interface Request {
+  readonly url?: string;
+  readonly ip?: string | undefined;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+function describeRequest(request: Request): HttpRequest {
+  const { url = "/", headers = {} } = request;
+  const ip = "ip" in request ? request.ip : "1.2.3.4";
+  return { method: "GET", url, ip, socketAddress: ip, header: (name) => headers[name.toLowerCase()], responseHeader: () => undefined };
+}
+
+const inProcess = (): SyncBackend => Object.assign(tableBackend(), { inProcess: true as const });
+
+function guardOf(options: RateLimitOptions<Request, never[]>): (req: Request) => Verdict | Promise<Verdict> {
+  return createGuard(options, describeRequest, inProcess);
+}
+
+describe("promises", () => {
+  test.each<[string, RateLimitOptions<Request, never[]>]>([
+    ["an address", { rate: 1 }],
+    ["a key", { rate: 1, key: () => "a" }],
+    [
+      "a cost, a skip, a plan",
+      { limiter: () => new RateLimiter({ rate: 1, backend: inProcess(), name: String(Math.random()) }), cost: () => 1, skip: () => false },
+    ],
+    [
+      "several limits and modes",
+      {
+        limits: [
+          { name: "a", rate: 1 },
+          { name: "b", rate: 2 },
+        ],
+        headers: ["legacy", "draft-8"],
+        exposeHeaders: true,
+      },
+    ],
+    ["a shadow", { rate: 1, shadow: true }],
+    ["an excluded path", { rate: 1, excludePaths: ["/"] }],
+  ])("none is made for %s, admitted or refused, where everything answers at once", (_, options) => {
+    const guard = guardOf(options);
+    for (const verdict of [guard({}), guard({})]) expect(verdict).not.toBeInstanceOf(Promise);
+  });
+
+  test("none by user and by API key either", () => {
+    expect(createUserGuard<Request>({ rate: 1 }, describeRequest, () => "ada", inProcess)({})).toMatchObject({ kind: "pass" });
+    expect(createApiKeyGuard<Request>({ rate: 1 }, describeRequest, inProcess)({ headers: { "x-api-key": "a" } })).toMatchObject({
+      kind: "pass",
+    });
+  });
+
+  test("one is made where the backend answers later", async () => {
+    const verdict = guardOf({ rate: 1, backend: new LateBackend(), name: "late" })({});
+    expect(verdict).toBeInstanceOf(Promise);
+    expect(await verdict).toMatchObject({ kind: "pass" });
+  });
+});
+
+test("a refusal is a value: no Error is made for it", () => {
+  const guard = guardOf({ rate: 1 });
+  expect(guard({})).toMatchObject({ kind: "pass" });
+  const capture = vi.spyOn(Error, "captureStackTrace");
+  const made: unknown[] = [];
+  const RealError = globalThis.Error;
+  globalThis.Error = new Proxy(RealError, {
+    construct(target, args) {
+      made.push(args);
+      return Reflect.construct(target, args) as object;
+    },
+  });
+  try {
+    expect(guard({})).toMatchObject({ kind: "refuse", status: 429 });
+  } finally {
+    globalThis.Error = RealError;
+  }
+  expect([made, capture.mock.calls]).toEqual([[], []]);
+  capture.mockRestore();
+});
+
+test("a request without an address shares one bucket, ip:unknown, and that is told once", async () => {
+  const asked: string[] = [];
+  const take: Backend["take"] = (_scope, key) => {
+    asked.push(key);
+    return { allowed: true, used: 0 };
+  };
+  const guard = guardOf({ rate: 1, backend: { take, adjust: take, reset() {}, close() {} }, name: "nobody" });
+  const warnings = await warningsOf(async () => {
+    for (const ip of [undefined, "unknown", "/var/run/socket"]) await guard({ ip });
+  });
+  expect(asked).toEqual(["ip:unknown", "ip:unknown", "ip:unknown"]);
+  expect(warnings.map(({ code }) => code)).toEqual(["RATELIMIT_NO_ADDRESS"]);
+});
+
+test("a stored key tells its kind, and with a secret nothing else", async () => {
+  const asked: string[] = [];
+  const take: Backend["take"] = (_scope, key) => {
+    asked.push(key);
+    return { allowed: true, used: 0 };
+  };
+  const backend: Backend = { take, adjust: take, reset() {}, close() {} };
+  for (const keySecret of [undefined, "0123456789abcdef", Buffer.alloc(32)])
+    await guardOf({ rate: 1, backend, name: "kinds", key: () => "ada", keySecret })({});
+  expect(asked[0]).toBe("key:ada");
+  expect(new Set(asked).size).toBe(3);
+  expect(asked.slice(1).every((key) => /^key:[0-9a-f]{64}$/.test(key))).toBe(true);
+});
+
+test("the decision shows itself whole, and keeps its methods out of JSON and spreads", async () => {
+  const guard = guardOf({ rate: 5 });
+  const verdict = await guard({});
+  if (verdict.kind === "skip") throw new Error("not limited");
+  const { result } = verdict;
+  const fields = [
+    "allowed",
+    "limit",
+    "burst",
+    "remaining",
+    "retryAfter",
+    "resetAfter",
+    "resetAt",
+    "tightest",
+    "limits",
+    "cost",
+    "source",
+    "degraded",
+  ];
+  expect(Object.keys({ ...result }).sort()).toEqual(fields.sort());
+  expect(Object.keys(JSON.parse(JSON.stringify(result)) as object).sort()).toEqual(fields.sort());
+  expect(result.all).toEqual([result]);
+});
+
+describe("a test runner's", () => {
+  afterEach(() => void vi.useRealTimers());
+
+  test("fake timers and clocks hold up no decision", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "setInterval", "setImmediate", "queueMicrotask", "Date", "performance"] });
+    const guard = guardOf({ rate: 1, period: 1 });
+    expect(guard({})).toMatchObject({ kind: "pass" });
+    expect(guard({})).toMatchObject({ kind: "refuse" });
+  });
+});
+
+test("two copies of core in one process: a limiter of the one in a guard of the other", async () => {
+  vi.resetModules();
+  const copy = await import("../../src/index.ts");
+  expect(copy.RateLimiter).not.toBe(RateLimiter);
+  const clock = new ManualClock();
+  const limiter = new copy.RateLimiter({ rate: 1, backend: new copy.BucketTable(10, clock) });
+  const guard = guardOf({ limiter: limiter, headers: "draft-8" });
+  expect(guard({})).toMatchObject({ kind: "pass", headers: { RateLimit: '"default";r=0;t=60' } });
+  expect(guard({})).toMatchObject({ kind: "refuse", status: 429 });
+  const picking = guardOf({ limiter: () => limiter });
+  expect(picking({})).toMatchObject({ kind: "refuse" });
+});

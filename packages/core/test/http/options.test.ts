@@ -1,0 +1,195 @@
+import { describe, expect, test } from "vitest";
+import { createApiKeyGuard, createGuard, createUserGuard, type HttpRequest } from "../../src/http/index.ts";
+import { defineConfig, type RateLimitError, RateLimiter, type SyncBackend } from "../../src/index.ts";
+import { LateBackend, tableBackend } from "../support/backends.ts";
+import { caught } from "../support/caught.ts";
+
+const describeRequest = (): HttpRequest => ({
+  method: "GET",
+  url: "/",
+  ip: "1.2.3.4",
+  socketAddress: "1.2.3.4",
+  header: () => undefined,
+  responseHeader: () => undefined,
+});
+
+const inProcess = (): SyncBackend => Object.assign(tableBackend(), { inProcess: true as const });
+
+const make = {
+  createGuard: (options: unknown) => createGuard(options as never, describeRequest, inProcess),
+  createUserGuard: (options: unknown) => createUserGuard(options as never, describeRequest, () => "ada", inProcess),
+  createApiKeyGuard: (options: unknown) => createApiKeyGuard(options as never, describeRequest, inProcess),
+};
+
+function problem(options: unknown): RateLimitError {
+  return caught(() => make.createGuard(options));
+}
+
+const odd: readonly unknown[] = [0, -1, Number.NaN, Number.POSITIVE_INFINITY, "100", null, 10n, true, 2 ** 53, 0.5, {}, [], () => 1];
+
+/** What each numeric option takes of the odd values; the rest are errors that name the option. */
+describe.each<[option: string, taken: readonly unknown[]]>([
+  ["rate", []],
+  ["burst", []],
+  ["period", [0.5]],
+  ["cost", [0, odd.at(-1)]],
+  ["ipv6Prefix", []],
+  ["trust", [0, odd[11]]],
+])("%s", (option, taken) => {
+  test.each(odd.map((value) => [value]))("of %s", (value) => {
+    const options = { rate: 100, backend: inProcess(), [option]: value };
+    if (taken.some((good) => Object.is(good, value))) return void make.createGuard(options);
+    const { code, message } = problem(options);
+    expect(code).toMatch(/^INVALID_(OPTION|POLICY)$/);
+    expect(message).toMatch(new RegExp(`^Expected \`${option}\` to be .*, got `));
+  });
+});
+
+test.each(Object.keys(make) as (keyof typeof make)[])("%s tells what it is called with where that is no options", (name) => {
+  for (const options of [undefined, null, [], ["a"], 100, "100/min", () => 1])
+    expect(caught(() => make[name](options)).message).toContain("Expected `options` to be an object of options, got");
+});
+
+test("all problems of one construction are told in one error, policy and all", () => {
+  const { code, message } = problem({
+    ...{ rate: 0, brust: 5, burst: -1, excludePaths: ["health"], headers: "draft-9", trust: ["10.0.0.0/33"], ipv6Prefix: 0 },
+    ...{
+      keySecret: "short",
+      skip: true,
+      refund: 1,
+      shadow: "yes",
+      exposeHeaders: 1,
+      skipPreflight: null,
+      onLimited: {},
+      key: "a",
+      cost: -1,
+    },
+  });
+  expect(code).toBe("INVALID_POLICY");
+  const lines = message.split("\n  - ");
+  expect(lines[0]).toBe("16 problems:");
+  for (const option of [
+    "rate",
+    "burst",
+    "excludePaths",
+    "headers",
+    "trust",
+    "ipv6Prefix",
+    "keySecret",
+    "skip",
+    "refund",
+    "shadow",
+    "exposeHeaders",
+    "skipPreflight",
+    "onLimited",
+    "key",
+    "cost",
+  ])
+    expect(
+      lines.filter((line) => line.startsWith(`Expected \`${option}\` to be`)),
+      option,
+    ).toHaveLength(1);
+  expect(lines).toContain("Unknown option `brust`: did you mean `burst`?");
+});
+
+test.each([
+  ["brust", "burst"],
+  ["Rate", "rate"],
+  ["excludePath", "excludePaths"],
+  ["skipPreflights", "skipPreflight"],
+  ["onLimit", "onLimited"],
+  ["ipv6prefix", "ipv6Prefix"],
+  ["keySecert", "keySecret"],
+  ["header", "headers"],
+])("an unknown option %s is met with %s", (unknown, meant) => {
+  expect(problem({ rate: 1, [unknown]: 1 }).message).toBe(`Unknown option \`${unknown}\`: did you mean \`${meant}\`?`);
+});
+
+test.each(["windowMs", "max", "store", "standardHeaders", "keyGenerator"])("an unknown option %s is met with what is known", (unknown) => {
+  expect(problem({ rate: 1, [unknown]: 1 }).message).toMatch(
+    new RegExp(`^Unknown option \`${unknown}\`: (known are limiter, |did you mean)`),
+  );
+});
+
+test("each guard knows its own options", () => {
+  for (const [name, option] of [
+    ["createGuard", "user"],
+    ["createGuard", "valid"],
+    ["createUserGuard", "key"],
+    ["createUserGuard", "header"],
+    ["createApiKeyGuard", "key"],
+    ["createApiKeyGuard", "user"],
+  ] as const)
+    expect(caught(() => make[name]({ rate: 1, [option]: () => "a" })).message).toContain(`Unknown option \`${option}\``);
+  make.createUserGuard({ rate: 1, user: () => "a", anonymous: "skip" });
+  make.createApiKeyGuard({ rate: 1, header: "x-key", valid: () => true, anonymous: "refuse" });
+  for (const header of ["", "a b", "a:b", "dünn", "a\n", 1])
+    expect(caught(() => make.createApiKeyGuard({ rate: 1, header })).message).toMatch(/Expected `header` to be a header's name/);
+  expect(caught(() => make.createUserGuard({ rate: 1, anonymous: "allow" })).message).toMatch(
+    /Expected `anonymous` to be "address", "skip" or "refuse", got "allow"/,
+  );
+});
+
+test.each([
+  [{}, 'Expected a policy, got none: write { rate: 100, period: "1m" }, or { limiter }'],
+  [{ headers: "legacy" }, "Expected a policy, got none"],
+  [{ rate: 1, limits: [{ rate: 1 }] }, "Expected `rate` to be absent beside `limits`"],
+  [{ rate: 1, config: defineConfig() }, "Expected either `config` or a policy, got both"],
+  [{ limiter: new RateLimiter({ rate: 1, backend: inProcess() }), rate: 1, name: "a" }, "2 problems"],
+  [{ limiter: { rate: 1 } }, "Expected `limiter` to be a RateLimiter or a function that returns one, got an object"],
+  [{ limiter: null }, "Expected `limiter` to be a RateLimiter or a function that returns one, got null"],
+  [{ rate: 1, backend: {} }, "Expected `backend` to be a backend with take, adjust, reset and close, got an object"],
+  [{ rate: 1, backend: new LateBackend() }, "Expected `name` to be given with a backend that processes share, got undefined"],
+  [{ config: defineConfig({ redisUrl: "redis://user:secret@host" }) }, "Expected `backend` to be given beside a `config` with a Redis"],
+  [{ rate: 5, cost: 6 }, "Expected `cost` to be at most the burst of 5, got 6"],
+  [
+    {
+      limits: [
+        { name: "a", rate: 9 },
+        { name: "b", rate: 3 },
+      ],
+      cost: 4,
+    },
+    "Expected `cost` to be at most the burst of 3, got 4",
+  ],
+  [{ rate: 1, keySecret: "a secret, short" }, "Expected `keySecret` to be a secret of at least 16 characters or bytes"],
+  [{ rate: 1, trust: true }, "Expected `trust` to be false, a number of proxies, or an array of networks, got true"],
+  [{ rate: 1, trust: ["loopback"] }, "Expected `trust` to be"],
+  [{ rate: 1, headers: [] }, "Expected `headers` to be"],
+])("%o is met with: %s", (options, sentence) => {
+  expect(problem(options).message).toContain(sentence);
+});
+
+test("no message shows a secret", () => {
+  for (const options of [
+    { rate: 0, keySecret: "hunter2" },
+    { rate: 0, keySecret: Buffer.from("hunter2") },
+    { config: defineConfig({ redisUrl: "redis://user:hunter2@host" }) },
+  ])
+    expect(problem(options).message).not.toContain("hunter2");
+});
+
+test.each(["dünn", "a\nb", "", 'a"b', "a b", "-a", "1a", `a${"b".repeat(64)}`])(
+  "a limit's name %j, which a header cannot carry, is refused",
+  (name) => {
+    expect(problem({ limits: [{ name, rate: 1 }] }).message).toMatch(/Expected `limits\[0\]\.name` to be a letter followed by at most 63/);
+  },
+);
+
+test("options may be frozen, may leave a value undefined, and are not changed", () => {
+  const options = Object.freeze({
+    rate: 5,
+    burst: undefined,
+    key: undefined,
+    trust: undefined,
+    headers: Object.freeze(["legacy", "draft-8"]),
+  });
+  make.createGuard(options);
+  expect(options).toEqual({ rate: 5, burst: undefined, key: undefined, trust: undefined, headers: ["legacy", "draft-8"] });
+});
+
+test("__proto__ out of JSON is an unknown option, and changes nothing", () => {
+  const options: unknown = JSON.parse('{ "rate": 5, "__proto__": { "shadow": true } }');
+  expect(problem(options).message).toContain("Unknown option `__proto__`");
+  expect(({} as { shadow?: true }).shadow).toBeUndefined();
+});
