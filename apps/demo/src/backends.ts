@@ -1,5 +1,5 @@
 import { MemoryBackend } from "@ratelimit/backend-memory";
-import { RedisBackend } from "@ratelimit/backend-redis";
+import { RedisBackend, type RedisBackendOptions } from "@ratelimit/backend-redis";
 import type { Backend } from "@ratelimit/core";
 
 /** Where servers are that this process does not bring itself. */
@@ -9,6 +9,9 @@ export interface Servers {
   readonly redisCluster?: readonly string[] | undefined;
 }
 
+/** What an application wants when its Redis is out or slow; the backend's own defaults. */
+export type Outage = Pick<RedisBackendOptions, "outage" | "timeout">;
+
 /** A place to keep buckets. */
 export interface BackendRow {
   readonly name: string;
@@ -17,7 +20,7 @@ export interface BackendRow {
   /** What has to be set for it. */
   readonly needs?: string;
   /** Opens it, for one application; `undefined` where nothing says where it is. */
-  readonly open: (servers: Servers) => Backend | undefined;
+  readonly open: (servers: Servers, outage: Outage) => Backend | undefined;
 }
 
 export const backends: readonly BackendRow[] = [
@@ -26,12 +29,12 @@ export const backends: readonly BackendRow[] = [
     name: "Redis",
     shared: true,
     needs: "RATELIMIT_REDIS_URL",
-    open: ({ redisUrl }) => (redisUrl === undefined ? undefined : new RedisBackend({ url: redisUrl })),
+    open: ({ redisUrl }, outage) => (redisUrl === undefined ? undefined : new RedisBackend({ url: redisUrl, ...outage })),
   },
   {
     name: "Redis Cluster",
     shared: true,
     needs: "REDIS_CLUSTER",
-    open: ({ redisCluster }) => (redisCluster === undefined ? undefined : new RedisBackend({ cluster: redisCluster })),
+    open: ({ redisCluster }, outage) => (redisCluster === undefined ? undefined : new RedisBackend({ cluster: redisCluster, ...outage })),
   },
 ];

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { defineConfig } from "@ratelimit/core";
-import { type BackendRow, backends, type Servers } from "./backends.ts";
+import { type BackendRow, backends, type Outage, type Servers } from "./backends.ts";
 import { type Framework, frameworks } from "./frameworks.ts";
 import type { Observation } from "./judge.ts";
 import { observe } from "./observe.ts";
@@ -70,13 +70,16 @@ async function askInTurn(subjects: readonly Subject[], servers: Servers, keyPref
   return shown;
 }
 
+/** Figures are wrong where a Redis that is out is stood in for. */
+const outage: Outage = { outage: "throw", timeout: "5s" };
+
 /** What a subject showed; `undefined` where it cannot run. */
 async function ask({ backend, frameworks, script }: Subject, servers: Servers, keyPrefix: string): Promise<Observation[] | undefined> {
   const config = defineConfig({ rate: 100, period: 60, burst: 150, keyPrefix: `${keyPrefix}check:${randomUUID()}:` });
   const open: Served[] = [];
   try {
     for (const framework of frameworks) {
-      const served = await serve({ backend, framework }, { config, servers, port: 0 });
+      const served = await serve({ backend, framework }, { config, servers, port: 0, outage });
       if (served === undefined) return undefined;
       open.push(served);
     }

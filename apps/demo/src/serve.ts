@@ -1,14 +1,21 @@
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Backend, type RateLimitConfig, RateLimiter } from "@ratelimit/core";
-import { type BackendRow, backends, type Servers } from "./backends.ts";
+import { type Backend, type RateLimitConfig, RateLimitError, RateLimiter } from "@ratelimit/core";
+import { type BackendRow, backends, type Outage, type Servers } from "./backends.ts";
 import { type Framework, frameworks } from "./frameworks.ts";
 
 /** A backend with a framework. */
 export interface Combination {
   readonly backend: BackendRow;
   readonly framework: Framework;
+}
+
+export interface ServeOptions {
+  readonly config: RateLimitConfig;
+  readonly servers: Servers;
+  readonly port: number;
+  readonly outage?: Outage;
 }
 
 /** An application that listens. */
@@ -25,14 +32,13 @@ export const combinations: readonly Combination[] = backends.flatMap((backend) =
  *
  * @throws {RateLimitError} BACKEND where its backend does not answer.
  */
-export async function serve(
-  { backend: row, framework }: Combination,
-  { config, servers, port }: { config: RateLimitConfig; servers: Servers; port: number },
-): Promise<Served | undefined> {
-  const backend = row.open(servers);
+export async function serve({ backend: row, framework }: Combination, options: ServeOptions): Promise<Served | undefined> {
+  const { config, servers, port, outage = {} } = options;
+  const backend = row.open(servers, outage);
   if (backend === undefined) return undefined;
   try {
-    await look(backend, config);
+    if (!(await answers(backend, config)))
+      throw new RateLimitError("BACKEND", `${row.name} does not answer: start it, or correct or unset ${row.needs}`);
     const server = await listen(await framework.app({ backend, config }), port > 65_535 ? 0 : port);
     return {
       backend: row,
@@ -49,10 +55,16 @@ export async function serve(
   }
 }
 
-/** Fails where a backend cannot be reached; takes nothing. */
-async function look(backend: Backend, { keyPrefix }: RateLimitConfig): Promise<void> {
+/** Looks at a bucket, and takes nothing. */
+async function answers(backend: Backend, { keyPrefix }: RateLimitConfig): Promise<boolean> {
   await using limiter = new RateLimiter({ rate: 1, name: "look", keyPrefix, backend });
-  await limiter.peek("nobody");
+  try {
+    const { degraded } = await limiter.peek("nobody");
+    return !degraded;
+  } catch (error) {
+    if (error instanceof RateLimitError && error.code === "BACKEND") return false;
+    throw error;
+  }
 }
 
 /** A port that is taken, or that needs rights which this process does not have, gives way to a free one. */
