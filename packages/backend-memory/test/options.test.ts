@@ -1,0 +1,90 @@
+import { ManualClock, RateLimitError, RateLimiter } from "@ratelimit/core";
+import { describe, expect, expectTypeOf, test } from "vitest";
+import { MemoryBackend, type MemoryBackendOptions, sharedMemoryBackend } from "../src/index.ts";
+
+function refusalOf(options: unknown): { code: string; message: string } {
+  try {
+    new MemoryBackend(options as MemoryBackendOptions);
+  } catch (error) {
+    if (error instanceof RateLimitError) return { code: error.code, message: error.message };
+  }
+  throw new Error("nothing was refused");
+}
+
+describe("what is no option", () => {
+  test.each<[unknown, string]>([
+    [{ maxKeys: 0 }, "Expected `maxKeys` to be a positive integer, got 0: leave it out for 100,000"],
+    [{ maxKeys: -1 }, "Expected `maxKeys` to be a positive integer, got -1"],
+    [{ maxKeys: Number.NaN }, "Expected `maxKeys` to be a positive integer, got NaN"],
+    [{ maxKeys: Number.POSITIVE_INFINITY }, "Expected `maxKeys` to be a positive integer, got Infinity"],
+    [{ maxKeys: 1.5 }, "Expected `maxKeys` to be a positive integer, got 1.5"],
+    [{ maxKeys: "100" }, 'Expected `maxKeys` to be a positive integer, got "100"'],
+    [{ maxKeys: null }, "Expected `maxKeys` to be a positive integer, got null"],
+    [{ maxKeys: 10n }, "Expected `maxKeys` to be a positive integer, got 10n"],
+    [{ maxKeys: true }, "Expected `maxKeys` to be a positive integer, got true"],
+    [{ maxKeys: 2 ** 53 }, "Expected `maxKeys` to be a positive integer, got 9007199254740992"],
+    [{ clock: {} }, "Expected `clock` to be a clock with now(), got an object: leave it out, or write clock: new ManualClock()"],
+    [{ clock: Date.now }, "Expected `clock` to be a clock with now(), got a function"],
+    [{ clock: null }, "Expected `clock` to be a clock with now(), got null"],
+    [{ clock: { now: () => Number.NaN } }, "Expected `clock` to be a clock whose now() is a finite number of milliseconds, got NaN"],
+    [{ clock: { now: () => 5n } }, "got 5n"],
+    [{ maxkeys: 5 }, "Unknown option `maxkeys`: did you mean `maxKeys`?"],
+    [{ ttl: 5 }, "Unknown option `ttl`"],
+    [JSON.parse('{"__proto__":{"maxKeys":5}}'), "Unknown option `__proto__`"],
+    [Object.create({ maxKeys: "5" }), 'Expected `maxKeys` to be a positive integer, got "5"'],
+    [null, "Expected `options` to be an object of options, got null"],
+    [[], "Expected `options` to be an object of options"],
+    [100, "Expected `options` to be an object of options, got 100"],
+  ])("%o", (options, message) => {
+    const refusal = refusalOf(options);
+    expect([refusal.code, refusal.message]).toEqual(["INVALID_OPTION", expect.stringContaining(message)]);
+  });
+
+  test("is told with all problems at once", () => {
+    expect(refusalOf({ maxKeys: 0, clock: 0, size: 1 }).message).toMatch(/^3 problems:(\n {2}- .*){3}$/);
+  });
+});
+
+test.each([
+  undefined,
+  {},
+  { maxKeys: undefined, clock: undefined },
+  Object.freeze({ maxKeys: 1 }),
+  { clock: new ManualClock() },
+  { clock: Date },
+])("%o are options", (options) => {
+  expect(new MemoryBackend(options).stats).toEqual({ keys: 0, evictions: 0 });
+});
+
+test("it answers at once, so that checkSync compiles", () => {
+  const limiter = new RateLimiter({ rate: 5, backend: new MemoryBackend() });
+  expect(limiter.checkSync("key").remaining).toBe(4);
+  expectTypeOf(limiter.backend).toEqualTypeOf<MemoryBackend>();
+});
+
+test("the shared backend of the process is one", () => {
+  expect(sharedMemoryBackend()).toBe(sharedMemoryBackend());
+  expect(sharedMemoryBackend()).toBeInstanceOf(MemoryBackend);
+});
+
+describe("closing", () => {
+  test("may be left to `using` and `await using`", async () => {
+    const backend = new MemoryBackend();
+    new RateLimiter({ rate: 5, backend }).checkSync("key");
+    backend[Symbol.dispose]();
+    expect(backend.stats.keys).toBe(0);
+    await backend[Symbol.asyncDispose]();
+  });
+
+  test("forgets all, and a backend that is used again counts right", () => {
+    const backend = new MemoryBackend({ maxKeys: 4, clock: new ManualClock() });
+    const limiter = new RateLimiter({ rate: 5, backend });
+    for (let round = 0; round < 3; round++) {
+      for (let i = 0; i < 50; i++) limiter.checkSync(`key-${i}`);
+      expect(backend.stats.keys).toBe(4);
+      expect(limiter.checkSync("key-49").remaining).toBe(3);
+      backend.close();
+      expect(backend.stats.keys).toBe(0);
+    }
+  });
+});
