@@ -15,9 +15,13 @@ const projects: { root: string; redis?: true; globalSetup?: string }[] = [
   { root: "packages/koa" },
   { root: "packages/conformance" },
   { root: "packages/testbed", redis: true },
-  { root: "apps/demo" },
+  { root: "apps/demo", redis: true, globalSetup: "@ratelimit/testbed/setup" },
   { root: "docs" },
 ];
+
+// Failovers, split brain, a soak: too long for every run.
+const faults: typeof projects = [{ root: "packages/backend-redis", redis: true }];
+const isFaults = process.env["TEST_FAULTS"] !== undefined;
 
 // .ci/run reads its closing line from this file.
 const report = process.env["VITEST_REPORT"];
@@ -26,11 +30,11 @@ export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
-    include: ["test/**/*.test.ts"],
+    include: [isFaults ? "test-faults/**/*.test.ts" : "test/**/*.test.ts"],
     pool: "forks",
     testTimeout: 20_000,
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
-    projects: projects.map(({ root, redis, ...test }) => ({
+    projects: (isFaults ? faults : projects).map(({ root, redis, ...test }) => ({
       extends: true,
       root,
       test: { name: `${redis ? "redis:" : ""}${root.slice(root.lastIndexOf("/") + 1)}`, ...test },

@@ -54,7 +54,7 @@ export function unusable(message: string): RateLimitError {
 }
 
 /** What ioredis says of a call that it cannot send, to whoever knows its options. */
-const cannotSend = /^(Stream isn't writeable|Reached the max retries per request limit)/;
+const cannotSend = /^(Stream isn't writeable|Cluster isn't ready|Reached the max retries per request limit)/;
 
 /** The same error, without a key or a password in it. */
 function withoutCommand(error: unknown): unknown {

@@ -5,7 +5,7 @@ import type { RedisBackend } from "../../src/index.ts";
 /** One decision, as its caller saw it. Times are ms since 1970, by the one clock of the machine. */
 export interface Decision extends Recorded {
   readonly limiter: "wide" | "tight";
-  /** The longest that it may have taken: the timeout and 50 ms, counted from when this process could have noticed. */
+  /** The longest that it may have taken: the timeout and 50 ms, and what this process itself was late, by a timer and by the next one. */
   readonly within: number;
   readonly source: Source | undefined;
   readonly error?: unknown;
@@ -15,13 +15,15 @@ export const clock = (): number => performance.timeOrigin + performance.now();
 
 /** A limit that a load never reaches, and shows by whom it is decided; and one that it exceeds all the time. */
 export const wide = { rate: 1_000_000, period: 1, burst: 1_000_000 } as const;
-export const tight = { rate: 20, period: 1, burst: 10 } as const;
+export const tight: { readonly rate: number; readonly period: 1; readonly burst: number } = { rate: 20, period: 1, burst: 10 };
 
 interface LoadOptions {
   readonly everyMs?: number | undefined;
   readonly timeoutMs?: number | undefined;
   readonly keys?: readonly string[] | undefined;
-  readonly name?: string;
+  readonly name?: string | undefined;
+  /** In place of the usual tight limit. */
+  readonly limit?: typeof tight | undefined;
 }
 
 /** Calls at a steady pace, whether or not the ones before were answered, on several keys of a wide and one of a tight limit. */
@@ -36,10 +38,13 @@ export class Load {
   /** How late each tick came, in ms: the machine's own part in whatever is slow. */
   readonly lateness: number[] = [];
 
-  constructor(backend: RedisBackend, { everyMs = 10, timeoutMs = 100, keys = ["a", "b", "c"], name = "load" }: LoadOptions = {}) {
+  constructor(
+    backend: RedisBackend,
+    { everyMs = 10, timeoutMs = 100, keys = ["a", "b", "c"], name = "load", limit = tight }: LoadOptions = {},
+  ) {
     this.#limiters = {
       wide: new RateLimiter({ ...wide, name: `${name}-wide`, backend }),
-      tight: new RateLimiter({ ...tight, name: `${name}-tight`, backend }),
+      tight: new RateLimiter({ ...limit, name: `${name}-tight`, backend }),
     };
     this.#timeoutMs = timeoutMs;
     this.#keys = keys;
@@ -77,7 +82,8 @@ export class Load {
       (error: unknown) => ({ outcome: "info", source: undefined, error }) as const,
     );
     const to = clock();
-    const within = to - from < this.#timeoutMs ? this.#timeoutMs : (await witness) + 50;
+    const late = to - from < this.#timeoutMs ? 0 : (await witness) - this.#timeoutMs;
+    const within = this.#timeoutMs + 50 + 2 * late;
     this.decisions.push({ limiter, key, from, to, within, cost: 1, ...decided });
   }
 }

@@ -1,0 +1,53 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { type Bundle, bundle } from "./bundle.ts";
+import { type Decision, Events } from "./load.ts";
+import type { Record, RecorderJob } from "./recorder.ts";
+
+/** Processes that ask all the while. */
+export interface Fleet extends AsyncDisposable {
+  readonly processes: readonly ChildProcess[];
+  /** Ends them, each by itself and without an error, and collects what they saw. */
+  stop(): Promise<{ decisions: readonly Decision[]; events: readonly Events[] }>;
+}
+
+let program: Promise<Bundle> | undefined;
+
+/** Starts so many processes, all with a load of their own on the same limits. */
+export async function startFleet(size: number, job: RecorderJob): Promise<Fleet> {
+  program ??= bundle("recorder.ts");
+  const { path } = await program;
+  const processes = Array.from({ length: size }, () => fork(path, { execArgv: ["--unhandled-rejections=strict"] }));
+  const dispose = async (): Promise<void> => {
+    for (const child of processes) child.kill("SIGKILL");
+  };
+  try {
+    await Promise.all(processes.map((child) => answer(child, job)));
+  } catch (error) {
+    await dispose();
+    throw error;
+  }
+  return {
+    processes,
+    stop: async () => {
+      const ends = Promise.all(processes.map(async (child) => (await once(child, "exit"))[0] as unknown));
+      const records = (await Promise.all(processes.map((child) => answer(child, "stop")))) as Record[];
+      const codes = await ends;
+      if (codes.some((code) => code !== 0)) throw new Error(`Processes ended with ${codes.join(", ")}`);
+      const events = records.map(({ events }) => Object.assign(new Events(), { all: events }));
+      return { decisions: records.flatMap(({ decisions }) => decisions), events };
+    },
+    [Symbol.asyncDispose]: dispose,
+  };
+}
+
+async function answer(child: ChildProcess, message: RecorderJob | "stop"): Promise<unknown> {
+  const answered = Promise.race([
+    once(child, "message"),
+    once(child, "exit").then(([code]) => {
+      throw new Error(`The process ended with ${code}`);
+    }),
+  ]);
+  child.send(message);
+  return (await answered)[0];
+}

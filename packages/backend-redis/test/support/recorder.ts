@@ -1,0 +1,36 @@
+/** The program of one of several processes that share limits: it keeps up a load, and writes down every decision. */
+import { RedisBackend, type RedisBackendOptions } from "../../src/index.ts";
+import { type Decision, Events, Load, type tight } from "./load.ts";
+
+/** What a process is told to do. */
+export interface RecorderJob {
+  readonly backend: RedisBackendOptions;
+  readonly name: string;
+  readonly limit: typeof tight;
+  readonly keys: readonly string[];
+  readonly everyMs: number;
+}
+
+/** What it saw. */
+export interface Record {
+  readonly decisions: readonly Decision[];
+  readonly events: Events["all"];
+}
+
+process.once("message", async ({ backend: options, ...job }: RecorderJob) => {
+  const events = new Events();
+  const backend = new RedisBackend({ ...options, onOutage: events.listener });
+  const load = new Load(backend, job);
+  process.once("message", async () => {
+    const decisions = await load.stop();
+    await backend.close();
+    const record: Record = { decisions: decisions.map(readable), events: events.all };
+    process.send?.(record, () => process.disconnect());
+  });
+  process.send?.("asking");
+});
+
+/** An error does not cross to another process as it is. */
+function readable({ error, ...decision }: Decision): Decision {
+  return error === undefined ? decision : { ...decision, error: String(error) };
+}
