@@ -6,6 +6,9 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   footprint: () => import("./footprint/bench.ts"),
   redis: () => import("./redis/bench.ts"),
   scripts: () => import("./redis/scripts.ts"),
+  http: () => import("./http/bench.ts"),
+  import: () => import("./import/bench.ts"),
+  outage: () => import("./outage/bench.ts"),
 };
 
 /** What runs in a process of its own. */
@@ -13,6 +16,9 @@ const stations: Readonly<Record<string, () => Promise<Station>>> = {
   memory: () => import("./memory/station.ts"),
   footprint: () => import("./footprint/station.ts"),
   redis: () => import("./redis/station.ts"),
+  http: () => import("./http/station.ts"),
+  load: () => import("./http/load.ts"),
+  outage: () => import("./outage/station.ts"),
 };
 
 const [command = "", ...rest] = process.argv.slice(2);

@@ -1,0 +1,134 @@
+import { atLeast, type Bench, type Goal, type Outcome, type Table } from "../bench.ts";
+import { difference, digits, type Figure, median, ratio, withSpread } from "../figure.ts";
+import { cores } from "../machine.ts";
+import { startPinned } from "../redis/bench.ts";
+import { column, interleave, type Samples, withCrew } from "../rounds.ts";
+import { Worker } from "../worker.ts";
+import type { HttpRule, LimiterId } from "./limiters.ts";
+import type { Load } from "./load.ts";
+import { type Framework, nameOf } from "./servers.ts";
+import type { Setup } from "./station.ts";
+
+const frameworks: readonly Framework[] = ["express", "fastify", "koa"];
+const limiters: readonly LimiterId[] = ["none", "minimal", "ours", "peer"];
+const onRedis: readonly LimiterId[] = ["none", "ours", "peer"];
+
+/** How much of a minimal limiter's CPU time ours may add, and how much faster than the page a refusal should be. */
+const addedGoal = 1.3;
+const refusedGoals: Readonly<Record<Framework, number>> = { express: 1.2, fastify: 0.9, koa: 0.8 };
+const redisGoal = 1.25;
+
+interface Sample extends Load {
+  /** CPU time of the server for a request. */
+  readonly cpuUs: number;
+}
+
+export const bench: Bench = {
+  title: "HTTP",
+  about:
+    "A small JSON page behind a limiter with the three `X-RateLimit-` fields, 50 keep-alive connections with a request in flight on each, the server on one core and the client (and Redis) on the other. All requests come from one address. Each limiter has its defaults. Added CPU is the server's CPU time per request less that of the same framework without a limiter in the same round.",
+  async run(quick) {
+    const [rounds, ms] = quick ? [2, 150] : [15, 700];
+    await using client = await Worker.start("load", {}, { core: cores.other });
+    const tables: Table[] = [];
+    const goals: Goal[] = [];
+    for (const framework of frameworks) {
+      const admitted = await measure(client, framework, limiters, { refused: false }, rounds, ms);
+      const refused = await measure(client, framework, limiters, { refused: true }, rounds, ms);
+      tables.push(
+        table(`${framework}, in process, all admitted`, framework, admitted),
+        table(`${framework}, in process, all refused`, framework, refused),
+      );
+      goals.push(...inProcessGoals(framework, admitted, refused));
+    }
+    await using server = await startPinned();
+    const shared = await measure(client, "fastify", onRedis, { refused: false, redis: server.server.address }, rounds, ms);
+    tables.push(table("fastify, on Redis, all admitted", "fastify", shared));
+    goals.push(redisThroughputGoal(shared));
+    return { tables, goals } satisfies Outcome;
+  },
+};
+
+async function measure(
+  client: Worker,
+  framework: Framework,
+  ids: readonly LimiterId[],
+  how: { refused: boolean; redis?: HttpRule["redis"] },
+  rounds: number,
+  ms: number,
+): Promise<Samples<Sample>> {
+  const start = (limiter: LimiterId) => (): Promise<Worker> =>
+    Worker.start("http", { framework, limiter, ...how } satisfies Setup, { core: cores.measured });
+  return withCrew(new Map(ids.map((id) => [id, start(id)])), (crew) =>
+    interleave(ids, { rounds, warmUps: 4 }, async (id) => {
+      const server = crew.get(id) as Worker;
+      const port = (await server.ask("port")) as number;
+      const before = (await server.ask("cpu")) as number;
+      const load = (await client.ask("load", { port, connections: 50, ms })) as Load;
+      const after = (await server.ask("cpu")) as number;
+      return { ...load, cpuUs: (after - before) / load.requests };
+    }),
+  );
+}
+
+const cpu = (samples: Samples<Sample>, id: LimiterId): number[] => column(samples, id, ({ cpuUs }) => cpuUs);
+const perSecond = (samples: Samples<Sample>, id: LimiterId): number[] => column(samples, id, (sample) => sample.perSecond);
+
+function added(samples: Samples<Sample>, id: LimiterId): Figure {
+  return difference(cpu(samples, id), cpu(samples, "none"));
+}
+
+function table(title: string, framework: Framework, samples: Samples<Sample>): Table {
+  const of = (id: LimiterId, field: keyof Sample): string => digits(median(column(samples, id, (sample) => sample[field])));
+  return {
+    title,
+    columns: ["server", "requests / s", "× no limiter", "server CPU µs", "added CPU µs", "CPU: no limiter's / its own", "p50 ms", "p99 ms"],
+    rows: (Object.keys(samples) as LimiterId[]).map((id) => [
+      nameOf(framework, id),
+      of(id, "perSecond"),
+      withSpread(ratio(perSecond(samples, id), perSecond(samples, "none"))),
+      of(id, "cpuUs"),
+      id === "none" ? "–" : spread(added(samples, id)),
+      withSpread(ratio(cpu(samples, "none"), cpu(samples, id))),
+      of(id, "p50Ms"),
+      of(id, "p99Ms"),
+    ]),
+  };
+}
+
+function spread({ value, low, high }: Figure): string {
+  return `${digits(value)} (${digits(low)} to ${digits(high)})`;
+}
+
+function inProcessGoals(framework: Framework, admitted: Samples<Sample>, refused: Samples<Sample>): Goal[] {
+  return [
+    addedAtMost(framework, admitted, addedGoal, "minimal"),
+    addedAtMost(framework, admitted, 1, "peer"),
+    atLeast(
+      `${framework}: refused`,
+      ratio(cpu(admitted, "none"), cpu(refused, "ours")).value,
+      refusedGoals[framework],
+      "× as fast as the page (CPU)",
+    ),
+  ];
+}
+
+/** Told in µs, for the quotient of two small differences may be anything. */
+function addedAtMost(framework: Framework, samples: Samples<Sample>, times: number, id: LimiterId): Goal {
+  const [ours, theirs] = [added(samples, "ours").value, added(samples, id).value];
+  return {
+    what: `${framework}: added CPU`,
+    target: `≤ ${times} × that of ${nameOf(framework, id)}`,
+    got: `${digits(ours)} µs against ${digits(theirs)} µs`,
+    met: ours <= times * theirs,
+  };
+}
+
+function redisThroughputGoal(samples: Samples<Sample>): Goal {
+  return atLeast(
+    "fastify on Redis",
+    ratio(perSecond(samples, "ours"), perSecond(samples, "peer")).value,
+    redisGoal,
+    "× @fastify/rate-limit's requests / s",
+  );
+}
