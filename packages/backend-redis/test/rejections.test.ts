@@ -3,6 +3,7 @@ import { promisify } from "node:util";
 import { startStandalone } from "@ratelimit/testbed";
 import { expect, inject, test } from "vitest";
 import { bundle } from "./support/bundle.ts";
+import type { Tally } from "./support/outage.ts";
 
 const run = promisify(execFile);
 
@@ -23,5 +24,5 @@ test("a process that meets only outages has no unhandled rejection, and ends by 
     timeout: 30_000,
   });
   expect(stderr).toBe("");
-  expect(JSON.parse(stdout)).toEqual({ failed: ways.length * 15, answered: 0 });
+  expect(JSON.parse(stdout) as Tally).toEqual({ failed: ways.length * 15, answered: 0 });
 });

@@ -4,6 +4,12 @@ import { RateLimiter } from "@ratelimit/core";
 import { RedisBackend, type RedisBackendOptions } from "../../src/index.ts";
 import { strict } from "./strict.ts";
 
+/** What the program prints at its end: how many of its calls failed, and how many did not. */
+export interface Tally {
+  readonly failed: number;
+  readonly answered: number;
+}
+
 const ways = JSON.parse(process.argv[2] as string) as RedisBackendOptions[];
 let [failed, answered] = [0, 0];
 const backends = ways.map((options) => new RedisBackend({ ...options, ...strict }));
@@ -21,4 +27,4 @@ for (const backend of backends) {
   }
 }
 await Promise.all([...backends, ...idle].map((backend) => backend.close()));
-process.on("exit", () => process.stdout.write(JSON.stringify({ failed, answered })));
+process.on("exit", () => process.stdout.write(JSON.stringify({ failed, answered } satisfies Tally)));
