@@ -1,0 +1,74 @@
+import { RateLimiter } from "@ratelimit/core";
+import type { HeaderMode } from "@ratelimit/core/http";
+import { parseRateLimit } from "ratelimit-header-parser";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { AnyRequest, App, Serve, Served } from "../http/app.ts";
+import { ok, route } from "../http/bench.ts";
+import { TableBackend } from "../http/table-backend.ts";
+import { clients } from "./clients.ts";
+
+/**
+ * Registers tests of an adapter by clients that others wrote, on the clock of the process: after a refusal each is admitted on its
+ * first retry, and does not come back before; a parser reads what the headers say. A client that is not installed is told and left out.
+ */
+export function judgeSuite(serve: Serve): void {
+  const backend = new TableBackend(performance);
+  const answered = new Map<string, number[]>();
+  let served: Served;
+  beforeAll(async () => {
+    served = await serve(judged(backend, answered));
+  });
+  afterAll(async () => {
+    await served.close();
+    backend.close();
+  });
+
+  describe.concurrent("after a refusal, admitted on the first retry and not before:", () => {
+    for (const { name, get, installed, legacyOnly } of clients)
+      for (const mode of legacyOnly ? (["legacy"] as const) : (["legacy", "draft-8"] as const))
+        test(`${name}, by ${mode} headers`, async ({ expect }) => {
+          if (installed && !(await installed())) return void process.stdout.write(`${name} is not installed and was not asked\n`);
+          const path = `/${mode}?${encodeURIComponent(name)}`;
+          expect(await get(`http://127.0.0.1:${served.port}${path}`)).toBe(200);
+          expect(answered.get(path)).toEqual([429, 200]);
+        });
+  });
+
+  test.each([
+    ["legacy", 100, 100, 0.6],
+    ["draft-6", 150, 149, 90],
+    ["draft-7", 150, 149, 90],
+  ] as const)("ratelimit-header-parser reads %s headers", async (mode, limit, remaining, resetSeconds) => {
+    const reply = await fetch(`http://127.0.0.1:${served.port}/read/${mode}`);
+    const read = parseRateLimit(reply);
+    expect(read).toMatchObject({ limit, used: limit - remaining, remaining });
+    const wait = ((read?.reset?.getTime() ?? 0) - Date.now()) / 1000;
+    expect(Math.abs(wait - resetSeconds), `reset in ${wait} s`).toBeLessThan(2);
+  });
+}
+
+/** One token a second for each URL, and an empty bucket for its first request. */
+function judged(backend: TableBackend, answered: Map<string, number[]>): App {
+  const asks = (["legacy", "draft-8"] as const).map((headers) => {
+    const limiter = new RateLimiter({ rate: 1, period: 1, name: headers, backend });
+    const key = ({ url }: AnyRequest): string => {
+      if (!answered.has(url)) limiter.checkSync(`key:${url}`);
+      return url;
+    };
+    return route(`/${headers}`, [{ call: "rateLimit", options: { limiter, headers, key } }]);
+  });
+  const reads = (["legacy", "draft-6", "draft-7"] as const satisfies readonly HeaderMode[]).map((headers) =>
+    route(`/read/${headers}`, [{ call: "rateLimit", options: { rate: 100, period: 60, burst: 150, backend, headers } }], ok),
+  );
+  return {
+    proxied: false,
+    fields: {},
+    early: (res) => {
+      const { url = "" } = res.req;
+      res.once("finish", () => answered.set(url, [...(answered.get(url) ?? []), res.statusCode]));
+    },
+    limiters: [],
+    routes: [...asks, ...reads],
+    mount: "",
+  };
+}

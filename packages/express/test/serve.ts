@@ -1,0 +1,40 @@
+import { type Answer, type Limiter, listen, type Serve, userIn } from "@ratelimit/conformance";
+import { andThen } from "@ratelimit/core/http";
+import express, { type Request, type RequestHandler, type Response } from "express";
+import { limitByApiKey, limitByUser, rateLimit } from "../src/index.ts";
+
+/** Starts an application in this framework. */
+export const serve: Serve = (app) => {
+  const inner = express();
+  inner.set("trust proxy", app.proxied ? "loopback" : false);
+  inner.use((_req, res, next) => {
+    res.set(app.fields);
+    app.early(res);
+    next();
+  });
+  inner.use(...app.limiters.map(middleware), pass);
+  for (const { method, path, limiters, handler } of app.routes)
+    inner[method](path, authenticate, ...limiters.map(middleware), (req, res) =>
+      andThen(handler(req, req.rateLimit), (answer) => send(res, answer)),
+    );
+  return listen(app.mount === "" ? inner : express().use(app.mount, inner));
+};
+
+function middleware({ call, options, onLimited }: Limiter): RequestHandler {
+  const make = { rateLimit, limitByUser, limitByApiKey }[call];
+  if (onLimited === undefined) return make(options);
+  return make({ ...options, onLimited: (result, req, res) => andThen(onLimited(result, req), (answer) => send(res, answer)) });
+}
+
+function authenticate(req: Request & { user?: unknown }, _res: Response, next: () => void): void {
+  req.user = userIn(req);
+  next();
+}
+
+function pass(_req: Request, _res: Response, next: () => void): void {
+  next();
+}
+
+function send(res: Response, { status, body }: Answer): void {
+  res.status(status).send(body);
+}

@@ -1,0 +1,48 @@
+import { type Answer, type App, type Limiter, portOf, type Serve, userIn } from "@ratelimit/conformance";
+import { andThen } from "@ratelimit/core/http";
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { type FastifyRateLimitOptions, limitByApiKey, limitByUser, type RouteRateLimit, rateLimit } from "../src/index.ts";
+
+/** Starts an application in this framework. */
+export const serve: Serve = async (app) => {
+  const fastify = Fastify({ trustProxy: app.proxied ? "loopback" : false, forceCloseConnections: true });
+  fastify.decorateRequest("user", null);
+  fastify.addHook("onRequest", (_request, reply, done) => {
+    reply.headers(app.fields);
+    app.early(reply.raw);
+    done();
+  });
+  if (app.mount === "") await limited(fastify, app, app.limiters);
+  else await fastify.register((scope) => limited(scope, app, app.limiters), { prefix: app.mount });
+  await fastify.listen({ port: 0, host: "127.0.0.1" });
+  return { port: portOf(fastify.server), close: () => fastify.close() };
+};
+
+/** The first limiter on this scope, the others on scopes inside it, the routes innermost. */
+async function limited(scope: FastifyInstance, app: App, [first, ...others]: readonly Limiter[]): Promise<void> {
+  await scope.register(rateLimit, first === undefined ? {} : optionsOf(first));
+  if (others.length > 0) return void scope.register((inner) => limited(inner, app, others));
+  for (const { method, path, limiters, handler } of app.routes)
+    scope[method](path, { preHandler: authenticate, config: { rateLimit: limiters.map(routeLimit) } }, (request, reply) =>
+      andThen(handler(request, request.rateLimit ?? undefined), (answer) => send(reply, answer)),
+    );
+}
+
+function routeLimit(limiter: Limiter): RouteRateLimit {
+  const make = { rateLimit: (options: FastifyRateLimitOptions) => options, limitByUser, limitByApiKey }[limiter.call];
+  return make(optionsOf(limiter));
+}
+
+function optionsOf({ options, onLimited }: Limiter): FastifyRateLimitOptions {
+  if (onLimited === undefined) return options;
+  return { ...options, onLimited: (result, request, reply) => andThen(onLimited(result, request), (answer) => send(reply, answer)) };
+}
+
+function authenticate(request: FastifyRequest & { user?: unknown }, _reply: FastifyReply, done: () => void): void {
+  request.user = userIn(request);
+  done();
+}
+
+function send(reply: FastifyReply, { status, body }: Answer): FastifyReply {
+  return reply.code(status).send(body);
+}
