@@ -60,7 +60,7 @@ function ours(backend: Backend): Limiter {
 }
 
 describe("the history checker", () => {
-  test("finds nothing in four of our backends on one Redis", { timeout: 30_000 }, async () => {
+  test.concurrent("finds nothing in four of our backends on one Redis", { timeout: 30_000 }, async () => {
     const backends = Array.from({ length: 4 }, () => new RedisBackend({ url: inject("redis").url, ...strict }));
     const history = await record(backends.map(ours), crypto.randomUUID());
     for (const backend of backends) await backend.close();
@@ -68,7 +68,7 @@ describe("the history checker", () => {
     expect(worstWindow(history, limit).excess).toBeLessThanOrEqual(0);
   });
 
-  test.each([
+  test.concurrent.each([
     ["that reads and then writes", () => [0, 0, 0, 0].map(() => readThenWrite(Date.now))],
     ["by the clock of its client, of which one goes 200 ms ahead", () => [0, 200].map((ahead) => byClientClock(() => Date.now() + ahead))],
     [
@@ -84,7 +84,7 @@ describe("the history checker", () => {
     expect(excess).toBeGreaterThan(5);
   });
 
-  test("and passes the same outage where everybody gives a quarter", { timeout: 30_000 }, async () => {
+  test.concurrent("and passes the same outage where everybody gives a quarter", { timeout: 30_000 }, async () => {
     const nowhere = (): RedisBackend => new RedisBackend({ url: "redis://127.0.0.1:1", instances: 4, onOutage: () => {} });
     const history = await record([nowhere(), nowhere(), nowhere(), nowhere()].map(ours), "key");
     expect(worstWindow(history, limit).excess).toBeLessThanOrEqual(0);

@@ -87,6 +87,16 @@ const faults: Readonly<Record<string, ServerFault>> = {
     meanwhile: "local",
     reason: /BUSY|No answer/,
   },
+  "BUSY, and the script cannot be killed, for it has written": {
+    hurt: async (server, admin) => {
+      await admin.config("SET", "busy-reply-threshold", "100");
+      new Redis(server.url, { retryStrategy: () => null }).eval("redis.call('SET', 'other', 1) while true do end", 0).catch(nothing);
+    },
+    heal: ({ server }) => server.kill().then(() => server.restart()),
+    forMs: 2000,
+    meanwhile: "local",
+    reason: /BUSY|No answer/,
+  },
   "CLIENT PAUSE WRITE": {
     hurt: (_, admin) => admin.call("CLIENT", "PAUSE", "60000", "WRITE"),
     heal: (_, admin) => admin.call("CLIENT", "UNPAUSE"),

@@ -1,0 +1,46 @@
+import { RateLimiter } from "@ratelimit/core";
+import { type Standalone, startStandalone } from "@ratelimit/testbed";
+import { Redis } from "ioredis";
+import { expect, test } from "vitest";
+import { RedisBackend } from "../src/index.ts";
+import { Events } from "../test/support/load.ts";
+
+const blocked = Array.from({ length: 20 }, (_, i) => `blocked:${i}`);
+
+/** Blocks some keys, sprays others at a Redis that has little memory, and tells what came of it. */
+async function spray(redis: Standalone): Promise<{ evicted: number; unblocked: number; events: Events["all"] }> {
+  const events = new Events();
+  await using backend = new RedisBackend({ url: redis.url, timeout: "2s", denyCache: false, onOutage: events.listener });
+  const limiter = new RateLimiter({ rate: 10, period: "1h", backend });
+  for (const key of blocked) await limiter.check(key, { cost: 10 });
+  let unblocked = 0;
+  for (let round = 0; round < 300; round++) {
+    await Promise.all(Array.from({ length: 200 }, (_, i) => limiter.check(`sprayed:${round}:${i}`)));
+    if (round % 10 !== 9) continue;
+    for (const key of blocked) if ((await limiter.peek(key)).allowed) unblocked++;
+  }
+  const admin = new Redis(redis.url);
+  const evicted = Number(/evicted_keys:(\d+)/.exec(await admin.info("stats"))?.[1]);
+  admin.disconnect();
+  return { evicted, unblocked, events: events.all };
+}
+
+const memory = ["--maxmemory", "4mb", "--maxmemory-samples", "10"];
+
+test("volatile-ttl: 60,000 sprayed keys do not free one that is blocked", { timeout: 60_000 }, async () => {
+  await using redis = await startStandalone({ args: [...memory, "--maxmemory-policy", "volatile-ttl"] });
+  const { evicted, unblocked, events } = await spray(redis);
+  process.stdout.write(`volatile-ttl: ${evicted} keys evicted, a blocked one found free ${unblocked} times\n`);
+  expect(events).toEqual([]);
+  expect(evicted).toBeGreaterThan(10_000);
+  expect(unblocked).toBe(0);
+});
+
+test("allkeys-random: state is lost, as the docs say, and nothing else happens", { timeout: 60_000 }, async () => {
+  await using redis = await startStandalone({ args: [...memory, "--maxmemory-policy", "allkeys-random"] });
+  const { evicted, unblocked, events } = await spray(redis);
+  process.stdout.write(`allkeys-random: ${evicted} keys evicted, a blocked one found free ${unblocked} times\n`);
+  expect(events).toEqual([]);
+  expect(evicted).toBeGreaterThan(10_000);
+  expect(unblocked).toBeGreaterThan(0);
+});

@@ -1,0 +1,57 @@
+/** The program of a process whose Redis stops answering: its first argument is the URL, the second says what to do. It prints what it saw as JSON. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { RateLimiter } from "@ratelimit/core";
+import { RedisBackend } from "../../src/index.ts";
+
+const [, , url = "", how = ""] = process.argv;
+const backend = new RedisBackend({ url, onOutage: () => {} });
+const limiter = new RateLimiter({ rate: 1_000_000, period: 1, backend });
+const check = async (): Promise<string> => (await limiter.check("key")).source;
+
+const programs: Readonly<Record<string, () => Promise<object>>> = {
+  /** Is asked, and closes. */
+  async close() {
+    const source = await check();
+    const start = performance.now();
+    await backend.close();
+    return { source, closedMs: Math.round(performance.now() - start) };
+  },
+
+  /** Stalls fifty times for 120 ms, each with a call under way that Redis answers at once. */
+  async stall() {
+    for (let i = 0; i < 10; i++) await check();
+    const sources: string[] = [];
+    for (let i = 0; i < 50; i++) {
+      const pending = check();
+      await new Promise(setImmediate);
+      const end = performance.now() + 120;
+      while (performance.now() < end);
+      sources.push(await pending);
+      await sleep(5);
+    }
+    await backend.close();
+    return { redis: sources.filter((source) => source === "backend").length, local: sources.filter((source) => source === "local").length };
+  },
+
+  /** Asks all the while, until it is told to stop. */
+  async ask() {
+    const seen = { redis: 0, local: 0, errors: 0, lastLocal: 0 };
+    let isOver = false;
+    process.once("message", () => {
+      isOver = true;
+    });
+    process.send?.("asking");
+    for (; !isOver; await sleep(10)) {
+      const source = await check().catch(() => "error");
+      if (source === "backend") seen.redis++;
+      else if (source === "local") seen.local++;
+      else seen.errors++;
+      if (source === "local") seen.lastLocal = Date.now();
+    }
+    await backend.close();
+    process.disconnect();
+    return seen;
+  },
+};
+
+console.log(JSON.stringify(await programs[how]?.()));
