@@ -106,7 +106,7 @@ export class BucketTable {
     clearTimeout(this.#turn);
     this.#turn = undefined;
     this.#shelves.clear();
-    this.#lastScope = undefined;
+    this.#lastScope = this.#lastShelf = undefined;
     this.#hand = undefined;
     this.#keys = 0;
   }
@@ -207,10 +207,12 @@ export class BucketTable {
     if (this.#shelves.size > this.#keys) this.#clearShelves();
     this.#turn = undefined;
     if (this.#keys > 0) this.#arrange();
+    // A hand that rests holds on to what it stood in.
+    else this.#hand = undefined;
   }
 
   #clearShelves(): void {
-    this.#lastScope = undefined;
+    this.#lastScope = this.#lastShelf = undefined;
     for (const [prefix, { buckets }] of this.#shelves) if (buckets.size === 0) this.#shelves.delete(prefix);
   }
 
