@@ -163,7 +163,8 @@ async function command([program = "", ...args]: string[], { skip }: TestContext)
   } else if (program === "npx") {
     expect(args.slice(0, 2)).toEqual(["--yes", packageManager]);
     expect(Object.keys(scripts)).toContain(args[2]);
-  } else if (program === "redis-cli") {
+  } else if (program === "pnpm") expect(Object.keys(scripts)).toContain(args[0]);
+  else if (program === "redis-cli") {
     const [name = "", ...rest] = args;
     await atRedis(skip, (client) => client.call(name, ...rest));
   } else if (/^RATELIMIT_\w+=/.test(program)) {

@@ -22,7 +22,7 @@ export function programOf(page: Page, { blocks }: Section, first: Block): Progra
   const lines = Array<string>(page.text.split("\n").length).fill("");
   for (const block of [...(setup ? [setup] : []), ...shown])
     for (const [i, line] of block.lines.entries()) lines[block.line - 1 + i] = line;
-  const printing = shown.flatMap((block) => block.lines).map((line) => /console\.log\(.*\);? \/\/ (.*)$/.exec(line)?.[1]);
+  const printing = shown.flatMap((block) => block.lines).map((line) => /console\.log\(.*\)[;,]? \/\/ (.*)$/.exec(line)?.[1]);
   return {
     place: `${page.path}:${first.line}`,
     source: lines.join("\n"),

@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { clusterRights, rights } from "../../packages/backend-redis/test/support/user.ts";
+import { guardRules } from "../../packages/core/src/http/options.ts";
+import { pages } from "./pages.ts";
+
+function textOf(path: string): string {
+  return pages.find((page) => page.path === path)?.text ?? "";
+}
+
+/** The first cells of the tables in one section of a page. */
+function namesIn(path: string, heading: string): string[][] {
+  const section =
+    textOf(path)
+      .split(/^## /m)
+      .find((text) => text.startsWith(`${heading}\n`)) ?? "";
+  return section
+    .split(/\n\n+/)
+    .filter((block) => block.startsWith("|"))
+    .map((table) => [...table.matchAll(/^\| `(\w+)` /gm)].map(([, name = ""]) => name));
+}
+
+test("docs/http.md lists every option of the three functions, and no other", () => {
+  const [plain = [], user = [], apiKey = []] = namesIn("docs/http.md", "Options");
+  const shared = plain.filter((option) => option !== "key");
+  expect(plain.sort()).toEqual(Object.keys(guardRules.plain).sort());
+  expect([...shared, ...user].sort()).toEqual(Object.keys(guardRules.user).sort());
+  expect([...shared, ...apiKey].sort()).toEqual(Object.keys(guardRules.apiKey).sort());
+});
+
+test("docs/redis.md lists the rights that the tests of the backend run with", () => {
+  const [, listed = ""] = /ACL SETUSER limiter on '>secret' (.*)/.exec(textOf("docs/redis.md")) ?? [];
+  expect(listed.replaceAll("'", "").split(" ")).toEqual(rights);
+  expect(textOf("docs/redis.md")).toContain(`\`${clusterRights.slice(rights.length).join(" ")}\``);
+});
