@@ -17,6 +17,7 @@ const projects: { root: string; redis?: true; alone?: true; globalSetup?: string
   { root: "packages/conformance" },
   { root: "packages/testbed", redis: true },
   { root: "apps/demo", redis: true, alone: true, globalSetup: "../../packages/testbed/src/setup.ts" },
+  { root: "apps/bench", redis: true },
   { root: "docs" },
 ];
 

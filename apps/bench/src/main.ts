@@ -23,6 +23,7 @@ const stations: Readonly<Record<string, () => Promise<Station>>> = {
 
 const [command = "", ...rest] = process.argv.slice(2);
 if (command === "worker") await startWorker(rest);
+else if (command === "report") await (await import("./report.ts")).report(Object.keys(benches));
 else await runBench(command, rest.includes("--quick"));
 
 async function startWorker([kind = "", setup = ""]: readonly string[]): Promise<void> {

@@ -19,7 +19,7 @@ export interface Rule {
 
 export interface Subject {
   readonly name: string;
-  make(rule: Rule): Checker;
+  readonly make: (rule: Rule) => Checker;
 }
 
 /** Results go here, so that none is optimised away as nobody's. */

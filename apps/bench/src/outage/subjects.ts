@@ -21,7 +21,7 @@ export interface OutageSubject {
   readonly name: string;
   readonly settings: string;
   /** Limits each key to `limit` calls an hour. */
-  make(redis: Address, limit: number): Promise<Call>;
+  readonly make: (redis: Address, limit: number) => Promise<Call>;
 }
 
 export const outageSubjects = {

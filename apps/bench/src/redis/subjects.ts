@@ -32,7 +32,7 @@ export interface RedisSubject {
   readonly name: string;
   /** Whether it works on a Cluster. */
   readonly cluster: boolean;
-  make(servers: Servers, rule: Rule): RedisChecker;
+  readonly make: (servers: Servers, rule: Rule) => RedisChecker;
 }
 
 /** A check that Redis does not decide spoils the run, and on a busy machine the usual 100 ms are soon over. */
