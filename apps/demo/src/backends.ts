@@ -9,8 +9,8 @@ export interface Servers {
   readonly redisCluster?: readonly string[] | undefined;
 }
 
-/** What an application wants when its Redis is out or slow; the backend's own defaults. */
-export type Outage = Pick<RedisBackendOptions, "outage" | "timeout">;
+/** What becomes of requests while Redis is out or slow; the backend's own defaults where it is silent. */
+export type Outage = Pick<RedisBackendOptions, "onOutage" | "outage" | "timeout">;
 
 /** A place to keep buckets. */
 export interface BackendRow {

@@ -31,7 +31,6 @@ export interface Subject {
  * whatever the environment says of them.
  *
  * @returns whether all figures are right
- * @throws {RateLimitError} BACKEND where a backend that the environment names does not answer.
  */
 export async function check({ servers, keyPrefix, print, scripts }: CheckOptions): Promise<boolean> {
   const subjects = subjectsOf(scripts ?? { each: script, together: sharedScript });

@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { RateLimitError } from "@ratelimit/core";
 import { check } from "./check.ts";
 import { guide } from "./guide.ts";
+import { reachAll } from "./reach.ts";
 import { combinations, type Served, serve } from "./serve.ts";
 import { type Environment, readSettings } from "./settings.ts";
 
@@ -56,6 +57,7 @@ async function showHelp(): Promise<number> {
 
 async function checkAll(env: Environment): Promise<number> {
   const { servers, config } = readSettings(env);
+  await reachAll(servers);
   console.log("Asking every combination of backend and framework; this takes a few seconds.");
   return (await check({ servers, keyPrefix: config.keyPrefix, print: console.log })) ? 0 : 1;
 }
@@ -63,6 +65,7 @@ async function checkAll(env: Environment): Promise<number> {
 /** Serves until Ctrl-C or SIGTERM. */
 async function serveAll(env: Environment): Promise<number> {
   const settings = readSettings(env);
+  await reachAll(settings.servers);
   const stopped = new Promise<unknown>((resolve) => {
     for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, resolve);
   });

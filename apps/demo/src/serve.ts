@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { type Backend, type RateLimitConfig, RateLimitError, RateLimiter } from "@ratelimit/core";
+import type { RateLimitConfig } from "@ratelimit/core";
 import { type BackendRow, backends, type Outage, type Servers } from "./backends.ts";
 import { type Framework, frameworks } from "./frameworks.ts";
 
@@ -29,16 +29,12 @@ export const combinations: readonly Combination[] = backends.flatMap((backend) =
 /**
  * Starts an application on `port` of the loopback address, or on a free one where that is taken;
  * `undefined` where nothing says where its backend is.
- *
- * @throws {RateLimitError} BACKEND where its backend does not answer.
  */
 export async function serve({ backend: row, framework }: Combination, options: ServeOptions): Promise<Served | undefined> {
   const { config, servers, port, outage = {} } = options;
   const backend = row.open(servers, outage);
   if (backend === undefined) return undefined;
   try {
-    if (!(await answers(backend, config)))
-      throw new RateLimitError("BACKEND", `${row.name} does not answer: start it, or correct or unset ${row.needs}`);
     const server = await listen(await framework.app({ backend, config }), port > 65_535 ? 0 : port);
     return {
       backend: row,
@@ -51,18 +47,6 @@ export async function serve({ backend: row, framework }: Combination, options: S
     };
   } catch (error) {
     await backend.close();
-    throw error;
-  }
-}
-
-/** Looks at a bucket, and takes nothing. */
-async function answers(backend: Backend, { keyPrefix }: RateLimitConfig): Promise<boolean> {
-  await using limiter = new RateLimiter({ rate: 1, name: "look", keyPrefix, backend });
-  try {
-    const { degraded } = await limiter.peek("nobody");
-    return !degraded;
-  } catch (error) {
-    if (error instanceof RateLimitError && error.code === "BACKEND") return false;
     throw error;
   }
 }

@@ -1,0 +1,137 @@
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { observe } from "../src/observe.ts";
+import { type Step, script, sharedScript } from "../src/script.ts";
+import { program } from "./support/program.ts";
+import { freshPrefix, serversEnv } from "./support/redis.ts";
+
+test("demo --check asks all nine combinations, and the frameworks on one Redis in turn, and ends with 0", {
+  timeout: 120_000,
+}, async () => {
+  using demo = await program("src/main.ts");
+  const { ended, output } = demo.start(["--check"], { ...serversEnv(), RATELIMIT_KEY_PREFIX: freshPrefix() });
+  expect({ status: await ended, output }).toMatchObject({ status: 0, output: { stderr: "" } });
+
+  const lines = output.stdout.trim().split("\n");
+  const asked = lines.filter((line) => line.endsWith(" ok"));
+  const names = [...new Set(asked.map((line) => line.split("  ")[0]))];
+  expect(names).toEqual(
+    ["memory", "Redis", "Redis Cluster"].flatMap((backend) => [
+      ...["Express", "Fastify", "Koa"].map((framework) => `${backend}, ${framework}`),
+      ...(backend === "memory" ? [] : [`${backend}, all in turn`]),
+    ]),
+  );
+  const steps = 9 * script.length + 2 * sharedScript.length;
+  expect(lines.at(-1)).toBe(`${steps} of ${steps} as expected`);
+  expect(asked).toHaveLength(steps);
+});
+
+test("without a Redis, demo --check asks what can run and says what cannot", { timeout: 60_000 }, async () => {
+  using demo = await program("src/main.ts");
+  // Limits of the user's own change nothing.
+  const { ended, output } = demo.start(["--check"], { RATELIMIT_RATE: "3", RATELIMIT_INCLUDE_HEADERS: "false" });
+  expect({ status: await ended, output }).toMatchObject({ status: 0, output: { stderr: "" } });
+  expect(output.stdout).toContain("Redis: not checked, RATELIMIT_REDIS_URL is not set\n");
+  expect(output.stdout).toContain("Redis Cluster: not checked, REDIS_CLUSTER is not set\n");
+  expect(output.stdout).toContain(`${3 * script.length} of ${3 * script.length} as expected\n`);
+});
+
+test("a wrong figure is named, and ends the check with 1", async () => {
+  using wrong = await program("test/support/wrong-check.ts");
+  const { ended, output } = wrong.start([]);
+  expect(await ended).toBe(1);
+  expect(output.stdout).toMatch(/memory, Koa {6}\/api\/public .* WRONG admitted: expected 11, got 10/);
+  expect(output.stdout).toContain("0 of 3 as expected");
+});
+
+const step: Step = { path: "/", client: "the address", sends: 4, buckets: [{ limit: 3, tokens: 3, everyMs: 3_600_000 }] };
+const isLimited: Step = { ...step, fields: { "x-extra": "yes" } };
+
+/** What a server that is right answers to the n-th request. */
+function right(n: number): { status: number; fields: Record<string, string> } {
+  const fields = {
+    "x-ratelimit-limit": "3",
+    "x-ratelimit-remaining": String(Math.max(0, 3 - n)),
+    "x-ratelimit-reset": unixIn(3600 * Math.min(3, n)),
+  };
+  return n <= 3
+    ? { status: 200, fields }
+    : { status: 429, fields: { ...fields, "retry-after": "3600", "content-type": "application/problem+json" } };
+}
+
+type Answer = typeof right;
+
+/** Servers that are wrong in one way each. */
+const broken: readonly (readonly [way: string, answer: Answer, problem: RegExp])[] = [
+  ["admits one too many", (n) => right(n - 1 || 1), /^admitted: expected 3, got 4/],
+  ["admits one too few", (n) => right(n + 1), /^admitted: expected 3, got 2/],
+  ["fails", (n) => ({ ...right(n), status: n === 2 ? 500 : right(n).status }), /^expected 200 or 429, got 500/],
+  ["says another limit", (n) => change(n, "x-ratelimit-limit", "4"), /^X-RateLimit-Limit: expected 3, got 4/],
+  ["says no limit", (n) => change(n, "x-ratelimit-limit", ""), /^X-RateLimit-Limit: expected 3, got NaN/],
+  [
+    "counts one too many as left",
+    (n) => (n === 1 ? change(n, "x-ratelimit-remaining", "3") : right(n)),
+    /^X-RateLimit-Remaining: expected 2, got 3/,
+  ],
+  [
+    "has a token left when it refuses",
+    (n) => (n === 4 ? change(n, "x-ratelimit-remaining", "1") : right(n)),
+    /^X-RateLimit-Remaining of a refusal: expected 0, got 1/,
+  ],
+  ["says the reset as a length of time", (n) => change(n, "x-ratelimit-reset", "60"), /^X-RateLimit-Reset: expected -1 to 10801, got -/],
+  ["says the reset in ms", (n) => change(n, "x-ratelimit-reset", `${unixIn(60)}000`), /^X-RateLimit-Reset: expected/],
+  ["refuses without a Retry-After", (n) => change(n, "retry-after", ""), /^Retry-After: expected 3600, got NaN/],
+  ["asks for too short a wait", (n) => (n === 4 ? change(n, "retry-after", "3590") : right(n)), /^Retry-After: expected 3600, got 3590/],
+  ["asks for too long a wait", (n) => (n === 4 ? change(n, "retry-after", "3601") : right(n)), /^Retry-After: expected 3600, got 3601/],
+  [
+    "admits with a Retry-After",
+    (n) => (n === 2 ? change(n, "retry-after", "1") : right(n)),
+    /^Retry-After of an admission: expected none, got 1/,
+  ],
+  [
+    "refuses in plain text",
+    (n) => (n === 4 ? change(n, "content-type", "text/plain") : right(n)),
+    /^Content-Type of a refusal: expected application\/problem\+json, got text\/plain/,
+  ],
+];
+
+test("a server that is right passes", async () => {
+  expect(await problemsOf(step, right)).toEqual([]);
+});
+
+test.for(broken)("a server is caught that %s", async ([, answer, problem]) => {
+  expect(await problemsOf(step, answer)).toContainEqual(expect.stringMatching(problem));
+});
+
+test("a missing header is caught, and a limit where none belongs", async () => {
+  expect(await problemsOf(isLimited, right)).toEqual(["x-extra: expected yes, got none"]);
+  expect(await problemsOf({ ...step, sends: 2, buckets: [] }, right)).toEqual([
+    expect.stringMatching(/^expected no header of a limit, got x-ratelimit-/),
+  ]);
+});
+
+function change(n: number, name: string, value: string): ReturnType<Answer> {
+  const { status, fields } = right(n);
+  const { [name]: _, ...others } = fields;
+  return { status, fields: value === "" ? others : { ...others, [name]: value } };
+}
+
+async function problemsOf(step: Step, answer: Answer): Promise<readonly string[]> {
+  let n = 0;
+  const server = createServer((_req: IncomingMessage, res: ServerResponse) => {
+    const { status, fields } = answer(++n);
+    res.writeHead(status, fields).end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  const [observation] = await observe([`http://127.0.0.1:${(server.address() as AddressInfo).port}`], [step]);
+  return observation?.problems ?? [];
+}
+
+function unixIn(seconds: number): string {
+  return String(Math.ceil(Date.now() / 1000) + seconds);
+}
