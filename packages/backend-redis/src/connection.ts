@@ -1,6 +1,6 @@
 import { RateLimitError } from "@ratelimit/core";
 import type { OwnClient, RedisClient } from "./client.ts";
-import { failure, isNoScript, isReply, unusable } from "./failure.ts";
+import { failure, isElsewhere, isNoScript, isReply, unusable } from "./failure.ts";
 import type { Script } from "./scripts.ts";
 import { readServer, warnOfVersion } from "./server.ts";
 import { slotOf } from "./slots.ts";
@@ -60,7 +60,7 @@ export class Connection {
     const replies = pipeline.exec();
     return calls.map(async ({ key, args }, i) => {
       const [error, reply] = (await replies.catch((error: unknown) => calls.map(() => [error, null] as const)))?.[i] ?? [];
-      if (isNoScript(error)) return this.run(script, [key], args);
+      if (isNoScript(error) || isElsewhere(error)) return this.run(script, [key], args);
       if (error !== null && error !== undefined) throw this.#failure(error);
       return reply;
     });
