@@ -10,6 +10,9 @@ import { clock, type Decision, Events, Load, tight } from "../test/support/load.
 const slots = 16_384;
 const name = "load";
 
+/** So long that a busy machine is not taken for a fault, where there must not be any. */
+const patientMs = 600;
+
 /** Two keys of the wide limit on each of three masters. */
 const keys = [0, 1, 2].flatMap((master) =>
   Array.from({ length: 100 }, (_, i) => `k${i}`)
@@ -40,17 +43,22 @@ async function isUp({ masters }: RedisCluster): Promise<void> {
 async function under(
   cluster: RedisCluster,
   hurt: () => Promise<unknown>,
+  timeoutMs: number = 150,
 ): Promise<{ decisions: readonly Decision[]; events: Events; hurtAt: number; healedAt: number }> {
   const events = new Events();
-  await using backend = new RedisBackend({ cluster: cluster.addresses, denyCache: false, timeout: "150ms", onOutage: events.listener });
-  const load = new Load(backend, { keys, timeoutMs: 150, name });
+  await using backend = new RedisBackend({
+    cluster: cluster.addresses,
+    denyCache: false,
+    timeout: `${timeoutMs}ms`,
+    onOutage: events.listener,
+  });
+  const load = new Load(backend, { keys, timeoutMs, name });
   await sleep(1000);
   const hurtAt = clock();
   await hurt();
   const healedAt = clock();
   await sleep(2000);
   const decisions = await load.stop();
-  console.log(events.all.map((e) => [(e.at - hurtAt).toFixed(), e.class, e.reason, e.recovered, e.suppressed].join(" ")).join("\n"));
   return { decisions, events, hurtAt, healedAt };
 }
 
@@ -67,11 +75,15 @@ describe("Cluster", () => {
       // By default a Cluster that misses one master refuses every key.
       await using cluster = await startCluster({ args: ["--cluster-require-full-coverage", "no"] });
       const dead = masterOf("key", "tight");
-      const { decisions, events, hurtAt, healedAt } = await under(cluster, async () => {
-        if (isKilled) await cluster.masters[dead]?.kill();
-        else cluster.masters[dead]?.pause();
-        await sleep(7000);
-      });
+      const { decisions, events, hurtAt, healedAt } = await under(
+        cluster,
+        async () => {
+          if (isKilled) await cluster.masters[dead]?.kill();
+          else cluster.masters[dead]?.pause();
+          await sleep(7000);
+        },
+        patientMs,
+      );
       const others = decisions.filter(({ limiter, key, from }) => limiter === "wide" && masterOf(key) !== dead && from > hurtAt - 300);
       const its = decisions.filter(({ limiter, key }) => limiter === "wide" && masterOf(key) === dead);
       const lastLocal = Math.max(...decisions.filter(({ source }) => source === "local").map(({ from }) => from));
@@ -87,33 +99,37 @@ describe("Cluster", () => {
     },
   );
 
-  test.concurrent("slots move from one master to another: nobody notices", { timeout: 60_000 }, async ({ expect }) => {
+  test("slots move from one master to another: nobody notices", { timeout: 60_000 }, async ({ expect }) => {
     await using cluster = await startCluster();
-    const { decisions, events } = await under(cluster, async () => {
-      const nodes = cluster.masters.map(client);
-      const ids = (await Promise.all(nodes.map((node) => node.call("CLUSTER", "MYID")))) as string[];
-      const moving = [...keys.map((key) => slotOf(`ratelimit:${name}-wide:${key}`)), slotOf(`ratelimit:${name}-tight:key`)];
-      for (const slot of moving) {
-        const from = Math.floor((slot * 3) / slots);
-        const to = (from + 1) % 3;
-        await nodes[to]?.call("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[from] as string);
-        await nodes[from]?.call("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[to] as string);
-        await sleep(150);
-        const lying = (await nodes[from]?.call("CLUSTER", "GETKEYSINSLOT", slot, 100)) as string[];
-        const { host, port } = cluster.masters[to] as RedisServer;
-        if (lying.length > 0) await nodes[from]?.call("MIGRATE", host, port, "", 0, 5000, "KEYS", ...lying);
-        await sleep(150);
-        for (const i of [to, from, 3 - to - from]) await nodes[i]?.call("CLUSTER", "SETSLOT", slot, "NODE", ids[to] as string);
-      }
-      for (const node of nodes) node.disconnect();
-    });
+    const { decisions, events } = await under(
+      cluster,
+      async () => {
+        const nodes = cluster.masters.map(client);
+        const ids = (await Promise.all(nodes.map((node) => node.call("CLUSTER", "MYID")))) as string[];
+        const moving = [...keys.map((key) => slotOf(`ratelimit:${name}-wide:${key}`)), slotOf(`ratelimit:${name}-tight:key`)];
+        for (const slot of moving) {
+          const from = Math.floor((slot * 3) / slots);
+          const to = (from + 1) % 3;
+          await nodes[to]?.call("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[from] as string);
+          await nodes[from]?.call("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[to] as string);
+          await sleep(150);
+          const lying = (await nodes[from]?.call("CLUSTER", "GETKEYSINSLOT", slot, 100)) as string[];
+          const { host, port } = cluster.masters[to] as RedisServer;
+          if (lying.length > 0) await nodes[from]?.call("MIGRATE", host, port, "", 0, 5000, "KEYS", ...lying);
+          await sleep(150);
+          for (const i of [to, from, 3 - to - from]) await nodes[i]?.call("CLUSTER", "SETSLOT", slot, "NODE", ids[to] as string);
+        }
+        for (const node of nodes) node.disconnect();
+      },
+      patientMs,
+    );
     process.stdout.write(`slots moved: ${figures(decisions)}\n`);
     expect(toldOf(decisions, events)).toEqual([]);
     expect(sources(decisions)).toBe("backend");
     expect(excessOf(decisions, [])).toEqual([]);
   });
 
-  test.concurrent("CLUSTERDOWN, and up again", { timeout: 60_000 }, async ({ expect }) => {
+  test("CLUSTERDOWN, and up again", { timeout: 60_000 }, async ({ expect }) => {
     await using cluster = await startCluster({ replicas: 0 });
     const { decisions, events, hurtAt, healedAt } = await under(cluster, async () => {
       await cluster.masters[2]?.kill();
@@ -130,7 +146,7 @@ describe("Cluster", () => {
     expect(excessOf(decisions, [{ name: "CLUSTERDOWN", from: hurtAt, to: healedAt + 1000, tokens: tight.burst }])).toEqual([]);
   });
 
-  test.concurrent("all seeds down, and up again", { timeout: 60_000 }, async ({ expect }) => {
+  test("all seeds down, and up again", { timeout: 60_000 }, async ({ expect }) => {
     await using cluster = await startCluster({ replicas: 0 });
     const { decisions, events, hurtAt, healedAt } = await under(cluster, async () => {
       await Promise.all(cluster.masters.map((master) => master.kill()));
