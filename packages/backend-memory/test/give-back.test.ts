@@ -5,7 +5,7 @@ import { describe, expect, test, vi } from "vitest";
 import { MemoryBackend } from "../src/index.ts";
 
 /** The sweep is a real timer; a pass over the table takes a second at the least. */
-const [patienceMs, checkEveryMs] = [5000, 20];
+const [patienceMs, checkEveryMs] = [15_000, 20];
 
 async function emptied(backend: MemoryBackend): Promise<void> {
   await vi.waitFor(() => expect(backend.stats.keys).toBe(0), { timeout: patienceMs, interval: checkEveryMs });
