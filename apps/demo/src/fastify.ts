@@ -24,7 +24,7 @@ export async function fastifyApp(site: Site): Promise<RequestListener> {
   app.get("/api/data", ok);
   app.get("/health", ok);
   await app.ready();
-  return app.routing;
+  return (req, res) => app.routing(req, res);
 }
 
 async function ok(): Promise<{ status: string }> {

@@ -21,7 +21,8 @@ export async function koaApp(site: Site): Promise<RequestListener> {
   others.get("/health", ok);
   app.use(rateLimit(limits.everythingElse));
   app.use(others.routes());
-  return app.callback();
+  const answer = app.callback();
+  return (req, res) => void answer(req, res);
 }
 
 const ok: Middleware = (ctx) => {

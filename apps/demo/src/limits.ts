@@ -9,7 +9,7 @@ export interface Site {
 }
 
 /** What an adapter takes, whichever framework it is for. */
-export type Limit = Pick<
+type Limit = Pick<
   RateLimitOptions<never>,
   "backend" | "config" | "excludePaths" | "headers" | "keyPrefix" | "limits" | "name" | "period" | "rate"
 >;

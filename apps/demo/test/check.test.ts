@@ -38,7 +38,7 @@ test("without a Redis, demo --check asks what can run and says what cannot", { t
 });
 
 test("a wrong figure is named, and ends the check with 1", async () => {
-  using wrong = await program("test/support/wrong-check.ts");
+  using wrong = await program("test/programs/wrong-check.ts");
   const { ended, output } = wrong.start([]);
   expect(await ended).toBe(1);
   expect(output.stdout).toMatch(/memory, Koa {6}\/api\/public .* WRONG admitted: expected 11, got 10/);

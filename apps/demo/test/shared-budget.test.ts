@@ -8,7 +8,7 @@ vi.setConfig({ testTimeout: 60_000 });
 
 let server: Program;
 beforeAll(async () => {
-  server = await program("test/support/server.ts");
+  server = await program("test/programs/server.ts");
 });
 afterAll(() => server[Symbol.dispose]());
 

@@ -12,12 +12,12 @@ export interface Program extends Disposable {
   start(args: readonly string[], env?: Record<string, string>): Running;
 }
 
-export interface Running {
+interface Running {
   readonly child: ChildProcess;
   /** What it wrote so far. */
   readonly output: { stdout: string; stderr: string };
   /** Resolves with all of stdout so far when it holds `text`; rejects when the process ends without it. */
-  wrote(text: string): Promise<string>;
+  readonly wrote: (text: string) => Promise<string>;
   /** Its exit status, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>;
 }

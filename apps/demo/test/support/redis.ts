@@ -8,7 +8,7 @@ import { type Combination, serve } from "../../src/serve.ts";
 const { url, cluster } = inject("redis");
 
 /** The real servers that these tests run on. */
-export const servers: Servers = { redisUrl: url, redisCluster: cluster.map(({ host, port }) => `${host}:${port}`) };
+const servers: Servers = { redisUrl: url, redisCluster: cluster.map(({ host, port }) => `${host}:${port}`) };
 
 /** The same as the environment of a process. */
 export function serversEnv(): Record<string, string> {
@@ -16,7 +16,7 @@ export function serversEnv(): Record<string, string> {
 }
 
 /** Where a Redis is slow, a test waits for it, and nothing stands in for it. */
-export const patient: Outage = { outage: "throw", timeout: "10s" };
+const patient: Outage = { outage: "throw", timeout: "10s" };
 
 /** What keys begin with that no other test has. */
 export function freshPrefix(): string {
