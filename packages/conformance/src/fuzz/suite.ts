@@ -1,0 +1,118 @@
+import { BucketTable, type SyncBackend } from "@ratelimit/core";
+import { expect, test } from "vitest";
+import type { AnyRequest, App, Serve } from "../http/app.ts";
+import { route } from "../http/bench.ts";
+import { type FuzzRequest, fuzzRequest } from "./requests.ts";
+import { Wire } from "./wire.ts";
+
+const seed = Number(process.env["FUZZ_SEED"] ?? Date.now()) | 0;
+const requests = Number(process.env["FUZZ_REQUESTS"] ?? 12_000);
+
+/** Connections at a time, and requests under way on each. */
+const [wires, pipelined] = [16, 8];
+
+/** Who is believed, and whose a request is then. */
+const setUps: readonly {
+  readonly who: string;
+  readonly app: Partial<App>;
+  readonly options: object;
+  readonly keyOf: (request: FuzzRequest) => string;
+}[] = [
+  { who: "nobody", app: {}, options: { trust: false }, keyOf: () => "ip:127.0.0.1" },
+  { who: "one proxy, by trust", app: {}, options: { trust: 1 }, keyOf: ({ forwarded = "ip:127.0.0.1" }) => forwarded },
+  {
+    who: "one proxy, by the framework's setting",
+    app: { proxied: true },
+    options: {},
+    keyOf: ({ forwarded = "ip:127.0.0.1" }) => forwarded,
+  },
+];
+
+/**
+ * Registers tests of an adapter with generated requests (X-Forwarded-For, paths, methods, fields) on raw connections: each is answered,
+ * none by a 5xx, and whatever the spelling of its address, each client has one bucket.
+ *
+ * `FUZZ_REQUESTS` says how many over all tests (12,000; `test:fuzz` asks for 100,000), `FUZZ_SEED` repeats a run.
+ */
+export function fuzzSuite(serve: Serve): void {
+  process.stdout.write(`FUZZ_SEED=${seed}\n`);
+  test.each(setUps)(
+    "generated requests while $who is believed: all are answered, no 5xx, one bucket for each client",
+    { timeout: 300_000 },
+    async ({ app, options, keyOf }) => {
+      const { backend, cost, keys } = recording();
+      const limiter = { rate: 1_000_000, period: 1, backend, cost, excludePaths: ["/health"], ...options };
+      const plain = { ...bare, ...app };
+      const [limited, unlimited] = [await serve({ ...plain, limiters: [{ call: "rateLimit", options: limiter }] }), await serve(plain)];
+      const wrong: string[] = [];
+      await inBatches(limited.port, Math.ceil(requests / setUps.length), async (request, status) => {
+        const key = keys.get(request.number);
+        if (key !== undefined && key !== keyOf(request))
+          wrong.push(`${key} in place of ${keyOf(request)}: ${JSON.stringify(request.text)}`);
+        else if (status >= 500 && !(await fails(unlimited.port, request))) wrong.push(`${status}: ${JSON.stringify(request.text)}`);
+      });
+      await Promise.all([limited.close(), unlimited.close()]);
+      backend.close();
+      expect(wrong.slice(0, 5)).toEqual([]);
+      expect(keys.size, "requests that were counted").toBeGreaterThan(requests / setUps.length / 2);
+    },
+  );
+}
+
+const bare: App = {
+  proxied: false,
+  fields: {},
+  early: () => {},
+  limiters: [],
+  routes: ["/", "/health", "/items/:id"].map((path) => route(path)),
+  mount: "",
+};
+
+/** A backend that notes the key of each request by its `X-Case`, which the cost, asked right before, has read. */
+function recording(): { backend: SyncBackend; cost: (req: AnyRequest) => number; keys: ReadonlyMap<number, string> } {
+  const table = new BucketTable(100_000, performance);
+  const keys = new Map<number, string>();
+  let asking = -1;
+  return {
+    keys,
+    cost({ headers }) {
+      asking = Number(headers["x-case"]);
+      return 1;
+    },
+    backend: {
+      inProcess: true,
+      take(scope, key, cost) {
+        keys.set(asking, key);
+        return table.take(scope, key, cost);
+      },
+      adjust: (scope, key, tokens) => table.adjust(scope, key, tokens),
+      reset: (scope, key) => table.reset(scope, key),
+      close: () => table.close(),
+    },
+  };
+}
+
+/** Sends `count` generated requests, and has each looked at with the status of its answer; none may stay unanswered. */
+async function inBatches(port: number, count: number, look: (request: FuzzRequest, status: number) => Promise<void>): Promise<void> {
+  let next = 0;
+  const work = async (): Promise<void> => {
+    const wire = new Wire(port);
+    while (next < count) {
+      const first = next;
+      next += pipelined;
+      const batch = Array.from({ length: Math.min(pipelined, count - first) }, (_, i) => fuzzRequest(seed, first + i));
+      const statuses = await wire.exchange(batch);
+      for (const [i, request] of batch.entries()) await look(request, statuses[i] ?? Number.POSITIVE_INFINITY);
+    }
+    wire.close();
+  };
+  await Promise.all(Array.from({ length: wires }, work));
+}
+
+/** Whether the framework fails by itself: Koa, for one, on the target `/\\%@#`. */
+async function fails(port: number, request: FuzzRequest): Promise<boolean> {
+  const wire = new Wire(port);
+  const [status = Number.POSITIVE_INFINITY] = await wire.exchange([request]);
+  wire.close();
+  return status >= 500;
+}

@@ -1,0 +1,4 @@
+import { fuzzSuite } from "@ratelimit/conformance/fuzz";
+import { serve } from "./serve.ts";
+
+fuzzSuite(serve);
