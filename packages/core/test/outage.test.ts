@@ -1,4 +1,4 @@
-import { channel } from "node:diagnostics_channel";
+import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { type OutageEvent, OutageReporter } from "../src/outage.ts";
 
@@ -8,7 +8,7 @@ beforeEach(() => {
   now = 0;
   warnings.mockClear();
   vi.spyOn(performance, "now").mockImplementation(() => now);
-  vi.spyOn(process, "emitWarning").mockImplementation(warnings as never);
+  vi.spyOn(process, "emitWarning").mockImplementation(warnings);
 });
 afterEach(() => {
   vi.restoreAllMocks();
@@ -76,11 +76,11 @@ describe("events", () => {
   test("go to the channel, and then there is no warning", () => {
     const heard: unknown[] = [];
     const listener = (event: unknown): void => void heard.push(event);
-    channel("ratelimit:outage").subscribe(listener);
+    subscribe("ratelimit:outage", listener);
     const reporter = new OutageReporter("closed", undefined);
     reporter.failed("connection", {});
     reporter.recovered();
-    channel("ratelimit:outage").unsubscribe(listener);
+    unsubscribe("ratelimit:outage", listener);
     expect(heard).toEqual([
       { class: "connection", source: "closed", suppressed: 0 },
       { class: "connection", source: "closed", suppressed: 0, recovered: true },
@@ -129,7 +129,7 @@ describe("where nobody listens", () => {
 test.each([
   ["an Error", new Error("log is full"), "onOutage threw: log is full"],
   ["no Error", "oops", "onOutage threw: not an Error"],
-])("onOutage that throws %s is told, and harms nothing", (_, thrown, warning) => {
+])("onOutage that throws %s is told, and harms nothing", (_, thrown: unknown, warning) => {
   const reporter = new OutageReporter("local", () => {
     throw thrown;
   });

@@ -15,10 +15,12 @@ class Puppet implements Backend {
       this.calls++;
       return answer() as Take;
     };
-    this.adjust = this.take as never;
+    this.adjust = this.take;
   }
 }
 
+/** What is thrown may be anything. */
+const [text, nothing, nil]: readonly unknown[] = ["text", undefined, null];
 const never = (): Promise<never> => new Promise(() => {});
 const thenable = (then: () => void): object => ({ then });
 const yes: Take = { allowed: true, used: 0 };
@@ -51,13 +53,13 @@ const hostile: readonly [what: string, answer: () => unknown][] = [
   [
     "throws no Error",
     () => {
-      throw "text";
+      throw text;
     },
   ],
   [
     "throws undefined",
     () => {
-      throw undefined;
+      throw nothing;
     },
   ],
   [
@@ -66,9 +68,9 @@ const hostile: readonly [what: string, answer: () => unknown][] = [
       throw new Error("rejected");
     },
   ],
-  ["rejects with text", () => Promise.reject("text")],
-  ["rejects with undefined", () => Promise.reject(undefined)],
-  ["rejects with null", () => Promise.reject(null)],
+  ["rejects with text", () => Promise.reject(text)],
+  ["rejects with undefined", () => Promise.reject(nothing)],
+  ["rejects with null", () => Promise.reject(nil)],
   [
     "rejects with an error that is its own cause",
     () => {
@@ -252,9 +254,8 @@ test("a bad value in one key is that key's alone, named by a digest", async () =
     expect((await limiter.check("bad")).source).toBe("local");
     expect((await limiter.check("good")).source).toBe("backend");
   }
-  expect(events).toEqual([
-    { class: "key", source: "local", suppressed: 0, reason: "not ours", keyHash: expect.stringMatching(/^[0-9a-f]{16}$/) },
-  ]);
+  expect(events).toEqual([{ class: "key", source: "local", suppressed: 0, reason: "not ours", keyHash: events[0]?.keyHash }]);
+  expect(events[0]?.keyHash).toMatch(/^[0-9a-f]{16}$/);
   await limiter.backend.close();
 });
 

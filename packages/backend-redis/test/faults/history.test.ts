@@ -103,9 +103,7 @@ describe("the history checker", () => {
     const allowances = fc.array(fc.record({ from: fc.nat(1000), ms: fc.nat(100), tokens: fc.nat(5) }), { maxLength: 3 });
     fc.assert(
       fc.property(calls, allowances, fc.integer({ min: 1, max: 100 }), fc.nat(10), (drawn, events, rate, burst) => {
-        const history = drawn.map(
-          ({ from, ms, cost, outcome }): Recorded => ({ key: "key", from, to: from + ms, cost, outcome: outcome as Recorded["outcome"] }),
-        );
+        const history = drawn.map(({ from, ms, cost, outcome }): Recorded => ({ key: "key", from, to: from + ms, cost, outcome }));
         const bound = { rate, burst, allowances: events.map(({ from, ms, tokens }) => ({ name: "event", from, to: from + ms, tokens })) };
         expect(worstWindow(history, bound).excess).toBeCloseTo(worstByTrying(history, bound), 6);
       }),

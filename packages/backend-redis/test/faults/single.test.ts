@@ -49,7 +49,7 @@ test.concurrent("100 blips of 50 ms: no local decision, and the breaker never op
   expect(sources(decisions)).toBe("backend");
 });
 
-test.concurrent("latency of 110 to 300 ms: all is local, without flapping", { timeout: 40_000 }, async ({ expect }) => {
+test.concurrent("latency of 150 to 300 ms: all is local, without flapping", { timeout: 40_000 }, async ({ expect }) => {
   await using server = await startStandalone();
   await using proxy = await startFaultProxy(server);
   const events = new Events();
@@ -57,14 +57,14 @@ test.concurrent("latency of 110 to 300 ms: all is local, without flapping", { ti
   const load = new Load(backend);
   await sleep(300);
   const slowAt = clock();
-  for (const up of [55, 150, 60, 120, 80, 150, 55]) {
+  for (const up of [75, 150, 80, 120, 90, 150, 75]) {
     await proxy.set({ latency: { up, down: up } });
     await sleep(500);
   }
   const decisions = await load.stop();
-  process.stdout.write(`latency of 110 to 300 ms: ${figures(decisions)}\n`);
+  process.stdout.write(`latency of 150 to 300 ms: ${figures(decisions)}\n`);
   expect([...lateOf(decisions), ...noiseOf(events)]).toEqual([]);
-  expect(sources(decisions.filter(({ from }) => from > slowAt + 100))).toBe("local");
+  expect(sources(decisions.filter(({ from }) => from > slowAt + 200))).toBe("local");
   expect(events.recovered).toBe(0);
 });
 

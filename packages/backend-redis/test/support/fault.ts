@@ -47,11 +47,12 @@ export async function suffer(name: string, fault: Fault): Promise<Seen> {
   const events = new Events();
   const backend = new RedisBackend({ denyCache: false, onOutage: events.listener, ...fault.backend });
   const load = new Load(backend, { timeoutMs: fault.timeoutMs, keys: fault.keys, name: name.replace(/\W/g, "-") });
-  // Another one is closed in the middle of it.
+  // Another one is closed in the middle of it; before it, where it is so short that the fault might meet only this one.
   const leaving = new RedisBackend({ onOutage: () => {}, ...fault.backend });
   await new RateLimiter({ rate: 1000, name: "leaving", backend: leaving }).check("key");
   let [hurtAt, healAt, healedAt, leftMs] = [0, 0, 0, 0];
   try {
+    if (fault.forMs < 500) await leaving.close();
     await sleep(500);
     hurtAt = clock();
     await fault.hurt();
@@ -109,7 +110,7 @@ async function timeOf(act: () => Promise<void>): Promise<number> {
 /** Decisions that are late, and calls that got none. */
 export function lateOf(decisions: readonly Decision[]): string[] {
   return decisions.flatMap(({ error, from, to, within }) => [
-    ...(error === undefined ? [] : [`A call failed: ${String(error)}`]),
+    ...(error === undefined ? [] : [`A call failed: ${error instanceof Error ? error.message : typeof error}`]),
     ...(to - from <= within ? [] : [`A decision took ${(to - from).toFixed()} ms, in place of ${within.toFixed()}`]),
   ]);
 }

@@ -14,7 +14,7 @@ export interface Decision extends Recorded {
 export const clock = (): number => performance.timeOrigin + performance.now();
 
 /** A limit that a load never reaches, and shows by whom it is decided; and one that it exceeds all the time. */
-export const wide = { rate: 1_000_000, period: 1, burst: 1_000_000 } as const;
+const wide = { rate: 1_000_000, period: 1, burst: 1_000_000 } as const;
 export const tight: { readonly rate: number; readonly period: 1; readonly burst: number } = { rate: 20, period: 1, burst: 10 };
 
 interface LoadOptions {

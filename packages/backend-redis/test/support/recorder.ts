@@ -17,20 +17,21 @@ export interface Record {
   readonly events: Events["all"];
 }
 
-process.once("message", async ({ backend: options, ...job }: RecorderJob) => {
+process.once("message", ({ backend: options, ...job }: RecorderJob) => {
   const events = new Events();
   const backend = new RedisBackend({ ...options, onOutage: events.listener });
   const load = new Load(backend, job);
-  process.once("message", async () => {
+  const stop = async (): Promise<void> => {
     const decisions = await load.stop();
     await backend.close();
     const record: Record = { decisions: decisions.map(readable), events: events.all };
     process.send?.(record, () => process.disconnect());
-  });
+  };
+  process.once("message", () => void stop());
   process.send?.("asking");
 });
 
 /** An error does not cross to another process as it is. */
 function readable({ error, ...decision }: Decision): Decision {
-  return error === undefined ? decision : { ...decision, error: String(error) };
+  return error === undefined ? decision : { ...decision, error: error instanceof Error ? error.message : "no Error" };
 }
