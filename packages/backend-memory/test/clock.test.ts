@@ -85,3 +85,11 @@ describe("a policy that changes while there are buckets", () => {
     expect(limiter.checkSync("key", { cost: 0 }).remaining).toBe(2);
   });
 });
+
+test("a clock that reads NaN admits nobody who has used anything", () => {
+  let now = 0;
+  const limiter = new RateLimiter({ rate: 2, period: 1, backend: new MemoryBackend({ clock: { now: () => now } }) });
+  limiter.checkSync("key");
+  now = Number.NaN;
+  expect(limiter.checkSync("key").allowed).toBe(false);
+});

@@ -16,9 +16,9 @@ export function slackOf(limit: Limit, used: number): number {
   return aheadOf(limit, used) * limit.r - used;
 }
 
-/** The units in use of a limit that is full again in `ahead` ms; a slack of another rate counts as 0. */
+/** The units in use of a limit that is full again in `ahead` ms; a slack of another rate counts as 0. A clock that reads NaN refuses. */
 export function usedOf(limit: Limit, ahead: number, slack: number): number {
-  return ahead > 0 ? ahead * limit.r - (slack < limit.r ? slack : 0) : 0;
+  return ahead <= 0 ? 0 : ahead * limit.r - (slack < limit.r ? slack : 0);
 }
 
 /** The most that can be in use: a debt of one burst. More comes of a clock that stepped back, or of a limit that was lowered. */

@@ -105,11 +105,15 @@ export class RateLimiter<B extends Backend = Backend> {
     return result;
   }
 
-  /** Takes `cost` (1) tokens, or throws the refusal: `RateLimitExceeded`, which the frameworks answer as a 429. */
+  /**
+   * Takes `cost` (1) tokens, or throws the refusal: `RateLimitExceeded`, which the frameworks answer as a 429.
+   * A refusal because the backend is out (`outage: "closed"`) is `RateLimitError` BACKEND, a 503.
+   */
   async enforce(key: string, options?: CostOption): Promise<RateLimitResult> {
     const result = await this.decide(key, costOf(options));
-    if (!result.allowed) throw new RateLimitExceeded(result, { key });
-    return result;
+    if (result.allowed) return result;
+    if (result.source === "closed") throw new RateLimitError("BACKEND", "Nobody decides while the backend is out: retry in a second");
+    throw new RateLimitExceeded(result, { key });
   }
 
   /** The bucket as it stands. Takes nothing; `allowed` and `retryAfter` say whether `cost` (1) would be admitted now. */

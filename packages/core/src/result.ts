@@ -53,10 +53,10 @@ export function toResult(policy: Policy, take: Take, cost: number): RateLimitRes
   if (source === "open" || source === "closed") return unseen(policy.limits[0], source, cost);
   if (policy.limits.length === 1) {
     const only = limitResult(policy.limits[0], unitsOf(take, 0), take, cost);
-    return result(only, [only], take, cost, source);
+    return new Result(only, [only], take, cost, source);
   }
   const limits = policy.limits.map((limit, i) => limitResult(limit, unitsOf(take, i), take, cost));
-  return result(limits.reduce(take.allowed ? lessLeft : longerWait), limits, take, cost, source);
+  return new Result(limits.reduce(take.allowed ? lessLeft : longerWait), limits, take, cost, source);
 }
 
 /** Units in use of the i-th limit. */
@@ -69,22 +69,39 @@ export function neededOf(limit: Limit, { need, instances = 1 }: Take, cost: numb
   return cost > limit.burst ? cost : Math.min(limit.burst, need ?? cost * instances);
 }
 
-function result(tightest: LimitResult, limits: readonly LimitResult[], take: Take, cost: number, source: Source): RateLimitResult {
-  const { limit, burst, remaining, retryAfter, resetAfter } = tightest;
-  return {
-    allowed: take.allowed,
-    limit,
-    burst,
-    remaining,
-    retryAfter,
-    resetAfter,
-    resetAt: (unixMs(take.at) + Math.round(resetAfter * 1000)) / 1000,
-    tightest: tightest.name,
-    limits,
-    cost,
-    source,
-    degraded: source === "local",
-  };
+/** A result of its own for every call; nothing here changes it later. */
+class Result implements RateLimitResult {
+  readonly allowed: boolean;
+  readonly limit: number;
+  readonly burst: number;
+  readonly remaining: number;
+  readonly retryAfter: number;
+  readonly resetAfter: number;
+  readonly resetAt: number;
+  readonly tightest: string;
+  readonly limits: readonly LimitResult[];
+  readonly cost: number;
+  readonly source: Source;
+  readonly degraded: boolean;
+
+  constructor(tightest: LimitResult, limits: readonly LimitResult[], take: Take, cost: number, source: Source) {
+    this.allowed = take.allowed;
+    this.limit = tightest.limit;
+    this.burst = tightest.burst;
+    this.remaining = tightest.remaining;
+    this.retryAfter = tightest.retryAfter;
+    this.resetAfter = tightest.resetAfter;
+    this.resetAt = (unixMs(take.at) + Math.round(tightest.resetAfter * 1000)) / 1000;
+    this.tightest = tightest.name;
+    this.limits = limits;
+    this.cost = cost;
+    this.source = source;
+    this.degraded = source === "local";
+  }
+
+  toJSON(): RateLimitResult {
+    return { ...this };
+  }
 }
 
 function limitResult(limit: Limit, used: number, take: Take, cost: number): LimitResult {

@@ -94,7 +94,18 @@ describe("enforce", () => {
     });
     expect(error.message).toBe("Rate limit exceeded: retry in 1 second");
   });
+
+  test("tells an outage as one: what is closed while the backend is out is no fault of the caller's", async () => {
+    const closed: Backend = { take: () => ({ allowed: false, used: 0, source: "closed" }), adjust: never, reset: never, close: never };
+    const limiter = new RateLimiter({ rate: 1, backend: closed });
+    expect(await rejected(limiter.enforce("key"))).toMatchObject({ name: "RateLimitError", code: "BACKEND", status: 503 });
+    expect(await limiter.check("key")).toMatchObject({ allowed: false, source: "closed" });
+  });
 });
+
+function never(): never {
+  throw new Error("not asked");
+}
 
 describe("peek", () => {
   test.each([
