@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Recorded } from "@ratelimit/conformance";
 import { type OutageEvent, RateLimiter, type Source } from "@ratelimit/core";
 import type { RedisBackend } from "../../src/index.ts";
@@ -37,6 +38,7 @@ export class Load {
   #calls = 0;
   /** How late each tick came, in ms: the machine's own part in whatever is slow. */
   readonly lateness: number[] = [];
+  readonly #tickedAt: number[] = [];
 
   constructor(
     backend: RedisBackend,
@@ -51,6 +53,7 @@ export class Load {
     let due = performance.now() + everyMs;
     this.#timer = setInterval(() => {
       this.lateness.push(Math.max(0, performance.now() - due));
+      this.#tickedAt.push(clock());
       due = performance.now() + everyMs;
       this.ask("wide", this.#keys[this.#calls++ % this.#keys.length] as string);
       this.ask("tight", "key");
@@ -70,6 +73,12 @@ export class Load {
     return this.decisions;
   }
 
+  /** How late the latest tick was since then; the one that is late now comes as soon as it can. */
+  async #latenessSince(from: number): Promise<number> {
+    await sleep(30);
+    return Math.max(0, ...this.lateness.slice(this.#tickedAt.findIndex((at) => at >= from)));
+  }
+
   /** A timer beside each call, of the same length and as patient, tells how late this process itself was. */
   async #ask(limiter: Decision["limiter"], key: string): Promise<void> {
     const from = clock();
@@ -82,7 +91,7 @@ export class Load {
       (error: unknown) => ({ outcome: "info", source: undefined, error }) as const,
     );
     const to = clock();
-    const late = to - from < this.#timeoutMs ? 0 : (await witness) - this.#timeoutMs;
+    const late = to - from < this.#timeoutMs ? 0 : Math.max((await witness) - this.#timeoutMs, await this.#latenessSince(from));
     const within = this.#timeoutMs + 50 + 2 * late;
     this.decisions.push({ limiter, key, from, to, within, cost: 1, ...decided });
   }
