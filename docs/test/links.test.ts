@@ -7,6 +7,11 @@ test.for(pages)("$path: its links lead somewhere", (page) => {
   expect(page.links.filter((target) => !leadsSomewhere(page, target))).toEqual([]);
 });
 
+test.for(pages)("$path: the files that it names are there", ({ text }) => {
+  const named = [...text.matchAll(/`((?:packages|apps|docs|\.ci)\/[\w./-]+)`/g)].map(([, path = ""]) => path);
+  expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+});
+
 test("every page of docs can be reached from the README", () => {
   const reached = new Set<string>();
   const visit = (path: string): void => {
