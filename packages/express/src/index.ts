@@ -8,6 +8,7 @@ import {
   type HttpRequest,
   type LimitByApiKeyOptions,
   type LimitByUserOptions,
+  type ProxyDoubt,
   type RateLimitOptions,
   type RequestRateLimit,
   settleAfter,
@@ -103,6 +104,11 @@ function describe(req: Request): HttpRequest {
     socketAddress: req.socket.remoteAddress,
     header: (name) => req.get(name),
     responseHeader: (name) => req.res?.get(name),
-    proxyDoubt: () => (req.app.get("trust proxy") === true ? "RATELIMIT_EXPRESS_TRUST_PROXY" : undefined),
+    proxyDoubt: () => proxyDoubt(req.app.get("trust proxy")),
   };
+}
+
+function proxyDoubt(trustProxy: unknown): ProxyDoubt | undefined {
+  if (trustProxy === true) return "RATELIMIT_EXPRESS_TRUST_PROXY";
+  return trustProxy ? undefined : "RATELIMIT_FORWARDED_IGNORED";
 }

@@ -20,6 +20,7 @@ const limit = { rate: 100 };
 
 test.each([
   ["a proxy believed by its network is no reason to warn", () => express().set("trust proxy", "loopback").use(rateLimit(limit)), []],
+  ["nor is a client that speaks past it", () => express().set("trust proxy", "10.0.0.0/8").use(rateLimit(limit)), []],
   ["nor one believed by our trust", () => express().use(rateLimit({ ...limit, trust: 1 })), []],
   ["nor one that we are told not to believe", () => express().use(rateLimit({ ...limit, trust: false })), []],
   ["X-Forwarded-For while nobody is believed warns once", () => express().use(rateLimit(limit)), ["RATELIMIT_FORWARDED_IGNORED"]],

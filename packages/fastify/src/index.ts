@@ -7,6 +7,7 @@ import {
   type HttpRequest,
   type LimitByApiKeyOptions,
   type LimitByUserOptions,
+  type ProxyDoubt,
   type RateLimitOptions,
   type RequestRateLimit,
 } from "@ratelimit/core/http";
@@ -161,8 +162,13 @@ function describe(request: FastifyRequest): HttpRequest {
     socketAddress: request.socket.remoteAddress,
     header: (name) => request.headers[name.toLowerCase()] as string | undefined,
     responseHeader: (name) => replyTo(request)?.getHeader(name)?.toString(),
-    proxyDoubt: () => (typeof trustProxyOf(request.server) === "number" ? "RATELIMIT_FASTIFY_TRUST_PROXY" : undefined),
+    proxyDoubt: () => proxyDoubt(trustProxyOf(request.server)),
   };
+}
+
+function proxyDoubt(trustProxy: unknown): ProxyDoubt | undefined {
+  if (typeof trustProxy === "number") return "RATELIMIT_FASTIFY_TRUST_PROXY";
+  return trustProxy ? undefined : "RATELIMIT_FORWARDED_IGNORED";
 }
 
 /** Fastify keeps its options behind a symbol of its own; `initialConfig` leaves this one out. */

@@ -24,6 +24,7 @@ const limit = { rate: 100 };
 
 test.each([
   ["a proxy believed by its network is no reason to warn", { trustProxy: "loopback" }, limit, undefined, []],
+  ["nor is a client that speaks past it", { trustProxy: "10.0.0.0/8" }, limit, undefined, []],
   ["nor one believed by our trust", {}, { ...limit, trust: 1 }, undefined, []],
   ["nor one that we are told not to believe", {}, { ...limit, trust: false }, undefined, []],
   ["X-Forwarded-For while nobody is believed warns once", {}, limit, undefined, ["RATELIMIT_FORWARDED_IGNORED"]],

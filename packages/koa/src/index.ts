@@ -7,6 +7,7 @@ import {
   type HttpRequest,
   type LimitByApiKeyOptions,
   type LimitByUserOptions,
+  type ProxyDoubt,
   type RateLimitOptions,
   type RequestRateLimit,
   settleAfter,
@@ -105,6 +106,11 @@ function describe(ctx: Context): HttpRequest {
     socketAddress: ctx.req.socket.remoteAddress,
     header: (name) => ctx.get(name) || undefined,
     responseHeader: (name) => ctx.response.get(name) || undefined,
-    proxyDoubt: () => (ctx.app.proxy && !ctx.app.maxIpsCount ? "RATELIMIT_KOA_PROXY" : undefined),
+    proxyDoubt: () => proxyDoubt(ctx.app),
   };
+}
+
+function proxyDoubt({ proxy, maxIpsCount }: Context["app"]): ProxyDoubt | undefined {
+  if (!proxy) return "RATELIMIT_FORWARDED_IGNORED";
+  return maxIpsCount ? undefined : "RATELIMIT_KOA_PROXY";
 }

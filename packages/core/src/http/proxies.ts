@@ -1,10 +1,19 @@
 import { warnOnce } from "../warn.ts";
 import type { HttpRequest } from "./request.ts";
 
-/** What can be wrong with a framework's proxy setting. Each is a warning's code, with a heading in docs/errors.md. */
-export type ProxyDoubt = "RATELIMIT_EXPRESS_TRUST_PROXY" | "RATELIMIT_FASTIFY_TRUST_PROXY" | "RATELIMIT_KOA_PROXY";
+/**
+ * What can be wrong with a framework's proxy setting. Each is a warning's code, with a heading in docs/errors.md.
+ * RATELIMIT_FORWARDED_IGNORED means that no proxy is trusted: wrong only where requests carry X-Forwarded-For.
+ */
+export type ProxyDoubt =
+  | "RATELIMIT_FORWARDED_IGNORED"
+  | "RATELIMIT_EXPRESS_TRUST_PROXY"
+  | "RATELIMIT_FASTIFY_TRUST_PROXY"
+  | "RATELIMIT_KOA_PROXY";
 
 const sentences: Readonly<Record<ProxyDoubt, string>> = {
+  RATELIMIT_FORWARDED_IGNORED:
+    "Requests carry X-Forwarded-For but no proxy is trusted, so clients behind one share its address; set the framework's proxy setting, or our `trust`",
   RATELIMIT_EXPRESS_TRUST_PROXY:
     "Express `trust proxy: true` takes the client's address from what the client wrote; set the number of proxies or their networks",
   RATELIMIT_FASTIFY_TRUST_PROXY:
@@ -16,16 +25,14 @@ const sentences: Readonly<Record<ProxyDoubt, string>> = {
 /** Watches for settings that give every client the same address, or each the address of its choice; each is told once. */
 export function proxyWatch(): (http: HttpRequest) => void {
   let settingIsChecked = false;
+  let doubt: ProxyDoubt | undefined;
   return (http) => {
     if (!settingIsChecked) {
       settingIsChecked = true;
-      const doubt = http.proxyDoubt?.();
-      if (doubt !== undefined) warnOnce(doubt, sentences[doubt]);
+      doubt = http.proxyDoubt?.();
     }
-    if (http.ip === http.socketAddress && http.header("x-forwarded-for") !== undefined)
-      warnOnce(
-        "RATELIMIT_FORWARDED_IGNORED",
-        "Requests carry X-Forwarded-For but no proxy is trusted, so clients behind one share its address; set the framework's proxy setting, or our `trust`",
-      );
+    if (doubt === undefined || (doubt === "RATELIMIT_FORWARDED_IGNORED" && http.header("x-forwarded-for") === undefined)) return;
+    warnOnce(doubt, sentences[doubt]);
+    doubt = undefined;
   };
 }
