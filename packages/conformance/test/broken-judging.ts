@@ -9,7 +9,7 @@ type Settle = (status: number) => unknown;
 export const judgesWrongly: readonly Broken[] = [
   {
     what: "shows every limiter a request of its own",
-    breaks: ["one request is charged"],
+    breaks: ["shadow: one limiter in", "one request is charged"],
     Adapter: class extends ToyAdapter {
       protected override ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
         return super.ask(guard, { ...req });

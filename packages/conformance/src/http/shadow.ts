@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import type { DecisionMessage } from "@ratelimit/core";
+import { type DecisionMessage, RateLimiter } from "@ratelimit/core";
 import type { Handler } from "./app.ts";
 import { type HttpPromise, inTurn, promise, route, statuses } from "./bench.ts";
 import { field, told } from "./client.ts";
@@ -60,6 +60,16 @@ const besideOthers = promise("shadow: beside another limiter, only the other is 
   }
 });
 
+const madeReal = promise("shadow: one limiter in shadow and again in earnest is charged once, told and refuses", async (bench) => {
+  const limiter = new RateLimiter({ rate: 2, backend: bench.backend });
+  const [shadow, real] = [bench.limit({ limiter, shadow: true }), bench.limit({ limiter })];
+  const site = await bench.site({ limiters: [shadow], routes: [route("/", [real])] });
+  const replies = await inTurn(3, () => site.get());
+  assert.deepEqual(statuses(replies), [200, 200, 429]);
+  assertTold(replies[0], ["X-RateLimit-Limit: 2", "X-RateLimit-Remaining: 1", "X-RateLimit-Reset: 1795521630"]);
+  assertTold(replies[2], ["X-RateLimit-Limit: 2", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1795521660", "Retry-After: 30"]);
+});
+
 const outage = promise("shadow: a backend that is out and refuses does not refuse", async (bench) => {
   const backend = {
     take: () => ({ allowed: false, used: 0, source: "closed" as const }),
@@ -73,4 +83,4 @@ const outage = promise("shadow: a backend that is out and refuses does not refus
   assert.deepEqual(told(reply), []);
 });
 
-export const shadow: readonly HttpPromise[] = [neverRefuses, noPage, besideOthers, outage];
+export const shadow: readonly HttpPromise[] = [neverRefuses, noPage, besideOthers, madeReal, outage];

@@ -48,6 +48,13 @@ export class Decisions {
     this.#carried.push(new CarriedDecision(decision, this.#carried));
   }
 
+  /** Has clients told of a decision that was made in shadow mode. */
+  tell(decision: Decision): Decision {
+    const told = { ...decision, told: true };
+    this.#made[this.#made.indexOf(decision)] = told;
+    return told;
+  }
+
   /** Those that clients are told of. */
   get told(): readonly Told[] {
     return this.#made.every(isTold) ? this.#made : this.#made.filter(isTold);

@@ -55,7 +55,7 @@ export function compileJudge<Req extends object>(options: GuardOptions<Req>, par
   function charge(req: Req, http: HttpRequest, limiter: RateLimiter, key: string): Awaitable<Verdict> {
     const decisions = Decisions.of(req);
     const known = decisions.find(limiter, key);
-    if (known !== undefined) return verdicts.on(known, decisions, http);
+    if (known !== undefined) return verdicts.on(known.told || shadow ? known : decisions.tell(known), decisions, http);
     return andThen(costOf(req), (cost) => {
       const { policy, name } = limiter;
       return andThen(limiter.decide(key, cost), (result) => {
