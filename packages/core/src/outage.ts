@@ -1,4 +1,5 @@
 import { channel } from "node:diagnostics_channel";
+import { warn } from "./warn.ts";
 
 const outages = channel("ratelimit:outage");
 
@@ -78,10 +79,7 @@ export class OutageReporter {
     try {
       this.#onOutage?.(event);
     } catch (error) {
-      process.emitWarning(`onOutage threw: ${error instanceof Error ? error.message : "not an Error"}`, {
-        type: "RateLimitWarning",
-        code: "RATELIMIT_ON_OUTAGE_THREW",
-      });
+      warn("RATELIMIT_ON_OUTAGE_THREW", `onOutage threw: ${error instanceof Error ? error.message : "not an Error"}`);
     }
   }
 
@@ -90,10 +88,7 @@ export class OutageReporter {
     if (this.#warned.has(what) || this.#onOutage !== undefined || outages.hasSubscribers) return;
     this.#warned.add(what);
     const why = reason === undefined ? "" : `: ${reason}`;
-    process.emitWarning(`The rate limits' backend is out (${kind}${why}); decisions are ${meaning[this.#source]}`, {
-      type: "RateLimitWarning",
-      code: "RATELIMIT_OUTAGE",
-    });
+    warn("RATELIMIT_OUTAGE", `The rate limits' backend is out (${kind}${why}); decisions are ${meaning[this.#source]}`);
   }
 }
 

@@ -36,7 +36,7 @@ export interface Bench {
 }
 
 /** Noon, the moment of the tables of http.md. */
-export const noon = 1_795_521_600;
+const noon = 1_795_521_600;
 
 /** States a promise: `holds` tries it on a bench of its own. */
 export function promise(name: string, holds: (bench: Bench) => Promise<void>): HttpPromise {
