@@ -1,13 +1,6 @@
+import type { Answer } from "./ask.ts";
 import { admittedOf, type Drawn, type Range, refusalOf, remainingOf } from "./expected.ts";
 import type { Step } from "./script.ts";
-
-/** An answer, without its body. */
-export interface Answer {
-  readonly status: number;
-  readonly fields: Headers;
-  /** When it had come, in ms. */
-  readonly at: number;
-}
 
 /** What a step showed, and what of it is wrong. */
 export interface Observation {
@@ -17,8 +10,8 @@ export interface Observation {
   readonly expected: Range;
   readonly refused: number;
   /** Of the first answer and of the last. */
-  readonly first: Headers;
-  readonly last: Headers;
+  readonly first: Answer["fields"];
+  readonly last: Answer["fields"];
   readonly problems: readonly string[];
 }
 
@@ -67,7 +60,7 @@ function limited({ buckets }: Step, answers: Answers, from: number, before: Draw
     outside("X-RateLimit-Remaining", number(first, "x-ratelimit-remaining"), remainingOf(buckets, before, from, first.at)),
     ...answers.map((answer) => oneOf("X-RateLimit-Limit", number(answer, "x-ratelimit-limit"), limits)),
     outside("X-RateLimit-Reset", number(last, "x-ratelimit-reset") - Date.now() / 1000, { least: -1, most: longest / 1000 + 1 }),
-    ...admitted.map(({ fields }) => differs("Retry-After of an admission", fields.get("retry-after"), null)),
+    ...admitted.map(({ fields }) => differs("Retry-After of an admission", fields.get("retry-after"), undefined)),
     ...(last.status === 429 ? refused(buckets, last, after(before, answers, from)) : []),
   ];
 }
@@ -91,7 +84,7 @@ function oneOf(what: string, figure: number, figures: readonly number[]): string
   return figures.includes(figure) ? undefined : `${what}: expected ${figures.join(" or ")}, got ${figure}`;
 }
 
-function differs(what: string, value: string | null, expected: string | null): string | undefined {
+function differs(what: string, value: string | undefined, expected: string | undefined): string | undefined {
   return value === expected ? undefined : `${what}: expected ${expected ?? "none"}, got ${value ?? "none"}`;
 }
 

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Answer, Asker } from "./ask.ts";
 import type { Drawn } from "./expected.ts";
-import { type Answer, type Answers, after, judge, type Observation } from "./judge.ts";
+import { type Answers, after, judge, type Observation } from "./judge.ts";
 import type { Step } from "./script.ts";
 
 /** Takes every step at the servers of `urls`, one after the other in turn. */
@@ -20,10 +21,7 @@ export async function observe(urls: readonly string[], script: readonly Step[]):
 
 async function send(urls: readonly string[], { path, headers, sends }: Step): Promise<Answers> {
   const answers: Answer[] = [];
-  for (let i = 0; i < sends; i++) {
-    const response = await fetch(`${urls[i % urls.length]}${path}`, { headers: headers ?? {} });
-    await response.arrayBuffer();
-    answers.push({ status: response.status, fields: response.headers, at: performance.now() });
-  }
+  using asker = new Asker();
+  for (let i = 0; i < sends; i++) answers.push(await asker.ask(`${urls[i % urls.length]}${path}`, headers));
   return answers as [Answer, ...Answer[]];
 }

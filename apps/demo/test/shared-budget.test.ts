@@ -24,7 +24,7 @@ test.for([
   expect(running[0]?.child.pid).not.toBe(running[1]?.child.pid);
 
   const start = performance.now();
-  const each = await Promise.all(urls.map((url) => getMany(200, `${url}/api/data`)));
+  const each = await Promise.all(urls.map((url) => getMany(100, `${url}/api/data`)));
   const refill = Math.floor((performance.now() - start + 5) / 600);
 
   const statuses = each.flatMap(({ replies }) => replies.map(({ status }) => status));
