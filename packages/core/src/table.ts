@@ -50,6 +50,8 @@ export class BucketTable {
   #hand: Iterator<Place> | undefined;
   #turn: NodeJS.Timeout | undefined;
   #passMs = longestPass;
+  /** Keys when the pass began: it keeps its pace while it empties the table. */
+  #passKeys = 0;
 
   constructor(maxKeys: number, clock: Clock) {
     const origin = clock.now();
@@ -186,14 +188,16 @@ export class BucketTable {
   }
 
   #arm(policy: Policy): void {
-    this.#passMs = Math.min(longestPass, Math.max(shortestPass, ...policy.limits.map((limit) => aheadOf(limit, limit.full))));
+    const fillMs = Math.max(...policy.limits.map((limit) => aheadOf(limit, limit.full)));
+    this.#passMs = Math.min(longestPass, Math.max(shortestPass, fillMs / 2));
     outsideRequests.runInAsyncScope(() => this.#arrange());
   }
 
-  /** Sets the next turn so that a pass over the table takes about as long as a bucket needs to fill. */
+  /** Sets the next turn so that a pass over the table takes half the time that a bucket needs to fill: in twice that time it is gone. */
   #arrange(): void {
-    const turnMs = Math.max(shortestTurn, (this.#passMs * batch) / Math.max(batch, this.#keys));
-    const looks = Math.max(batch, Math.ceil((this.#keys * turnMs) / this.#passMs));
+    const keys = Math.max(this.#passKeys, this.#keys);
+    const turnMs = Math.max(shortestTurn, (this.#passMs * batch) / Math.max(batch, keys));
+    const looks = Math.max(batch, Math.ceil((keys * turnMs) / this.#passMs));
     this.#turn = setTimeout(() => this.#sweep(looks), turnMs);
     this.#turn.unref();
   }
@@ -222,6 +226,7 @@ export class BucketTable {
     const step = this.#hand.next();
     if (!step.done) return step.value;
     this.#hand = undefined;
+    this.#passKeys = this.#keys;
     return this.#keys > 0 ? this.#next() : undefined;
   }
 
@@ -235,5 +240,7 @@ export class BucketTable {
 /** How far a bucket is used up: 0 or less carries nothing any more, above 1 refuses a call of cost 1. */
 function levelOf({ shelf, bucket }: Place, now: number): number {
   if (fullAtOf(bucket) <= now) return 0;
-  return Math.max(...shelf.policy.limits.map((limit: Limit, i) => (usedIn(bucket, shelf.policy, i, now) + limit.p) / limit.full));
+  const { limits } = shelf.policy;
+  const level = (limit: Limit, i: number): number => (usedIn(bucket, shelf.policy, i, now) + limit.p) / limit.full;
+  return limits.length === 1 ? level(limits[0], 0) : Math.max(...limits.map(level));
 }
