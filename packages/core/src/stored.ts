@@ -9,8 +9,11 @@ interface Entry {
   readonly slack: number;
 }
 
-/** A bucket in a table. One limit without slack, the common case, is its `fullAt` alone and costs no object. */
+/** A bucket in a table. One limit, the common case, is a number and costs little or no object: its `fullAt`, and as the fraction its slack. */
 export type Stored = number | readonly Entry[];
+
+/** What a slack of 1 is in the fraction of such a number, and up to where the number has the bits for it: 49 days. */
+const [slackBits, latest] = [2 ** -20, 2 ** 32];
 
 /**
  * Units in use of the i-th limit, as the bucket says; a clock that stepped back or a lowered limit may say more than there can be.
@@ -20,10 +23,16 @@ export type Stored = number | readonly Entry[];
  */
 export function usedIn(stored: Stored | undefined, { limits }: Policy, i: number, now: number): number {
   const limit = limits[i] as Limit;
-  if (typeof stored === "number") return i === 0 ? usedOf(limit, stored - now, 0) : 0;
+  if (typeof stored === "number") return i === 0 ? usedInOne(stored, limit, now) : 0;
   const entry =
     stored?.find(({ name }) => name === limit.name || (name === "" && i === 0)) ?? (limits.length === 1 ? stored?.[0] : undefined);
   return entry === undefined ? 0 : usedOf(limit, entry.fullAt - now, entry.slack);
+}
+
+/** The same of a bucket that is a number. */
+export function usedInOne(stored: number, limit: Limit, now: number): number {
+  const fullAt = Math.floor(stored);
+  return usedOf(limit, fullAt - now, (stored - fullAt) / slackBits);
 }
 
 /** The bucket of a policy's only limit. */
@@ -31,7 +40,8 @@ export function storeOne(limit: Limit, used: number, now: number): Stored | unde
   if (used === 0) return undefined;
   const fullAt = now + aheadOf(limit, used);
   const slack = limit.r === 1 ? 0 : slackOf(limit, used);
-  return slack === 0 ? fullAt : [{ name: "", fullAt, slack }];
+  const isNumber = slack * slackBits < 1 && Math.abs(fullAt) < latest;
+  return isNumber ? fullAt + slack * slackBits : [{ name: "", fullAt, slack }];
 }
 
 /** The bucket of any policy; a full one is not kept. */
@@ -46,5 +56,5 @@ export function stored({ limits }: Policy, used: readonly number[], now: number)
 
 /** When the whole bucket is full. */
 export function fullAtOf(stored: Stored): number {
-  return typeof stored === "number" ? stored : Math.max(...stored.map(({ fullAt }) => fullAt));
+  return typeof stored === "number" ? Math.floor(stored) : Math.max(...stored.map(({ fullAt }) => fullAt));
 }

@@ -1,12 +1,12 @@
 import { AsyncResource } from "node:async_hooks";
 import type { Scope, Take } from "./backend.ts";
-import { adjusted, aheadOf, ceilingOf, fits, unchargedOf, usedOf } from "./bucket.ts";
+import { adjusted, aheadOf, ceilingOf, fits, unchargedOf } from "./bucket.ts";
 import { type Clock, processClock } from "./clock.ts";
 import { publishEviction } from "./diagnostics.ts";
 import { RateLimitError } from "./errors.ts";
 import { expected } from "./message.ts";
 import type { Limit, Policy } from "./policy.ts";
-import { fullAtOf, type Stored, stored, storeOne, usedIn } from "./stored.ts";
+import { fullAtOf, type Stored, stored, storeOne, usedIn, usedInOne } from "./stored.ts";
 
 /** The buckets of one prefix, and the policy that last used them: the measure when one of them has to go. */
 interface Shelf {
@@ -120,7 +120,7 @@ export class BucketTable {
     const at = this.#clock.now();
     const now = Math.floor(at - this.#origin);
     const bucket = shelf.buckets.get(key);
-    const claimed = typeof bucket === "number" ? usedOf(limit, bucket - now, 0) : usedIn(bucket, scope.policy, 0, now);
+    const claimed = typeof bucket === "number" ? usedInOne(bucket, limit, now) : usedIn(bucket, scope.policy, 0, now);
     const before = Math.min(claimed, ceilingOf(limit));
     const allowed = fits(limit, before, cost);
     const used = allowed ? before + cost * limit.p : before;
