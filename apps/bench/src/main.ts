@@ -9,6 +9,7 @@ const benches: Readonly<Record<string, () => Promise<{ bench: Bench }>>> = {
   http: () => import("./http/bench.ts"),
   import: () => import("./import/bench.ts"),
   outage: () => import("./outage/bench.ts"),
+  layouts: () => import("./layouts/bench.ts"),
 };
 
 /** What runs in a process of its own. */
@@ -19,6 +20,7 @@ const stations: Readonly<Record<string, () => Promise<Station>>> = {
   http: () => import("./http/station.ts"),
   load: () => import("./http/load.ts"),
   outage: () => import("./outage/station.ts"),
+  layouts: () => import("./layouts/station.ts"),
 };
 
 const [command = "", ...rest] = process.argv.slice(2);
