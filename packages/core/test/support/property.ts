@@ -7,5 +7,8 @@ process.stdout.write(`FAST_CHECK_SEED=${seed}\n`);
 
 /** Tries `holds` on many values; a counterexample is made small and told with its seed. */
 export function always<T>(values: fc.Arbitrary<T>, holds: (value: T) => void): void {
-  fc.assert(fc.property(values, (value) => void holds(value)), { seed, numRuns: 500 });
+  fc.assert(
+    fc.property(values, (value) => void holds(value)),
+    { seed, numRuns: 500 },
+  );
 }
