@@ -1,5 +1,6 @@
 // Packs every public package and installs each one alone into an empty folder, as npm would for a user:
-// what lands there is exactly what its row names, and every entry loads with import and with require.
+// what lands there is exactly what its row names, every entry loads with import and with require, and every adapter serves requests
+// from ES modules, from CommonJS and from TypeScript.
 // Run it as `pnpm install:check`, which builds first and has pnpm on the PATH.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -7,6 +8,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { printed, programs, sourcesOf } from "./programs.mjs";
 
 /** @typedef {{ folder: string, ours: readonly string[], others: readonly string[] }} Row */
 /** @typedef {{ name: string, private?: boolean, exports: Record<string, unknown>, peerDependencies?: Record<string, string>, peerDependenciesMeta?: Record<string, { optional?: boolean }> }} Manifest */
@@ -89,13 +91,46 @@ async function check({ folder, ours, others }) {
     await run("node", ["--input-type=module", "--eval", `await import(${specifier})`], home);
     await run("node", ["--input-type=commonjs", "--eval", `require(${specifier})`], home);
   }
+  const served = await serve(folder, home);
   const brought = landed.filter((one) => one !== name);
   return [
     name,
     brought.join(", ") || "nothing",
     peers.map(([peer]) => peer).join(", ") || "none",
-    `${entries.join(" ")} import and require`,
+    `${entries.join(" ")} import and require${served}`,
   ];
+}
+
+/**
+ * Runs what a user of an adapter would write first.
+ * @param {string} folder
+ * @param {string} home
+ */
+async function serve(folder, home) {
+  const program = programs[folder];
+  if (program === undefined) return "";
+  await npmInstall(home, ["--save-dev", "@types/node@20", ...program.types]);
+  for (const [file, text] of Object.entries(sourcesOf(folder, program))) writeFileSync(join(home, file), text);
+  const compiler = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.meta.url));
+  const options = [
+    "--ignoreConfig",
+    "--strict",
+    "--target",
+    "es2023",
+    "--module",
+    "nodenext",
+    "--types",
+    "node",
+    "--skipLibCheck",
+    "false",
+  ];
+  await run("node", [compiler, ...options, "typed.mts"], home);
+  for (const file of ["esm.mjs", "cjs.cjs", "typed.mjs"]) {
+    const output = await run("node", [file], home);
+    if (output.trim() !== printed)
+      throw new Error(`${file} of @ratelimit/${folder} should print "${printed}"; it printed "${output.trim()}"`);
+  }
+  return "; serves from ESM, CJS and TypeScript";
 }
 
 /**
@@ -143,6 +178,7 @@ async function run(program, args, cwd) {
   const [code] = /** @type {[number | null]} */ (await once(child, "close"));
   stop.signal.removeEventListener("abort", kill);
   if (code !== 0) throw new Error(`${program} ${args.join(" ")} ended with ${code}\n${output}`);
+  return output;
 }
 
 /** @param {readonly string[][]} table */
