@@ -20,7 +20,7 @@ export function tableMarkdown({ columns, rows }: Table): string {
   return [line(columns), `|${columns.map((_, i) => (i === 0 ? "---|" : "---:|")).join("")}`, ...rows.map(line)].join("\n");
 }
 
-export function goalsMarkdown(goals: readonly Goal[]): string {
+function goalsMarkdown(goals: readonly Goal[]): string {
   return tableMarkdown({
     title: "Goals",
     columns: ["what", "goal", "got", ""],

@@ -23,7 +23,7 @@ export interface Subject {
 }
 
 /** Results go here, so that none is optimised away as nobody's. */
-export const last: { result: RateLimitResult | undefined } = { result: undefined };
+const last: { result: RateLimitResult | undefined } = { result: undefined };
 
 /** Tokens that a settled key has used. */
 const settled = 600_000;
