@@ -95,10 +95,11 @@ const sharedRules: Rules = {
   skip: rule.function,
   skipPreflight: rule.boolean,
   headers: {
-    expects: `one or more of ${modes.join(", ")}`,
+    expects: `one of ${modes.join(", ")}, or "legacy" and one draft, whose fields would replace those of another`,
     accepts: (value) => {
       const given = [value].flat();
-      return given.length > 0 && given.every((mode) => typeof mode === "string" && modes.includes(mode));
+      const drafts = given.filter((mode) => typeof mode === "string" && mode.startsWith("draft"));
+      return given.length > 0 && drafts.length <= 1 && given.every((mode) => typeof mode === "string" && modes.includes(mode));
     },
     wayOut: 'write headers: "draft-8", or ["legacy", "draft-8"] for both',
   },

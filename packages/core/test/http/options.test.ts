@@ -156,6 +156,7 @@ test.each([
   [{ rate: 1, trust: true }, "Expected `trust` to be false, a number of proxies, or an array of networks, got true"],
   [{ rate: 1, trust: ["loopback"] }, "Expected `trust` to be"],
   [{ rate: 1, headers: [] }, "Expected `headers` to be"],
+  [{ rate: 1, headers: ["draft-7", "draft-8"] }, "Expected `headers` to be"],
 ])("%o is met with: %s", (options, sentence) => {
   expect(problem(options).message).toContain(sentence);
 });
