@@ -32,10 +32,10 @@ describe("the answer to INFO", () => {
     // Once per process and kind of server; the tables names two old versions of Redis.
     if (isSupported) expect(warn).not.toHaveBeenCalled();
     else if (version !== "5.0.14")
-      expect(warn).toHaveBeenCalledExactlyOnceWith(expect.stringContaining(`got ${name} ${version}`), {
-        type: "RateLimitWarning",
-        code: "RATELIMIT_REDIS_VERSION",
-      });
+      expect(warn).toHaveBeenCalledExactlyOnceWith(
+        expect.stringContaining(`got ${name} ${version}`),
+        expect.objectContaining({ code: "RATELIMIT_REDIS_VERSION" }),
+      );
   });
 
   test("tells a replica", () => {
