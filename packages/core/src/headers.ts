@@ -115,7 +115,7 @@ function draft6(told: readonly Told[]): Fields {
   const row = tightestRow(told);
   if (row === undefined) return {};
   return {
-    "RateLimit-Policy": quotas(rowsOf(told)),
+    "RateLimit-Policy": constant(quotasOf, told, quotas),
     "RateLimit-Limit": String(row.state.burst),
     "RateLimit-Remaining": String(row.state.remaining),
     "RateLimit-Reset": String(resetSeconds(row)),
@@ -126,16 +126,35 @@ function draft7(told: readonly Told[]): Fields {
   const row = tightestRow(told);
   if (row === undefined) return {};
   const { burst, remaining } = row.state;
-  return { "RateLimit-Policy": quotas(rowsOf(told)), RateLimit: `limit=${burst}, remaining=${remaining}, reset=${resetSeconds(row)}` };
+  return {
+    "RateLimit-Policy": constant(quotasOf, told, quotas),
+    RateLimit: `limit=${burst}, remaining=${remaining}, reset=${resetSeconds(row)}`,
+  };
 }
 
 function draft8(told: readonly Told[]): Fields {
   const rows = rowsOf(told);
   if (rows.length === 0) return {};
   return {
-    "RateLimit-Policy": rows.map(({ name, limit }) => `"${name}";q=${limit.burst};w=${windowSeconds(limit)}`).join(", "),
+    "RateLimit-Policy": constant(namedQuotasOf, told, namedQuotas),
     RateLimit: rows.map((row) => `"${row.name}";r=${row.state.remaining};t=${resetSeconds(row)}`).join(", "),
   };
+}
+
+/** What `RateLimit-Policy` says of a policy that stands alone: built once. */
+const [quotasOf, namedQuotasOf] = [new WeakMap<Policy, string>(), new WeakMap<Policy, string>()];
+
+function constant(built: WeakMap<Policy, string>, told: readonly Told[], build: (rows: readonly Row[]) => string): string {
+  const policy = told.length === 1 ? told[0]?.policy : undefined;
+  const known = policy && built.get(policy);
+  if (known !== undefined) return known;
+  const field = build(rowsOf(told));
+  if (policy !== undefined) built.set(policy, field);
+  return field;
+}
+
+function namedQuotas(rows: readonly Row[]): string {
+  return rows.map(({ name, limit }) => `"${name}";q=${limit.burst};w=${windowSeconds(limit)}`).join(", ");
 }
 
 /** The quotas of draft 6 and 7, which have no names: of equal ones only the first may stand. */
