@@ -4,7 +4,7 @@ import type { Run } from "./results.ts";
 /** A run as a section of a document. */
 export function outcomeMarkdown({ title, about, quick, machine, seconds, outcome }: Run): string {
   const { date, node, cpu, cores, load, pinned } = machine;
-  const on = `${date} UTC, Node ${node.slice(1)}, ${cores} × ${cpu}, load at the start ${load}${pinned ? "" : ", nothing pinned to a core"}; ${seconds} s${quick ? "; **a quick run, whose figures mean nothing**" : ""}`;
+  const on = `${date} UTC, Node ${node.slice(1)}, ${cores} × ${cpu}, load at the start ${load}${isBusy(load) ? ": **other work ran on the machine**" : ""}${pinned ? "" : ", nothing pinned to a core"}; ${seconds} s${quick ? "; **a quick run, whose figures mean nothing**" : ""}`;
   return [`## ${title}`, "", about, "", ...(outcome.notes ?? []).flatMap((note) => [note, ""]), `Run: ${on}.`, "", body(outcome)].join(
     "\n",
   );
@@ -26,4 +26,9 @@ function goalsMarkdown(goals: readonly Goal[]): string {
     columns: ["what", "goal", "got", ""],
     rows: goals.map(({ what, target, got, met }) => [what, target, got, met ? "met" : "**missed**"]),
   });
+}
+
+/** A bench keeps one core busy, or two; whoever else runs is measured too. */
+function isBusy(load: string): boolean {
+  return Number.parseFloat(load) >= 1.5;
 }

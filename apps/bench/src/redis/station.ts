@@ -43,7 +43,10 @@ export async function open({ subject, servers, refused, prefix, connections = 1 
   const checkers: readonly RedisChecker[] = Array.from({ length: connections }, () => make(servers, ruleOf(refused, prefix)));
   const checker = checkers[0] as RedisChecker;
   const keys = Array.from({ length: refused ? 1 : redisKeys }, (_, i) => keyOf(i));
-  for (const { check } of checkers) await check(keys[0] as string);
+  for (const { ready, check } of checkers) {
+    await ready?.();
+    await check(keys[0] as string);
+  }
   let next = 0;
   const ask = async ({ check }: RedisChecker): Promise<void> => {
     const admitted = await check(keys[next++ % keys.length] as string);
