@@ -38,8 +38,9 @@ describe("in process", () => {
 });
 
 test.each(Object.entries<RedisSubject>(redisSubjects))("on Redis: %s", async (id, { name, make }) => {
-  const { check } = make([redis.server.address], redisProofRule(id));
-  await prove(name, () => check("a"));
+  const { ready, one } = make([redis.server.address], redisProofRule(id));
+  await ready?.();
+  await prove(name, () => one("a"));
 });
 
 describe.each<Framework>(["express", "fastify", "koa"])("%s", (framework) => {

@@ -71,10 +71,10 @@ function cpuSeconds(info: string): number {
 }
 
 async function footprint(client: Redis, servers: Servers, subject: RedisSubjectId, keys: number): Promise<Footprint> {
-  await client.flushall();
+  await client.flushall("SYNC");
   await using worker = await Worker.start("redis", { subject, servers, refused: false, prefix: "rl" } satisfies Setup);
   await worker.ask("prove");
-  await client.flushall();
+  await client.flushall("SYNC");
   const before = await usedMemory(client);
   await worker.ask("fill", { keys, calls: 1 });
   const perKey = ((await usedMemory(client)) - before) / keys;

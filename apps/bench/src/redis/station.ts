@@ -2,7 +2,8 @@ import { proof, prove } from "../bench.ts";
 import { quantile } from "../figure.ts";
 import { keyOf } from "../memory/keys.ts";
 import type { Answers } from "../worker.ts";
-import { type RedisChecker, type RedisSubjectId, type Rule, redisSubjects, type Servers } from "./subjects.ts";
+import type { Asking, RedisChecker } from "./checker.ts";
+import { type RedisSubjectId, type Rule, redisSubjects, type Servers } from "./subjects.ts";
 
 export interface Setup {
   readonly subject: RedisSubjectId;
@@ -43,20 +44,22 @@ export async function open({ subject, servers, refused, prefix, connections = 1 
   const checkers: readonly RedisChecker[] = Array.from({ length: connections }, () => make(servers, ruleOf(refused, prefix)));
   const checker = checkers[0] as RedisChecker;
   const keys = Array.from({ length: refused ? 1 : redisKeys }, (_, i) => keyOf(i));
-  for (const { ready, check } of checkers) {
+  for (const { ready, one } of checkers) {
     await ready?.();
-    await check(keys[0] as string);
+    await one(keys[0] as string);
   }
-  let next = 0;
-  const ask = async ({ check }: RedisChecker): Promise<void> => {
-    const admitted = await check(keys[next++ % keys.length] as string);
-    if (admitted === refused) throw new Error(`${name} ${admitted ? "admitted" : "refused"} a call that it should not have`);
+  let asked = 0;
+  const nextKey = (): string => keys[asked++ % keys.length] as string;
+  /** So many calls in flight on each connection. */
+  const keepAsking = async (inFlight: number, how: Omit<Asking, "admitted">): Promise<void> => {
+    const each = checkers.flatMap((its) => Array.from({ length: inFlight }, () => its.keepAsking({ ...how, admitted: !refused })));
+    await Promise.all(each);
   };
 
   return {
     prove: () => {
       const fresh = make(servers, proofRule(`${prefix}p`));
-      return prove(name, () => fresh.check("a"));
+      return prove(name, () => fresh.one("a"));
     },
 
     /** Keeps so many calls in flight for a while. */
@@ -64,15 +67,12 @@ export async function open({ subject, servers, refused, prefix, connections = 1 
       const latencies = new Float64Array(mostLatencies);
       let calls = 0;
       const [cpu, start] = [process.cpuUsage(), performance.now()];
-      const keepAsking = async (): Promise<void> => {
-        for (let sent = performance.now(), end = start + ms; sent < end; ) {
-          await ask(checker);
-          const now = performance.now();
-          latencies[calls++ % mostLatencies] = now - sent;
-          sent = now;
-        }
-      };
-      await Promise.all(Array.from({ length: inFlight }, keepAsking));
+      await keepAsking(inFlight, {
+        next: (now) => (now - start < ms ? nextKey() : undefined),
+        seen: (tookMs) => {
+          latencies[calls++ % mostLatencies] = tookMs;
+        },
+      });
       const wallMs = performance.now() - start;
       const { user, system } = process.cpuUsage(cpu);
       const seen = latencies.subarray(0, Math.min(calls, mostLatencies));
@@ -87,16 +87,13 @@ export async function open({ subject, servers, refused, prefix, connections = 1 
     /** Makes so many calls, so many in flight on each connection. */
     calls: async ({ count, inFlight }: { count: number; inFlight: number }): Promise<void> => {
       let left = count;
-      const keepAsking = async (its: RedisChecker): Promise<void> => {
-        while (left-- > 0) await ask(its);
-      };
-      await Promise.all(checkers.flatMap((its) => Array.from({ length: inFlight }, () => keepAsking(its))));
+      await keepAsking(inFlight, { next: () => (left-- > 0 ? nextKey() : undefined) });
     },
 
     /** So many calls for each of so many keys. */
     fill: async ({ keys, calls }: { keys: number; calls: number }): Promise<void> => {
       for (let from = 0; from < keys; from += 100)
-        for (let i = 0; i < calls; i++) await Promise.all(Array.from({ length: 100 }, (_, k) => checker.check(keyOf(from + k))));
+        for (let i = 0; i < calls; i++) await Promise.all(Array.from({ length: 100 }, (_, k) => checker.one(keyOf(from + k))));
     },
   };
 }

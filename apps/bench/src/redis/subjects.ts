@@ -8,6 +8,7 @@ import { Cluster, Redis } from "ioredis";
 import KoaLimiter from "koa-ratelimit/limiter/redis.js";
 import { RedisStore as ErlStore, type RedisReply } from "rate-limit-redis";
 import { RateLimiterRedis } from "rate-limiter-flexible";
+import { asking, type RedisChecker } from "./checker.ts";
 import { upstashClient } from "./upstash.ts";
 
 /** Where the servers are: one, or the nodes of a Cluster. */
@@ -22,13 +23,6 @@ export interface Rule {
   readonly windowMs: number;
   /** What keys begin with. */
   readonly prefix: string;
-}
-
-/** One limiter on Redis; where Redis fails, the call rejects. */
-export interface RedisChecker {
-  readonly check: (key: string) => Promise<boolean>;
-  /** Resolves when Redis decides; where absent, calls wait by themselves. */
-  readonly ready?: () => Promise<void>;
 }
 
 export interface RedisSubject {
@@ -61,12 +55,11 @@ export const redisSubjects = {
         sendCommand: (command: string, ...args: string[]) => client.call(command, ...args) as Promise<RedisReply>,
       });
       const ready = store.init({ windowMs } as Options);
-      return {
-        check: async (key) => {
-          await ready;
-          return (await store.increment(key)).totalHits <= burst;
-        },
-      };
+      return asking(
+        (key) => store.increment(key),
+        ({ totalHits }) => totalHits <= burst,
+        () => ready,
+      );
     },
   },
   fastify: {
@@ -74,12 +67,11 @@ export const redisSubjects = {
     cluster: false,
     make: ([server], { burst, windowMs, prefix }) => {
       const store = new FastifyStore(false, false, new Redis(server), `${prefix}:`);
-      return {
-        check: (key) =>
-          new Promise((resolve, reject) => {
-            store.incr(key, (error, state) => (error ? reject(error) : resolve((state?.current ?? 0) <= burst)), windowMs, burst);
-          }),
-      };
+      const increment = (key: string): Promise<number> =>
+        new Promise((resolve, reject) => {
+          store.incr(key, (error, state) => (error ? reject(error) : resolve(state?.current ?? 0)), windowMs, burst);
+        });
+      return asking(increment, (current) => current <= burst);
     },
   },
   koa: {
@@ -88,10 +80,10 @@ export const redisSubjects = {
     make: ([server], { burst, windowMs, prefix }) => {
       const db = new Redis(server);
       const max = Math.min(burst, 100);
-      const once = max < burst ? (): boolean => true : (remaining: number): boolean => remaining > 0;
-      return {
-        check: async (id) => once((await new KoaLimiter({ id, db, max, duration: windowMs, namespace: prefix }).get()).remaining),
-      };
+      return asking(
+        (id) => new KoaLimiter({ id, db, max, duration: windowMs, namespace: prefix }).get(),
+        ({ remaining }) => max < burst || remaining > 0,
+      );
     },
   },
   upstash: {
@@ -114,37 +106,33 @@ function ours(servers: Servers, { rate, periodMs, burst, prefix }: Rule, denyCac
     others.length > 0 ? new RedisBackend({ cluster: servers, denyCache }) : new RedisBackend({ url: `redis://${host}:${port}`, denyCache });
   const limiter = new RateLimiter({ rate, period: `${periodMs}ms`, burst, backend, name: prefix, keyPrefix: "" });
   let [calls, alone] = [0, 0];
-  return {
-    ready: async () => {
-      while ((await limiter.peek("ready")).degraded) await sleep(50);
-    },
-    check: async (key) => {
-      const { allowed, degraded } = await limiter.check(key);
+  return asking(
+    (key) => limiter.check(key),
+    ({ allowed, degraded }) => {
       calls++;
       if (degraded && ++alone > 8 + calls / oneIn) throw new Error("Redis did not decide");
       return allowed;
     },
-  };
+    async () => {
+      while ((await limiter.peek("ready")).degraded) await sleep(50);
+    },
+  );
 }
 
 function flexible(servers: Servers, { burst, windowMs, prefix }: Rule, more: object): RedisChecker {
   const storeClient = servers.length > 1 ? new Cluster([...servers]) : new Redis(servers[0]);
   const limiter = new RateLimiterRedis({ storeClient, points: burst, duration: windowMs / 1000, keyPrefix: prefix, ...more });
-  return {
-    check: async (key) => {
-      try {
-        await limiter.consume(key);
-        return true;
-      } catch (error) {
-        if (error instanceof Error) throw error;
-        return false;
-      }
-    },
-  };
+  return asking(
+    (key) => limiter.consume(key),
+    () => true,
+  );
 }
 
 function upstash([server]: Servers, { rate, periodMs, burst, prefix }: Rule, ephemeralCache: Map<string, number> | false): RedisChecker {
   const limiter = Ratelimit.tokenBucket(rate, `${periodMs} ms`, burst);
   const ratelimit = new Ratelimit({ redis: upstashClient(new Redis(server)), limiter, prefix, ephemeralCache, analytics: false });
-  return { check: async (key) => (await ratelimit.limit(key)).success };
+  return asking(
+    (key) => ratelimit.limit(key),
+    ({ success }) => success,
+  );
 }

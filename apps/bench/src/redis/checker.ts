@@ -1,0 +1,51 @@
+/** One limiter on Redis, and the loop that asks it: built per library, so that nothing stands between the two. */
+export interface RedisChecker {
+  /** Whether a call was admitted; where Redis fails, it rejects. */
+  readonly one: (key: string) => Promise<boolean>;
+  /** Asks one call after the other, until it is time: all of them must be admitted, or all refused. */
+  readonly keepAsking: (asking: Asking) => Promise<void>;
+  /** Resolves when Redis decides; where absent, calls wait by themselves. */
+  readonly ready?: (() => Promise<unknown>) | undefined;
+}
+
+export interface Asking {
+  /** The key of the next call, by the clock; none when it was the last. */
+  readonly next: (now: number) => string | undefined;
+  readonly admitted: boolean;
+  /** Told how long each call took, in ms, if anybody is interested. */
+  readonly seen?: (tookMs: number) => void;
+}
+
+/** Of a library that promises; a rejection that is no error is its way to refuse. */
+export function asking<Answer>(
+  ask: (key: string) => Promise<Answer>,
+  admits: (answer: Answer) => boolean,
+  ready?: () => Promise<unknown>,
+): RedisChecker {
+  return {
+    ready,
+    one: async (key) => {
+      try {
+        return admits(await ask(key));
+      } catch (error) {
+        if (error instanceof Error) throw error;
+        return false;
+      }
+    },
+    keepAsking: async ({ next, admitted, seen }) => {
+      let sent = performance.now();
+      for (let key = next(sent); key !== undefined; key = next(sent)) {
+        let isAdmitted = false;
+        try {
+          isAdmitted = admits(await ask(key));
+        } catch (error) {
+          if (error instanceof Error) throw error;
+        }
+        if (isAdmitted !== admitted) throw new Error(`A call was ${isAdmitted ? "admitted" : "refused"} that should not have been`);
+        const now = performance.now();
+        seen?.(now - sent);
+        sent = now;
+      }
+    },
+  };
+}
