@@ -106,7 +106,7 @@ function inProcessGoals(framework: Framework, admitted: Samples<Sample>, refused
     addedAtMost(framework, admitted, 1, "peer"),
     atLeast(
       `${framework}: refused`,
-      ratio(cpu(admitted, "none"), cpu(refused, "ours")).value,
+      ratio(cpu(refused, "none"), cpu(refused, "ours")).value,
       refusedGoals[framework],
       "× as fast as the page (CPU)",
     ),
