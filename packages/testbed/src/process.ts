@@ -80,8 +80,8 @@ export class OwnedProcess {
 }
 
 /** Starts a program that goes when this process goes, of whatever cause. */
-export function spawnOwned(command: string, args: readonly string[], { env, cwd }: { env: NodeJS.ProcessEnv; cwd: string }): OwnedProcess {
-  const child = spawn("/bin/sh", ["-c", GUARD, "guard", command, ...args], {
+export function spawnOwned(command: readonly string[], { env, cwd }: { env: NodeJS.ProcessEnv; cwd: string }): OwnedProcess {
+  const child = spawn("/bin/sh", ["-c", GUARD, "guard", ...command], {
     cwd,
     env,
     stdio: ["ignore", "pipe", "pipe", "pipe"],

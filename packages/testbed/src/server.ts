@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { findRedisServer, type RedisBinary } from "./binary.ts";
 import { type Address, field, type Login, withClient } from "./client.ts";
 import { makeFolder, type OwnedFolder } from "./folder.ts";
+import type { NetworkNamespace } from "./namespace.ts";
 import { freePorts, HOST } from "./ports.ts";
 import { type OwnedProcess, spawnOwned } from "./process.ts";
 import { Fatal, until } from "./until.ts";
@@ -25,6 +26,8 @@ export interface Recipe {
   readonly port?: number | undefined;
   /** Instead of a temporary one; this one is not removed. */
   readonly dir?: string | undefined;
+  /** In which it runs, instead of the network of this process. */
+  readonly namespace?: NetworkNamespace | undefined;
 }
 
 /** What every data server of the testbed is started with: loopback, nothing saved unasked, replicas synced at once. */
@@ -72,7 +75,7 @@ export async function stopServers(servers: readonly RedisServer[]): Promise<void
 
 /** One redis-server of our own. */
 export class RedisServer {
-  readonly host: string = HOST;
+  readonly host: string;
   readonly port: number;
   readonly secondPort: number;
   readonly dir: string;
@@ -86,6 +89,7 @@ export class RedisServer {
 
   /** @internal */
   constructor(binary: RedisBinary, recipe: Recipe, place: Place, args: readonly string[], folder?: OwnedFolder) {
+    this.host = recipe.namespace?.host ?? HOST;
     this.port = place.port;
     this.secondPort = place.secondPort;
     this.dir = place.dir;
@@ -190,7 +194,8 @@ export class RedisServer {
 
   #spawn(): OwnedProcess {
     const title = ["--proc-title-template", `{title} {listen-addr} {server-mode} ${this.dir}`]; // for `ps`
-    return spawnOwned(this.#binary.path, [...this.#args, ...title], { env: this.#binary.env, cwd: this.dir });
+    const command = [...(this.#recipe.namespace?.prefix ?? []), this.#binary.path, ...this.#args, ...title];
+    return spawnOwned(command, { env: this.#binary.env, cwd: this.dir });
   }
 
   async #stop(): Promise<void> {

@@ -1,3 +1,4 @@
+import type { NetworkNamespace } from "./namespace.ts";
 import { COMMON, type RedisServer, startServer } from "./server.ts";
 
 export interface StandaloneOptions {
@@ -6,6 +7,8 @@ export interface StandaloneOptions {
   port?: number;
   /** Where it keeps its data: a folder that exists and is left there at the end. */
   dir?: string;
+  /** A network of its own for it to run in. */
+  namespace?: NetworkNamespace;
 }
 
 export interface Standalone extends AsyncDisposable {
@@ -17,11 +20,16 @@ export interface Standalone extends AsyncDisposable {
 }
 
 /** One redis-server. */
-export async function startStandalone({ args = [], port, dir }: StandaloneOptions = {}): Promise<Standalone> {
+export async function startStandalone({ args = [], port, dir, namespace }: StandaloneOptions = {}): Promise<Standalone> {
   const server = await startServer({
-    args: (place) => ["--port", String(place.port), ...COMMON, ...args],
+    args: (place) => [
+      ...["--port", String(place.port), ...COMMON],
+      ...(namespace === undefined ? [] : ["--bind", namespace.host, "--protected-mode", "no"]),
+      ...args,
+    ],
     port,
     dir,
+    namespace,
   });
   const stop = (): Promise<void> => server.stop();
   return {

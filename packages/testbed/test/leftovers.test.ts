@@ -4,9 +4,9 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { build } from "vite";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startCluster, startSentinel, startStandalone, startTls } from "../src/index.ts";
-import { alive, expectNothingLeft, makeTmp, useTmp } from "./leftovers.ts";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { startCluster, startSentinel, startStandalone, startTls, whyNoNamespace } from "../src/index.ts";
+import { alive, expectNothingLeft, makeTmp, namespaceTraces, useTmp } from "./leftovers.ts";
 
 // Plain node runs no TypeScript, and a bundle starts sooner than a dev server. It lies where its imports are found.
 const bundle = join(import.meta.dirname, "../node_modules", `.testbed-${process.pid}`);
@@ -19,13 +19,16 @@ beforeAll(() =>
 );
 afterAll(() => rm(bundle, { recursive: true }));
 
+const reason = await whyNoNamespace();
+if (reason !== undefined) process.stdout.write(`no network namespaces here (${reason}): none can be left\n`);
+
 interface Ending {
   code: number | null;
   signal: NodeJS.Signals | null;
 }
 
 /** Runs a process with servers, ends it by a signal if one is given, and hands back the servers' pids. */
-async function run(how: string, tmp: string, signal?: NodeJS.Signals, wait = 0): Promise<{ pids: number[] } & Ending> {
+async function run(how: string, tmp: string, signal?: NodeJS.Signals, wait = 0): Promise<{ pids: number[]; namespace?: string } & Ending> {
   const runner = spawn(process.execPath, [join(import.meta.dirname, "runner.mjs"), how, join(bundle, "index.js")], {
     env: { ...process.env, TMPDIR: tmp },
     stdio: ["ignore", "pipe", how === "throws" ? "ignore" : "inherit"],
@@ -34,14 +37,15 @@ async function run(how: string, tmp: string, signal?: NodeJS.Signals, wait = 0):
   const lines = createInterface(runner.stdout);
   const [line] = (await Promise.race([once(lines, "line"), once(lines, "close")])) as [string?];
   if (line === undefined) throw new Error(`The process ended early: ${how}.`);
-  const pids = JSON.parse(line) as number[];
+  const { pids, namespace } = JSON.parse(line) as { pids: number[]; namespace?: string };
   if (signal !== undefined) {
-    expect(await alive(pids)).toHaveLength(Math.max(0, pids.length - 1)); // the last one is dead on purpose
+    expect(await alive(pids)).toHaveLength(pids.length - (how === "waits" ? 1 : 0)); // the last one is dead on purpose
+    if (namespace !== undefined) expect(await namespaceTraces(namespace)).toHaveLength(2);
     await new Promise((resolve) => setTimeout(resolve, wait));
     runner.kill(signal);
   }
   const [code, by] = (await ended) as [number | null, NodeJS.Signals | null];
-  return { pids, code, signal: by };
+  return { pids, code, signal: by, ...(namespace !== undefined && { namespace }) };
 }
 
 describe("no server and no folder is left", () => {
@@ -51,6 +55,13 @@ describe("no server and no folder is left", () => {
     expect(ending).toEqual({ code: null, signal });
     expect(pids).toHaveLength(5);
     await expectNothingLeft(pids, tmp);
+  });
+
+  test.skipIf(reason !== undefined).concurrent("nor a network namespace", async () => {
+    using tmp = makeTmp();
+    const { pids, namespace = "" } = await run("has a namespace", tmp.path, "SIGKILL");
+    await expectNothingLeft(pids, tmp);
+    await vi.waitFor(async () => expect(await namespaceTraces(namespace)).toEqual([]), { timeout: 5000 });
   });
 
   test.concurrent("when a worker outlives the process that forked it", async () => {

@@ -46,6 +46,18 @@ export async function alive(pids: readonly number[]): Promise<number[]> {
   return pids.filter((pid) => running.has(pid));
 }
 
+/** What the kernel still has of a network namespace: itself, and the cable that leads there. */
+export async function namespaceTraces(name: string): Promise<string[]> {
+  const env = { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
+  const lists = await Promise.all(
+    [
+      ["netns", "list"],
+      ["-o", "link"],
+    ].map((args) => promisify(execFile)("ip", args, { env })),
+  );
+  return lists.flatMap(({ stdout }) => stdout.split("\n")).filter((line) => line.includes(name));
+}
+
 /** Waits until these processes have ended, the folder is empty, and no command line names it. */
 export async function expectNothingLeft(pids: readonly number[], tmp: Tmp): Promise<void> {
   const remains = async (): Promise<unknown> => ({

@@ -14,8 +14,15 @@ if (how === "forks") {
 
 if (how === "killed while it starts") {
   const starting = testbed.startSentinel();
-  console.log(JSON.stringify([]));
+  console.log(JSON.stringify({ pids: [] }));
   await starting;
+}
+
+if (how === "has a namespace") {
+  const namespace = await testbed.makeNamespace();
+  const { server } = await testbed.startStandalone({ namespace });
+  console.log(JSON.stringify({ pids: [server.pid], namespace: namespace.name }));
+  await new Promise(() => setInterval(() => {}, 1000));
 }
 
 const standalone = await testbed.startStandalone();
@@ -27,7 +34,7 @@ standalone.server.pause(); // a frozen server has to go too
 const servers = [standalone.server, sentinel.master, ...sentinel.replicas, ...sentinel.sentinels, dead.server];
 const pids = servers.map((server) => server.pid);
 if (how === "is a worker") pids.unshift(process.pid);
-console.log(JSON.stringify(pids));
+console.log(JSON.stringify({ pids }));
 process.send?.("ready");
 
 if (how === "throws") throw new Error("Thrown by the test.");

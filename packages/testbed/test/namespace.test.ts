@@ -1,0 +1,54 @@
+import { connect } from "node:net";
+import { Redis } from "ioredis";
+import { expect, test } from "vitest";
+import { makeNamespace, type Standalone, startStandalone, whyNoNamespace } from "../src/index.ts";
+import { expectNothingLeft, namespaceTraces, useTmp } from "./leftovers.ts";
+
+const reason = await whyNoNamespace();
+if (reason !== undefined) process.stdout.write(`no network namespaces here (${reason}): their tests are left out\n`);
+
+/** What becomes of a new connection within a quarter of a second. */
+function knock({ host, port }: Standalone): Promise<string> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, timeout: 250 });
+    const end = (what: string) => (): void => {
+      socket.destroy();
+      resolve(what);
+    };
+    socket.on("connect", end("connected")).on("timeout", end("silence"));
+    socket.on("error", ({ message }) => resolve(message));
+  });
+}
+
+test.skipIf(reason !== undefined)(
+  "a server in a namespace: reached, cut off without a word, reached again, and nothing is left",
+  async () => {
+    using tmp = useTmp();
+    const namespace = await makeNamespace();
+    expect(await namespaceTraces(namespace.name)).toHaveLength(2);
+    const redis = await startStandalone({ namespace });
+    const client = new Redis(redis.url, { retryStrategy: () => null, maxRetriesPerRequest: 0, commandTimeout: 250 });
+    let ending: unknown;
+    client.on("error", (error: Error) => {
+      ending = error;
+    });
+    client.on("close", () => {
+      ending ??= "closed";
+    });
+
+    expect(await client.ping()).toBe("PONG");
+    await namespace.cut();
+    await expect(client.ping()).rejects.toThrow("timed out");
+    expect(await knock(redis)).toBe("silence");
+    await namespace.mend();
+    expect(await knock(redis)).toBe("connected");
+    await expect.poll(() => client.ping()).toBe("PONG");
+    expect(ending).toBeUndefined();
+
+    client.disconnect();
+    await redis.stop();
+    await namespace.remove();
+    await expectNothingLeft([redis.server.pid], tmp);
+    expect(await namespaceTraces(namespace.name)).toEqual([]);
+  },
+);
