@@ -21,8 +21,8 @@ const projects: { root: string; redis?: true; alone?: true; globalSetup?: string
   { root: "docs" },
 ];
 
-// Failovers, split brain, a soak: too long for every run.
-const faults: typeof projects = [{ root: "packages/backend-redis", redis: true, alone: true }];
+// Failovers, split brain, a soak, ten million keys: too long for every run.
+const faults: typeof projects = [{ root: "packages/backend-memory" }, { root: "packages/backend-redis", redis: true, alone: true }];
 const isFaults = process.env["TEST_FAULTS"] !== undefined;
 
 // .ci/run reads its closing line from this file.
