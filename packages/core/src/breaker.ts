@@ -1,4 +1,5 @@
 import { AsyncResource } from "node:async_hooks";
+import { clearTimeout, setTimeout } from "node:timers";
 import type { Clock } from "./clock.ts";
 
 /** How a backend failed: whether no further call would get an answer either is certain at once, or only after a while. */

@@ -6,9 +6,9 @@
  */
 import type { Limit } from "./policy.ts";
 
-/** Milliseconds until a limit is full again. */
+/** Milliseconds until a limit is full again. Most limits drain a unit in a millisecond: a division of doubles is what a check can spare. */
 export function aheadOf(limit: Limit, used: number): number {
-  return Math.ceil(used / limit.r);
+  return limit.r === 1 ? used : Math.ceil(used / limit.r);
 }
 
 /** Units that the last of the `ahead` milliseconds drains in vain: 0 <= slack < r. */

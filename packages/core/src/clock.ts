@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import { RateLimitError } from "./errors.ts";
 import { expected } from "./message.ts";
 
@@ -7,7 +8,7 @@ export interface Clock {
   now(): number;
 }
 
-/** The monotonic clock of this process. */
+/** The monotonic clock of this process; not the global one, which a test runner may have replaced by one that stands still. */
 export const processClock: Clock = performance;
 
 /** How far Unix time is ahead of the process clock, and when that was last looked up: reading a second clock for every decision would double its price. */

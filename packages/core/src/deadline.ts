@@ -1,4 +1,7 @@
 import { AsyncResource } from "node:async_hooks";
+// Not the global ones: a call is given up also where a test runner has replaced them by timers that never fire.
+import { setImmediate, setTimeout } from "node:timers";
+import { processClock } from "./clock.ts";
 
 /** The one timer does not keep alive the request that happened to set it. */
 const outsideRequests = new AsyncResource("ratelimit");
@@ -29,7 +32,7 @@ export class Deadlines {
 
   /** Calls `giveUp` unless the returned call is `finish`ed in time. */
   start(giveUp: () => void): Awaited {
-    const call: Awaited = { done: false, at: performance.now() + this.#ms, giveUp };
+    const call: Awaited = { done: false, at: processClock.now() + this.#ms, giveUp };
     this.#waiting.push(call);
     if (this.#open++ === 0) this.#timer?.ref();
     this.#timer ??= this.#arm(this.#ms);
@@ -60,7 +63,7 @@ export class Deadlines {
   }
 
   #fire(): void {
-    const now = performance.now();
+    const now = processClock.now();
     setImmediate(() => setImmediate(() => this.#expire(now)));
   }
 
@@ -70,7 +73,7 @@ export class Deadlines {
     this.#waiting = this.#waiting.slice(this.#first);
     this.#first = 0;
     const [next] = this.#waiting;
-    this.#timer = next && this.#arm(Math.max(1, next.at - performance.now()));
+    this.#timer = next && this.#arm(Math.max(1, next.at - processClock.now()));
     if (this.#open === 0) this.#timer?.unref();
   }
 }

@@ -1,4 +1,5 @@
 import { channel } from "node:diagnostics_channel";
+import { processClock } from "./clock.ts";
 import { warn } from "./warn.ts";
 
 const outages = channel("ratelimit:outage");
@@ -49,7 +50,7 @@ export class OutageReporter {
   }
 
   failed(kind: OutageClass, details: { reason?: string; keyHash?: string }): void {
-    const now = performance.now();
+    const now = processClock.now();
     if (now - this.#failedAt > overMs) this.#warned.clear();
     this.#failedAt = now;
     const before = this.#told.get(kind);

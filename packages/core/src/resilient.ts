@@ -167,7 +167,7 @@ export class ResilientBackend implements Backend {
     const watch = this.#watchOf(call);
     if (watch.breaker.isOpen) return orRejection(() => instead(watch.failure as RateLimitError));
     return new Promise((resolve, reject) => {
-      const sentAt = performance.now();
+      const sentAt = processClock.now();
       const failed = (error: unknown, kind: OutageClass): void => {
         try {
           resolve(instead(this.#note(call, watch, error, kind, sentAt)));

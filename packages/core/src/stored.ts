@@ -13,7 +13,7 @@ interface Entry {
 export type Stored = number | readonly Entry[];
 
 /** What a slack of 1 is in the fraction of such a number, and up to where the number has the bits for it: 49 days. */
-const [slackBits, latest] = [2 ** -20, 2 ** 32];
+const [slackBits, slacksInOne, latest] = [2 ** -20, 2 ** 20, 2 ** 32];
 
 /**
  * Units in use of the i-th limit, as the bucket says; a clock that stepped back or a lowered limit may say more than there can be.
@@ -32,7 +32,7 @@ export function usedIn(stored: Stored | undefined, { limits }: Policy, i: number
 /** The same of a bucket that is a number. */
 export function usedInOne(stored: number, limit: Limit, now: number): number {
   const fullAt = Math.floor(stored);
-  return usedOf(limit, fullAt - now, (stored - fullAt) / slackBits);
+  return usedOf(limit, fullAt - now, (stored - fullAt) * slacksInOne);
 }
 
 /** The bucket of a policy's only limit. */

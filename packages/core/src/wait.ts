@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { processClock } from "./clock.ts";
 import { RateLimitError } from "./errors.ts";
 import { RateLimitExceeded } from "./exceeded.ts";
 import type { RateLimitResult } from "./result.ts";
@@ -29,7 +30,7 @@ export class WaitingLines {
     const line = this.#enter(key, left);
     heard?.addEventListener("abort", abort);
     this.#waiting.add(leaving);
-    const deadline = performance.now() + maxWaitMs;
+    const deadline = processClock.now() + maxWaitMs;
     try {
       if (signal?.aborted) abort();
       if (maxWaitMs < Number.POSITIVE_INFINITY) after(maxWaitMs, leaving.signal).then(() => leaving.abort(timedOut(maxWaitMs)), ignore);
@@ -74,7 +75,7 @@ async function insist(
     if (result.allowed) return result;
     if (result.retryAfter === Number.POSITIVE_INFINITY) throw new RateLimitExceeded(result);
     const retryMs = result.retryAfter * 1000;
-    if (performance.now() + retryMs > deadline) throw timedOut(maxWaitMs);
+    if (processClock.now() + retryMs > deadline) throw timedOut(maxWaitMs);
     await after(retryMs, signal);
   }
 }
