@@ -6,9 +6,8 @@ import { processClock } from "./clock.ts";
 /** The one timer does not keep alive the request that happened to set it. */
 const outsideRequests = new AsyncResource("ratelimit");
 
-/** A call that is waited for. */
+/** A call that is waited for: until when, in ms of the process clock, and what to do then. */
 export interface Awaited {
-  done: boolean;
   readonly at: number;
   readonly giveUp: () => void;
 }
@@ -21,9 +20,8 @@ export interface Awaited {
  */
 export class Deadlines {
   readonly #ms: number;
-  #waiting: Awaited[] = [];
-  #first = 0;
-  #open = 0;
+  /** The oldest first. What is finished leaves at once: a call held until its time is over would outlive its garbage collection. */
+  readonly #waiting = new Set<Awaited>();
   #timer: NodeJS.Timeout | undefined;
 
   constructor(ms: number) {
@@ -32,18 +30,17 @@ export class Deadlines {
 
   /** Calls `giveUp` unless the returned call is `finish`ed in time. */
   start(giveUp: () => void): Awaited {
-    const call: Awaited = { done: false, at: processClock.now() + this.#ms, giveUp };
-    this.#waiting.push(call);
-    if (this.#open++ === 0) this.#timer?.ref();
+    const call: Awaited = { at: performance.now() + this.#ms, giveUp };
+    if (this.#waiting.size === 0) this.#timer?.ref();
+    this.#waiting.add(call);
     this.#timer ??= this.#arm(this.#ms);
     return call;
   }
 
   /** Whether it was in time. */
   finish(call: Awaited): boolean {
-    if (call.done) return false;
-    call.done = true;
-    if (--this.#open === 0) this.#timer?.unref();
+    if (!this.#waiting.delete(call)) return false;
+    if (this.#waiting.size === 0) this.#timer?.unref();
     return true;
   }
 
@@ -63,17 +60,17 @@ export class Deadlines {
   }
 
   #fire(): void {
-    const now = processClock.now();
+    const now = performance.now();
     setImmediate(() => setImmediate(() => this.#expire(now)));
   }
 
   #expire(now: number): void {
-    for (let call = this.#waiting[this.#first]; call !== undefined && (call.done || call.at <= now); call = this.#waiting[++this.#first])
-      if (this.finish(call)) call.giveUp();
-    this.#waiting = this.#waiting.slice(this.#first);
-    this.#first = 0;
+    for (const call of this.#waiting) {
+      if (call.at > now) break;
+      this.finish(call);
+      call.giveUp();
+    }
     const [next] = this.#waiting;
-    this.#timer = next && this.#arm(Math.max(1, next.at - processClock.now()));
-    if (this.#open === 0) this.#timer?.unref();
+    this.#timer = next && this.#arm(Math.max(1, next.at - performance.now()));
   }
 }
