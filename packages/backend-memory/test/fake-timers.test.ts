@@ -1,0 +1,35 @@
+import { RateLimiter } from "@ratelimit/core";
+import { afterEach, expect, test, vi } from "vitest";
+import { MemoryBackend } from "../src/index.ts";
+
+afterEach(() => void vi.useRealTimers());
+
+const limiterOn = (backend: MemoryBackend): RateLimiter<MemoryBackend> => new RateLimiter({ rate: 1, period: 60, backend });
+
+test("under fake timers every call is answered", async () => {
+  const limiter = limiterOn(new MemoryBackend());
+  vi.useFakeTimers();
+  expect(limiter.checkSync("a").allowed).toBe(true);
+  expect((await limiter.check("a")).allowed).toBe(false);
+  await expect(limiter.enforce("a")).rejects.toMatchObject({ code: "EXCEEDED" });
+  await limiter.reset("a");
+  expect((await limiter.wait("a")).allowed).toBe(true);
+});
+
+test("a backend that was there before fake timers goes on by the clock of the process", () => {
+  const limiter = limiterOn(new MemoryBackend());
+  limiter.checkSync("a");
+  vi.useFakeTimers();
+  vi.advanceTimersByTime(60_000);
+  expect(limiter.checkSync("a").allowed).toBe(false);
+});
+
+test("a backend that is made under fake timers goes by them", () => {
+  vi.useFakeTimers();
+  const limiter = limiterOn(new MemoryBackend());
+  limiter.checkSync("a");
+  vi.advanceTimersByTime(59_999);
+  expect(limiter.checkSync("a")).toMatchObject({ allowed: false, retryAfter: 0.001 });
+  vi.advanceTimersByTime(1);
+  expect(limiter.checkSync("a").allowed).toBe(true);
+});

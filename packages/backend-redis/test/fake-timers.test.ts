@@ -1,0 +1,50 @@
+import { randomUUID } from "node:crypto";
+import { RateLimiter } from "@ratelimit/core";
+import { startStandalone } from "@ratelimit/testbed";
+import { afterEach, expect, inject, test, vi } from "vitest";
+import { RedisBackend } from "../src/index.ts";
+
+// What somebody switches on for a test of his own code, and forgets that a limiter is at work behind it.
+const { url } = inject("redis");
+afterEach(() => void vi.useRealTimers());
+
+function limiterOn(backend: RedisBackend): RateLimiter {
+  return new RateLimiter({ rate: 5, period: "1h", name: randomUUID(), backend });
+}
+
+test("under fake timers Redis answers, on a connection that was there before", async () => {
+  await using backend = new RedisBackend({ url });
+  const limiter = limiterOn(backend);
+  await limiter.check("key");
+  vi.useFakeTimers();
+  for (const remaining of [3, 2, 1]) expect(await limiter.check("key")).toMatchObject({ source: "backend", remaining });
+  await limiter.reset("key");
+  expect((await limiter.peek("key")).remaining).toBe(5);
+});
+
+test("under fake timers Redis answers, on a connection that is opened under them", async () => {
+  vi.useFakeTimers();
+  await using backend = new RedisBackend({ url });
+  expect(await limiterOn(backend).check("key")).toMatchObject({ source: "backend", remaining: 4 });
+});
+
+test("under fake timers calls that come together are all decided", async () => {
+  await using backend = new RedisBackend({ url, onOutage: () => {} });
+  const limiter = limiterOn(backend);
+  await limiter.check("key");
+  vi.useFakeTimers();
+  const results = await Promise.all(Array.from({ length: 6 }, () => limiter.check("key")));
+  expect(results.filter(({ allowed }) => allowed)).toHaveLength(4);
+});
+
+test("under fake timers an outage is noticed", async () => {
+  await using redis = await startStandalone();
+  await using backend = new RedisBackend({ url: redis.url, onOutage: () => {} });
+  const limiter = limiterOn(backend);
+  await limiter.check("key");
+  vi.useFakeTimers();
+  redis.server.pause();
+  for (const remaining of [3, 2, 1]) expect(await limiter.check("key")).toMatchObject({ source: "local", remaining });
+  vi.useRealTimers();
+  redis.server.resume();
+});

@@ -1,0 +1,47 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, expect, test, vi } from "vitest";
+import { processClock } from "../src/clock.ts";
+import { BucketTable, RateLimiter, resilient } from "../src/index.ts";
+import { LateBackend } from "./support/backends.ts";
+
+afterEach(() => void vi.useRealTimers());
+
+/** Silent for as long as it is told to be. */
+class SilentBackend extends LateBackend {
+  isSilent = false;
+
+  override take(...call: Parameters<LateBackend["take"]>): ReturnType<LateBackend["take"]> {
+    return this.isSilent ? new Promise(() => {}) : super.take(...call);
+  }
+}
+
+// Timers that a test of somebody else has replaced never fire, and their clock stands still.
+test.each([["under fake timers"], ["with fake timers that came and went"]])("%s an outage is noticed, and so is its end", async (when) => {
+  const silent = new SilentBackend();
+  await using backend = resilient(silent, { timeout: "60ms", onOutage: () => {} });
+  const limiter = new RateLimiter({ rate: 1000, backend });
+  vi.useFakeTimers();
+  expect(await limiter.check("key")).toMatchObject({ source: "backend", remaining: 999 });
+  if (when !== "under fake timers") vi.useRealTimers();
+
+  silent.isSilent = true;
+  let calls = 0;
+  for (const end = processClock.now() + 900; processClock.now() < end; await sleep(5), calls++)
+    expect((await limiter.check("key")).source).toBe("local");
+  expect(calls).toBeGreaterThan(20); // the breaker is open: most of them did not wait
+
+  silent.isSilent = false;
+  let source = "local";
+  for (let tries = 0; tries < 100 && source === "local"; tries++) {
+    await sleep(20); // in true time, which vitest's own ways to wait do not leave alone
+    ({ source } = await limiter.check("key"));
+  }
+  expect(source).toBe("backend");
+});
+
+test("under fake timers a wait ends by itself", async () => {
+  const limiter = new RateLimiter({ rate: 1, period: "50ms", backend: new BucketTable(10, processClock) });
+  limiter.checkSync("key");
+  vi.useFakeTimers();
+  expect((await limiter.wait("key")).allowed).toBe(true);
+});
