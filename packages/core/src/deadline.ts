@@ -30,7 +30,7 @@ export class Deadlines {
 
   /** Calls `giveUp` unless the returned call is `finish`ed in time. */
   start(giveUp: () => void): Awaited {
-    const call: Awaited = { at: performance.now() + this.#ms, giveUp };
+    const call: Awaited = { at: processClock.now() + this.#ms, giveUp };
     if (this.#waiting.size === 0) this.#timer?.ref();
     this.#waiting.add(call);
     this.#timer ??= this.#arm(this.#ms);
@@ -60,7 +60,7 @@ export class Deadlines {
   }
 
   #fire(): void {
-    const now = performance.now();
+    const now = processClock.now();
     setImmediate(() => setImmediate(() => this.#expire(now)));
   }
 
@@ -71,6 +71,6 @@ export class Deadlines {
       call.giveUp();
     }
     const [next] = this.#waiting;
-    this.#timer = next && this.#arm(Math.max(1, next.at - performance.now()));
+    this.#timer = next && this.#arm(Math.max(1, next.at - processClock.now()));
   }
 }

@@ -88,8 +88,13 @@ export class RateLimiter<B extends Backend = Backend> {
   }
 
   /** Takes `cost` (1) tokens for `key`, or none; a refusal is a value. */
-  async check(key: string, options?: CostOption): Promise<RateLimitResult> {
-    return this.decide(key, costOf(options));
+  check(key: string, options?: CostOption): Promise<RateLimitResult> {
+    // Not `async`: that would wait three turns more for a promise that is there already.
+    try {
+      return Promise.resolve(this.decide(key, costOf(options)));
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** The same without a promise; compiles only for a backend that answers at once. */

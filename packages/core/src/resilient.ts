@@ -101,23 +101,16 @@ export class ResilientBackend implements Backend {
   }
 
   take(scope: Scope, key: string, cost: number): Awaitable<Take> {
-    return this.#inTime(
-      this.#taking(scope, key, () => this.#backend.take(scope, key, cost)),
-      this.#instead(() => this.#local.take(scope, key, cost)),
-    );
+    return this.#inTime<Take>({ method: "take", scope, key, tokens: cost });
   }
 
   adjust(scope: Scope, key: string, tokens: number): Awaitable<Take> {
-    return this.#inTime(
-      this.#taking(scope, key, () => this.#backend.adjust(scope, key, tokens)),
-      this.#instead(() => this.#local.adjust(scope, key, tokens)),
-    );
+    return this.#inTime<Take>({ method: "adjust", scope, key, tokens });
   }
 
   /** What the backend did not confirm rejects in every mode: there is no result that could tell it. */
   async reset(scope: Scope, key: string): Promise<void> {
-    const call = { scope, key, ask: () => this.#backend.reset(scope, key), fits: () => true, seen: () => this.#local.reset(scope, key) };
-    await this.#inTime(call, raise);
+    await this.#inTime({ method: "reset", scope, key, tokens: 0 });
   }
 
   /** Closes the backend, and waits for that no longer than 2.5 s; a second call does nothing. */
@@ -135,24 +128,6 @@ export class ResilientBackend implements Backend {
     for (const { breaker } of this.#watches.values()) breaker.hurry();
   }
 
-  #instead(decideLocally: () => Take): (failure: RateLimitError) => Take {
-    const decide: Record<Outage, (failure: RateLimitError) => Take> = {
-      local: decideLocally,
-      open: () => ({ allowed: true, used: 0, source: "open" }),
-      closed: () => ({ allowed: false, used: 0, source: "closed" }),
-      throw: raise,
-    };
-    return decide[this.#outage];
-  }
-
-  #taking(scope: Scope, key: string, ask: () => Awaitable<Take>): Call<Take> {
-    const fits = (take: Take): boolean => isTake(take, scope.policy);
-    const seen = (take: Take): void => {
-      if (this.#outage === "local") this.#local.remember(scope, key, take);
-    };
-    return { scope, key, ask, fits, seen };
-  }
-
   async #close(): Promise<void> {
     for (const { breaker } of this.#watches.values()) breaker.stop();
     this.#local.close();
@@ -162,26 +137,26 @@ export class ResilientBackend implements Backend {
     );
   }
 
-  /** The backend's answer, or what `instead` makes of its failure, no later than the deadline. */
-  #inTime<T>(call: Call<T>, instead: (failure: RateLimitError) => T): Awaitable<T> {
+  /** The backend's answer, or what is decided instead, no later than the deadline. */
+  #inTime<T>(call: Call): Awaitable<T> {
     const watch = this.#watchOf(call);
-    if (watch.breaker.isOpen) return orRejection(() => instead(watch.failure as RateLimitError));
+    if (watch.breaker.isOpen) return orRejection(() => this.#instead(call, watch.failure as RateLimitError) as T);
     return new Promise((resolve, reject) => {
       const sentAt = processClock.now();
       const failed = (error: unknown, kind: OutageClass): void => {
         try {
-          resolve(instead(this.#note(call, watch, error, kind, sentAt)));
+          resolve(this.#instead(call, this.#note(call, watch, error, kind, sentAt)) as T);
         } catch (thrown) {
           reject(thrown);
         }
       };
       const waiting = this.#deadlines.start(() => failed(this.#tooLate(), "timeout"));
-      const answered = (value: T): void => {
-        if (!call.fits(value)) refused(new RateLimitError("BACKEND", "Expected the backend to answer a call, got something else"));
+      const answered = (answer: unknown): void => {
+        if (!isAnswer(call, answer)) refused(new RateLimitError("BACKEND", "Expected the backend to answer a call, got something else"));
         else if (this.#deadlines.finish(waiting)) {
           watch.breaker.good();
-          call.seen(value);
-          resolve(value);
+          this.#remember(call, answer);
+          resolve(answer as T);
         }
       };
       const refused = (error: unknown): void => {
@@ -190,7 +165,7 @@ export class ResilientBackend implements Backend {
         else failed(error, this.#classOf(error));
       };
       try {
-        const answer = call.ask();
+        const answer = ask(this.#backend, call);
         if (isPromise(answer)) answer.then(answered, refused);
         else answered(answer);
       } catch (error) {
@@ -199,8 +174,20 @@ export class ResilientBackend implements Backend {
     });
   }
 
+  /** What is decided when the backend does not. */
+  #instead(call: Call, failure: RateLimitError): unknown {
+    if (call.method === "reset" || this.#outage === "throw") throw failure;
+    return this.#outage === "local" ? ask(this.#local, call) : unseen[this.#outage];
+  }
+
+  /** Notes what was answered, for the time when the backend cannot be asked. */
+  #remember({ method, scope, key }: Call, answer: unknown): void {
+    if (method === "reset") this.#local.reset(scope, key);
+    else if (this.#outage === "local") this.#local.remember(scope, key, answer as Take);
+  }
+
   /** Tells a failure to the breaker and to whoever listens. */
-  #note<T>({ scope, key }: Call<T>, watch: Watch, error: unknown, kind: OutageClass, sentAt: number): RateLimitError {
+  #note({ scope, key }: Call, watch: Watch, error: unknown, kind: OutageClass, sentAt: number): RateLimitError {
     const failure = failureOf(error);
     watch.failure = failure;
     watch.scope = scope;
@@ -218,7 +205,7 @@ export class ResilientBackend implements Backend {
     return new RateLimitError("BACKEND", `No answer within ${this.#timeoutMs} ms`);
   }
 
-  #watchOf<T>({ scope, key }: Call<T>): Watch {
+  #watchOf({ scope, key }: Call): Watch {
     const server = this.#parts.serverOf?.(scope, key) ?? "";
     const known = this.#watches.get(server);
     if (known !== undefined) return known;
@@ -258,15 +245,30 @@ export class ResilientBackend implements Backend {
   }
 }
 
-/** One call of the backend. */
-interface Call<T> {
+/** One call, of the backend or of who stands in for it. */
+interface Call {
+  readonly method: "take" | "adjust" | "reset";
   readonly scope: Scope;
   readonly key: string;
-  readonly ask: () => Awaitable<T>;
-  /** Whether an answer is one. */
-  readonly fits: (value: T) => boolean;
-  readonly seen: (value: T) => void;
+  readonly tokens: number;
 }
+
+type Asked = Readonly<Record<Call["method"], (scope: Scope, key: string, tokens: number) => unknown>>;
+
+function ask(asked: Asked, { method, scope, key, tokens }: Call): unknown {
+  return asked[method](scope, key, tokens);
+}
+
+/** Whether it is what the call asked for; a reset asks for nothing. */
+function isAnswer({ method, scope }: Call, answer: unknown): boolean {
+  return method === "reset" || isTake(answer, scope.policy);
+}
+
+/** What is decided where nobody counts. */
+const unseen: Readonly<Record<"open" | "closed", Take>> = {
+  open: { allowed: true, used: 0, source: "open" },
+  closed: { allowed: false, used: 0, source: "closed" },
+};
 
 /** What is known of one server. */
 interface Watch {
@@ -283,8 +285,4 @@ function orRejection<T>(decide: () => T): Awaitable<T> {
   } catch (error) {
     return Promise.reject(error);
   }
-}
-
-function raise(failure: RateLimitError): never {
-  throw failure;
 }
