@@ -13,6 +13,7 @@ export {
   type Route,
   type Serve,
   type Served,
+  serverOptions,
   userIn,
 } from "./http/app.ts";
 export type { HttpPromise } from "./http/bench.ts";

@@ -160,6 +160,7 @@ export const answersWrongly: readonly Broken[] = [
       "shipped by others: a refused",
       "shipped by others: grouped",
       "shipped by others: of",
+      "two copies of core in one process: limiters",
     ],
     Adapter: class extends ToyAdapter {
       protected override async apply(verdict: Verdict, limiter: Limiter, req: ToyRequest): Promise<boolean> {

@@ -24,6 +24,7 @@ export const judgesWrongly: readonly Broken[] = [
       "GHSA-984p-xq9m-4rjw (express-brute): requests at",
       "CVE-2025-64526 (Strapi): nothing a",
       "shipped by others: a window of half",
+      "3,000 fields: a",
     ],
     Adapter: class extends ToyAdapter {
       protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
@@ -93,7 +94,7 @@ export const judgesWrongly: readonly Broken[] = [
   },
   {
     what: "answers every error by 500",
-    breaks: ["an error of a", "a backend that fails"],
+    breaks: ["an error of a", "a backend that fails", "two copies of core in one process: what"],
     Adapter: class extends ToyAdapter {
       protected override fail(req: ToyRequest, { headers = {} }: { headers?: Record<string, string> }): void {
         super.fail(req, { headers });

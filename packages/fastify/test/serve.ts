@@ -1,11 +1,11 @@
-import { type Answer, type App, type Limiter, portOf, type Serve, userIn } from "@ratelimit/conformance";
+import { type Answer, type App, type Limiter, portOf, type Serve, serverOptions, userIn } from "@ratelimit/conformance";
 import { andThen } from "@ratelimit/core/http";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import { type FastifyRateLimitOptions, limitByApiKey, limitByUser, type RouteRateLimit, rateLimit } from "../src/index.ts";
 
 /** Starts an application in this framework. */
 export const serve: Serve = async (app) => {
-  const fastify = Fastify({ trustProxy: app.proxied ? "loopback" : false, forceCloseConnections: true });
+  const fastify = Fastify({ trustProxy: app.proxied ? "loopback" : false, forceCloseConnections: true, http: serverOptions });
   fastify.decorateRequest("user", null);
   fastify.addHook("onRequest", (_request, reply, done) => {
     reply.headers(app.fields);

@@ -64,9 +64,12 @@ export interface Served {
 /** Starts an application in one framework, with its adapter, on a free port of the loopback address. */
 export type Serve = (app: App) => Promise<Served>;
 
+/** What a server of node:http is made with: room for the 3,000 fields of a request, which are more than the 16 kB that Node allows. */
+export const serverOptions = { maxHeaderSize: 65_536 } as const;
+
 /** Starts what a framework made of an application. */
 export async function listen(listener: (req: IncomingMessage, res: ServerResponse) => unknown): Promise<Served> {
-  const server = createServer((req, res) => void listener(req, res));
+  const server = createServer(serverOptions, (req, res) => void listener(req, res));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   return { port: portOf(server), close: () => closed(server) };
 }

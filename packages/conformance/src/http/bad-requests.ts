@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
-import { type HttpPromise, inTurn, promise, statuses } from "./bench.ts";
+import { type HttpPromise, inTurn, promise, route, statuses } from "./bench.ts";
+import { digest } from "./named-clients.ts";
 
 function get(fields: string, path: string = "/", version: string = "1.1"): string {
   return `GET ${path} HTTP/${version}\r\nHost: a\r\nConnection: close\r\n${fields}\r\n`;
@@ -37,6 +38,29 @@ const oddRequests = promise("requests as no client should write them: an answer 
   assert.equal((await site.get()).status, 200);
 });
 
+/** Node hands on some 1,000 fields and drops the rest: what is behind them is as if it were not sent. */
+const manyFields = promise("3,000 fields: a request is counted once, by the key among them", async (bench) => {
+  const others = Array.from({ length: 3000 }, (_, i) => `a${i}: ${i}\r\n`);
+  const ask = async (at: number, key: string = "X-API-Key: k\r\n"): Promise<string> => {
+    const site = await bench.site({ routes: [route("/", [{ ...bench.limit({ rate: 2, name: "one" }), call: "limitByApiKey" }])] });
+    return (await site.exchange(get([...others.slice(0, at), key, ...others.slice(at)].join("")))).slice(0, "HTTP/1.1 200".length);
+  };
+  for (const [at, status] of [
+    [0, 200],
+    [500, 200],
+    [900, 429],
+  ] as const)
+    assert.equal(await ask(at), `HTTP/1.1 ${status}`);
+  assert.deepEqual(
+    bench.backend.asked.splice(0),
+    [0, 1, 2].map(() => digest("k")),
+  );
+  assert.equal(await ask(3000), "HTTP/1.1 200");
+  assert.deepEqual(bench.backend.asked.splice(0), ["ip:127.0.0.1"]);
+  assert.equal(await ask(0, "X-API-Key: k\r\n".repeat(900)), "HTTP/1.1 200");
+  assert.deepEqual(bench.backend.asked, [digest(Array.from({ length: 900 }, () => "k").join(", "))]);
+});
+
 const truncated = promise("requests that break off: the server goes on, and memory of them is none", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit({ rate: 1000 })] });
   for (const text of [
@@ -52,4 +76,4 @@ const truncated = promise("requests that break off: the server goes on, and memo
   assert.deepEqual(statuses(await inTurn(2, () => site.get())), [200, 200]);
 });
 
-export const badRequests: readonly HttpPromise[] = [oddRequests, truncated];
+export const badRequests: readonly HttpPromise[] = [oddRequests, manyFields, truncated];

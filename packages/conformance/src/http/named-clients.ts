@@ -14,7 +14,7 @@ function asUser(user: unknown): Record<string, string> {
 }
 
 /** What is stored of an API key. */
-function digest(key: string): string {
+export function digest(key: string): string {
   return `apikey:${createHash("sha256").update(key, "utf16le").digest("hex")}`;
 }
 
@@ -60,7 +60,8 @@ const apiKeys = promise("limitByApiKey: the trimmed key's digest is stored, and 
     ["secret-1", digest("secret-1")],
     ["  secret-1\t", digest("secret-1")],
     ["Secret-1", digest("Secret-1")],
-    ["k".repeat(12_000), digest("k".repeat(12_000))],
+    ["secret 1 \t 2", digest("secret 1 \t 2")],
+    ["k".repeat(15_000), digest("k".repeat(15_000))],
     [["a", "b"], digest("a, b")],
     ["", "ip:127.0.0.1"],
     ["   ", "ip:127.0.0.1"],

@@ -5,6 +5,7 @@ import { advisories } from "./advisories.ts";
 import type { Serve } from "./app.ts";
 import { badRequests } from "./bad-requests.ts";
 import type { HttpPromise } from "./bench.ts";
+import { copies } from "./copies.ts";
 import { defects } from "./defects.ts";
 import { handlerFailures } from "./handler-failures.ts";
 import { headerModes } from "./header-modes.ts";
@@ -32,6 +33,7 @@ export const httpPromises: readonly HttpPromise[] = [
   ...handlerFailures,
   ...aborts,
   ...badRequests,
+  ...copies,
   ...advisories,
   ...defects,
 ];

@@ -165,3 +165,18 @@ test("two copies of core in one process: a limiter of the one in a guard of the 
   const picking = guardOf({ limiter: () => limiter });
   expect(picking({})).toMatchObject({ kind: "refuse" });
 });
+
+test("two copies of core in one process: a request that passes a guard of each is told of both, and charged once by each", async () => {
+  vi.resetModules();
+  const copy = await import("../../src/http/index.ts");
+  expect(copy.createGuard).not.toBe(createGuard);
+  const own = guardOf({ limits: [{ name: "own", rate: 5 }], headers: "draft-8" });
+  const limits = [{ name: "other", rate: 2 }] as const;
+  const other = copy.createGuard<Request>({ limits, headers: "draft-8" }, describeRequest, inProcess);
+  const request = {};
+  await own(request);
+  const verdict = await other(request);
+  expect(verdict).toMatchObject({ kind: "pass", headers: { RateLimit: '"own";r=4;t=48, "other";r=1;t=30' } });
+  expect(await other(request)).toMatchObject({ headers: { RateLimit: '"own";r=4;t=48, "other";r=1;t=30' } });
+  expect(verdict).toMatchObject({ result: { tightest: "other", all: [{ tightest: "own" }, { tightest: "other" }] } });
+});
