@@ -1,29 +1,37 @@
+import { setImmediate } from "node:timers";
+import type { Take } from "@ratelimit/core";
+import type { Written } from "./written.ts";
+
 /** A call that waits to be sent with others. */
 interface Waiting {
-  readonly resolve: (reply: number | null) => void;
+  readonly resolve: (take: Take | Promise<Take>) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** Equal calls of one key, next to each other in the order in which they came: they are one entry of a script. */
-interface Entry {
+/** What is taken from one bucket, of a policy of one limit. */
+export interface Taking {
   readonly key: string;
   readonly units: number;
-  readonly first: readonly string[];
-  readonly calls: Waiting[];
+  readonly written: Written;
 }
 
-/** What an entry came to: the units in use, or the code of a fault, and how many of its calls were admitted. */
-export type Outcome = readonly [used: number, admitted: number];
+/** Equal calls of one key, next to each other in the order in which they came: they are one entry of a script. */
+export interface Entry extends Taking {
+  readonly calls: readonly Waiting[];
+}
+
+/** What an entry came to: the units in use after it and how many of its calls were admitted, its error, or that the script for several limits can read it. */
+export type Outcome = readonly [used: number, admitted: number] | Error | "several";
 
 /** What sends entries to Redis. */
 export interface Sender {
   /** Which server keeps a key. */
   serverOf(key: string): string;
-  one(key: string, args: readonly string[]): Promise<number | null>;
-  /** Entries of one server, each with its units, full, r and count: an outcome of each, or the error of that one. */
-  many(entries: readonly { readonly key: string; readonly args: readonly string[] }[]): Promise<readonly PromiseSettledResult<Outcome>[]>;
-  /** The error that a fault of one key is; none where another script has to read it. */
-  faultOf(code: number): Error | undefined;
+  /** By the script for several limits, where one is asked for. */
+  several(taking: Taking): Promise<Take>;
+  one(taking: Taking): Promise<Take>;
+  /** Entries of one server: what each came to. */
+  many(entries: readonly Entry[]): Promise<readonly Outcome[]>;
 }
 
 /** Entries that are sent together at the most: more would keep other clients of Redis waiting. */
@@ -40,30 +48,32 @@ export class Batch {
   readonly #sender: Sender;
   /** The entries of this turn, by server. */
   #entries = new Map<string, Entry[]>();
-  /** The last entry of each key in this turn. */
-  #last = new Map<string, Entry>();
+  /** The calls of the last entry of each key in this turn. */
+  #last = new Map<string, Taking & { readonly calls: Waiting[] }>();
   #underWay = 0;
+  readonly #end = (): void => {
+    this.#underWay--;
+  };
 
   constructor(sender: Sender) {
     this.#sender = sender;
   }
 
-  /** The units in use after the call if it was admitted, -1 less the units in use if it was refused; null: ask the script for several limits. */
-  take(key: string, units: number, first: readonly string[]): Promise<number | null> {
-    if (this.#underWay === 0 && this.#entries.size === 0) return this.#track(this.#sender.one(key, [units.toFixed(), ...first]));
+  take(key: string, units: number, written: Written): Promise<Take> {
+    if (this.#underWay === 0 && this.#entries.size === 0) return this.#track(this.#sender.one({ key, units, written }));
     return new Promise((resolve, reject) => {
       if (this.#entries.size === 0) setImmediate(() => this.#flush());
       const last = this.#last.get(key);
-      if (last !== undefined && units > 0 && last.units === units && last.first === first) last.calls.push({ resolve, reject });
-      else this.#add({ key, units, first, calls: [{ resolve, reject }] });
+      if (last !== undefined && units > 0 && last.units === units && last.written === written) last.calls.push({ resolve, reject });
+      else this.#add({ key, units, written, calls: [{ resolve, reject }] });
     });
   }
 
-  #add(entry: Entry): void {
+  #add(entry: Taking & { readonly calls: Waiting[] }): void {
     const server = this.#sender.serverOf(entry.key);
-    const entries = this.#entries.get(server) ?? [];
-    this.#entries.set(server, entries);
-    entries.push(entry);
+    const entries = this.#entries.get(server);
+    if (entries === undefined) this.#entries.set(server, [entry]);
+    else entries.push(entry);
     this.#last.set(entry.key, entry);
   }
 
@@ -77,38 +87,30 @@ export class Batch {
 
   async #send(entries: readonly Entry[]): Promise<void> {
     try {
-      const told = entries.map(({ key, units, first, calls }) => ({ key, args: [units.toFixed(), ...first, String(calls.length)] }));
-      const outcomes = await this.#track(this.#sender.many(told));
-      for (const [i, entry] of entries.entries()) this.#settle(entry, outcomes[i] as PromiseSettledResult<Outcome>);
+      const outcomes = await this.#track(this.#sender.many(entries));
+      for (const [i, entry] of entries.entries()) this.#settle(entry, outcomes[i] as Outcome);
     } catch (error) {
-      for (const entry of entries) this.#settle(entry, { status: "rejected", reason: error });
+      for (const { calls } of entries) for (const { reject } of calls) reject(error);
     }
   }
 
   #track<T>(sending: Promise<T>): Promise<T> {
     this.#underWay++;
-    const end = (): void => {
-      this.#underWay--;
-    };
-    sending.then(end, end);
+    sending.then(this.#end, this.#end);
     return sending;
   }
 
-  #settle(entry: Entry, outcome: PromiseSettledResult<Outcome>): void {
-    if (outcome.status === "rejected") for (const { reject } of entry.calls) reject(outcome.reason);
-    else if (outcome.value[0] < 0) this.#fault(entry, outcome.value[0]);
-    else share(entry, outcome.value);
-  }
-
-  #fault({ calls }: Entry, code: number): void {
-    const error = this.#sender.faultOf(code);
-    for (const { resolve, reject } of calls)
-      if (error === undefined) resolve(null);
-      else reject(error);
+  #settle(entry: Entry, outcome: Outcome): void {
+    if (outcome === "several") for (const { resolve } of entry.calls) resolve(this.#sender.several(entry));
+    else if (outcome instanceof Error) for (const { reject } of entry.calls) reject(outcome);
+    else share(entry, outcome);
   }
 }
 
 /** The first `admitted` calls of an entry won, each when that much less was in use; `used` is the state after all of them. */
-function share({ calls, units }: Entry, [used, admitted]: Outcome): void {
-  for (const [i, { resolve }] of calls.entries()) resolve(i < admitted ? used - (admitted - 1 - i) * units : -1 - used);
+function share({ calls, units }: Entry, [used, admitted]: Exclude<Outcome, Error | string>): void {
+  for (const [i, { resolve }] of calls.entries()) {
+    const allowed = i < admitted;
+    resolve({ allowed, used: allowed ? used - (admitted - 1 - i) * units : used });
+  }
 }

@@ -1,3 +1,4 @@
+import { performance } from "node:perf_hooks";
 import type { Limit, Policy, Scope, Take } from "@ratelimit/core";
 
 /** A refusal that still holds. */
@@ -43,25 +44,20 @@ export class DenyCache {
     return { allowed: false, used: used.length === 1 ? (used[0] as number) : used, source: "deny-cache" };
   }
 
-  /** Notes the answer to a call that was sent at `sentAt`. */
-  note({ policy }: Scope, id: string, cost: number, { allowed, used }: Take, sentAt: number): void {
+  /** Notes the answer to a call that was sent at `sentAt`: what was admitted is in use by now, so an older denial tells too little. */
+  note(policy: Policy, id: string, cost: number, allowed: boolean, used: readonly number[], sentAt: number): void {
     if (allowed) {
       this.#denials.delete(id);
       return;
     }
-    const units = typeof used === "number" ? [used] : used;
-    const wait = Math.max(...policy.limits.map((limit, i) => retryMs(limit, units[i] as number, cost)));
+    const wait = Math.max(...policy.limits.map((limit, i) => retryMs(limit, used[i] as number, cost)));
     const until = sentAt + Math.min(longestMs, wait);
     if (this.#denials.size >= most) this.#forgetOldest();
-    this.#denials.set(id, { policy, cost, until, seenAt: performance.now(), used: units });
+    this.#denials.set(id, { policy, cost, until, seenAt: performance.now(), used });
   }
 
   forget(id: string): void {
     this.#denials.delete(id);
-  }
-
-  clear(): void {
-    this.#denials.clear();
   }
 
   #forgetOldest(): void {

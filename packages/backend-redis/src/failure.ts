@@ -1,5 +1,5 @@
 import { type OutageClass, RateLimitError } from "@ratelimit/core";
-import { keyErrorPrefix, keyFault } from "./scripts.ts";
+import { type KeyFault, keyErrorPrefix } from "./scripts.ts";
 
 /** What ioredis may add to an error: the command with the key or a password in its arguments, and another such error. */
 interface ClientError extends Error {
@@ -29,9 +29,9 @@ export function failure(error: unknown): RateLimitError {
   return new RateLimitError("BACKEND", "Expected Redis to decide, got an error: its cause says why", { cause });
 }
 
-/** The error of a key whose fault was told by a code (keyFault); none where the script for several limits can read it. */
-export function faultOf(code: number): RateLimitError | undefined {
-  return code === keyFault.several ? undefined : keyFailure(new Error(faults[code]));
+/** The error of a key whose fault the script for many told. */
+export function faultOf(fault: Exclude<KeyFault, "several">): RateLimitError {
+  return keyFailure(new Error(faults[fault]));
 }
 
 /** What failed: the connection, or a server that answers but refuses to work. */
@@ -39,10 +39,10 @@ export function classOf(error: unknown): OutageClass {
   return isReply(error instanceof Error ? error.cause : undefined) ? "server" : "connection";
 }
 
-const faults: Readonly<Record<number, string>> = {
-  [keyFault.wrongType]: "WRONGTYPE the key is of another type",
-  [keyFault.neverExpires]: `${keyErrorPrefix}the key has no expiry`,
-  [keyFault.notOurs]: `${keyErrorPrefix}the value is not a bucket`,
+const faults: Readonly<Record<Exclude<KeyFault, "several">, string>> = {
+  wrongType: "WRONGTYPE the key is of another type",
+  neverExpires: `${keyErrorPrefix}the key has no expiry`,
+  notOurs: `${keyErrorPrefix}the value is not a bucket`,
 };
 
 function keyFailure(cause: unknown): RateLimitError {

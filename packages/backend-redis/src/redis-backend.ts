@@ -31,8 +31,8 @@ export class RedisBackend implements Backend {
     checkBackendOptions(options);
     const { timeout, outage, instances, onOutage, denyCache = true } = options;
     const connection = connectionOf(options);
-    const store = new RedisStore(connection);
     this.#denials = denyCache ? new DenyCache() : undefined;
+    const store = new RedisStore(connection, this.#denials);
     const serverOf = (scope: Scope, key: string): string => connection.serverOf(keyOf(scope, key));
     const probe = (scope: Scope, server: string): Promise<void> => store.probe(scope, server);
     this.#decided = resilient(
@@ -45,14 +45,7 @@ export class RedisBackend implements Backend {
 
   take(scope: Scope, key: string, cost: number): Awaitable<Take> {
     if (this.#denials === undefined || cost === 0) return this.#decided.take(scope, key, cost);
-    return this.#denials.find(scope, keyOf(scope, key), cost) ?? this.#takeAndNote(scope, key, cost, this.#denials);
-  }
-
-  async #takeAndNote(scope: Scope, key: string, cost: number, denials: DenyCache): Promise<Take> {
-    const sentAt = performance.now();
-    const take = await this.#decided.take(scope, key, cost);
-    if (take.source === undefined) denials.note(scope, keyOf(scope, key), cost, take, sentAt);
-    return take;
+    return this.#denials.find(scope, keyOf(scope, key), cost) ?? this.#decided.take(scope, key, cost);
   }
 
   async adjust(scope: Scope, key: string, tokens: number): Promise<Take> {

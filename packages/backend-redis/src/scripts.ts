@@ -53,12 +53,8 @@ const neverExpires = `redis.error_reply('${keyErrorPrefix}the key has no expiry'
 const notOurs = `redis.error_reply('${keyErrorPrefix}the value is not a bucket')`;
 
 /** What `takeMany` returns for a key in place of an error, which would be that of its neighbours too. */
-export const keyFault: Readonly<Record<"wrongType" | "neverExpires" | "notOurs" | "several", number>> = {
-  wrongType: -1,
-  neverExpires: -2,
-  notOurs: -3,
-  several: -4,
-};
+export const keyFaults = ["wrongType", "neverExpires", "notOurs", "several"] as const;
+export type KeyFault = (typeof keyFaults)[number];
 
 function takeOne({ read, write }: ScriptClock): string {
   return `\
@@ -80,7 +76,7 @@ local allowed = used + units <= full
 if allowed then used = used + units end
 if units > 0 and (allowed or clamped) then
   local ahead = math.ceil(used / r)
-  value = string.format('%.0f', ahead * r - used)
+  ${writeSlack}
   ${write}
 end
 return allowed and used or -1 - used
@@ -88,44 +84,45 @@ return allowed and used or -1 - used
 }
 
 function takeMany({ read, write }: ScriptClock): string {
-  const fault = (code: number): string => `${code}, 0`;
+  const faults = Object.fromEntries(keyFaults.map((fault) => [fault, `'${fault}'`])) as Record<KeyFault, string>;
   return `\
 --[[
-  Takes from many buckets, each of a policy of one limit, as the script for one does; a fault of one key leaves the others alone.
+  Takes from many buckets of one policy of one limit, as the script for one does; a fault of one key leaves the others alone.
 
   KEYS[1]…  the buckets; one may come again, and finds what was left by then
-  ARGV[1]…  of each key four: units to take each time (0 only looks), full, r, and how many times
+  ARGV[1]  full: units in a whole bucket
+  ARGV[2]  r: units that drain in a millisecond
+  ARGV[3]… of each key two: units to take each time (0 only looks), and how many times
 
-  Returns of each key two: the units in use, and how many times they were taken; or the code of a fault (keyFault), and 0.
+  Returns of each key the units in use if they were taken each time, -1 less the units in use if never,
+  {units in use, times} if they were taken some of the times, or the name of a fault.
 ]]
-local function take(key, units, full, r, times)
-  ${indent(
-    readOne(read, "redis.pcall('GET', key)", {
-      neverExpires: fault(keyFault.neverExpires),
-      notOurs: fault(keyFault.notOurs),
-      several: fault(keyFault.several),
-      wrongType: fault(keyFault.wrongType),
-    }),
-  )}
-  if units == 0 then return used, used <= full and times or 0 end
-  local taken = math.max(0, math.min(times, math.floor((full - used) / units)))
+local full, r = tonumber(ARGV[1]), tonumber(ARGV[2])
+
+local function take(key, units, times)
+  ${indent(readOne(read, "redis.pcall('GET', key)", faults))}
+  local taken = times
+  if used + units * times > full then taken = units > 0 and math.max(0, math.floor((full - used) / units)) or 0 end
   used = used + taken * units
-  if taken > 0 or clamped then
+  if units > 0 and (taken > 0 or clamped) then
     local ahead = math.ceil(used / r)
-    value = string.format('%.0f', ahead * r - used)
+    ${writeSlack}
     ${write}
   end
-  return used, taken
+  if taken == times then return used end
+  return taken == 0 and -1 - used or {used, taken}
 end
 
 local reply = {}
 for i, key in ipairs(KEYS) do
-  local at = 4 * i - 3
-  reply[2 * i - 1], reply[2 * i] = take(key, tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3]))
+  reply[i] = take(key, tonumber(ARGV[2 * i + 1]), tonumber(ARGV[2 * i + 2]))
 end
 return reply
 `;
 }
+
+/** Lua that works out the value of a bucket that is full in `ahead` ms; most have no slack. */
+const writeSlack = "value = ahead * r == used and '0' or string.format('%.0f', ahead * r - used)";
 
 /** Lua that reads a bucket of one limit: `value`, the units in `used`, and whether they were `clamped`; what is no such bucket is returned. */
 function readOne(

@@ -1,53 +1,52 @@
-import { type Backend, definePolicy, escapeKey, type Limit, type Policy, RateLimitError, type Scope, type Take } from "@ratelimit/core";
-import { Batch, type Outcome, type Sender } from "./batch.ts";
+import { performance } from "node:perf_hooks";
+import {
+  type Awaitable,
+  type Backend,
+  definePolicy,
+  escapeKey,
+  type Limit,
+  type Policy,
+  RateLimitError,
+  type Scope,
+  type Take,
+} from "@ratelimit/core";
+import { Batch, type Entry, type Outcome, type Taking } from "./batch.ts";
 import type { Connection } from "./connection.ts";
+import type { DenyCache } from "./deny-cache.ts";
 import { faultOf, unusable } from "./failure.ts";
-import { expiryClock, scriptsWith } from "./scripts.ts";
+import { expiryClock, type KeyFault, keyFaults, scriptsWith } from "./scripts.ts";
+import { type Written, write } from "./written.ts";
 
 const scripts = scriptsWith(expiryClock);
 
 /** No key of a caller's has the form of a probe's, for `%` is encoded in those. */
 const probePolicy = definePolicy({ rate: 1000, period: 1 });
 
-/** What the scripts are told of a policy, written once. */
-interface Written {
-  /** Of its first limit full and r. */
-  readonly first: readonly string[];
-  /** Of each limit name, p, r and full. */
-  readonly all: readonly string[];
-}
-
 /** Buckets in Redis by the scripts, as they are: what goes wrong is an error here, and somebody else's to deal with. */
 export class RedisStore implements Backend {
   readonly #connection: Connection;
-  readonly #batch: Batch;
+  /** Told of every answer. */
+  readonly #denials: DenyCache | undefined;
   readonly #written = new WeakMap<Policy, Written>();
+  readonly #batch: Batch = new Batch({
+    serverOf: (key) => this.#connection.serverOf(key),
+    several: (taking) => this.#takeAll(taking.key, costOf(taking), taking.written),
+    one: (taking) => this.#takeOne(taking),
+    many: (entries) => this.#takeMany(entries),
+  });
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, denials: DenyCache | undefined) {
     this.#connection = connection;
-    this.#batch = new Batch({
-      serverOf: (key) => connection.serverOf(key),
-      one: async (key, args) => {
-        const reply = await connection.run(scripts.takeOne, [key], args);
-        return reply === null ? null : integer(reply);
-      },
-      many: (entries) => (connection.isOneServer ? oneScript(connection, entries) : onePipeline(connection, entries)),
-      faultOf,
-    });
+    this.#denials = denials;
   }
 
-  async take(scope: Scope, key: string, cost: number): Promise<Take> {
-    const { limits } = scope.policy;
-    const { first, all } = this.#written.get(scope.policy) ?? (await this.#write(scope.policy));
-    if (limits.length === 1) {
-      const reply = await this.#batch.take(keyOf(scope, key), unitsOf(limits[0], cost), first);
-      if (reply !== null) return takeOf(reply);
-    }
-    const [allowed, ...used] = integers(
-      await this.#connection.run(scripts.take, [keyOf(scope, key)], [String(cost), ...all]),
-      1 + limits.length,
-    );
-    return { allowed: allowed === 1, used: oneOrAll(used) };
+  take(scope: Scope, key: string, cost: number): Awaitable<Take> {
+    const { policy } = scope;
+    const written = this.#written.get(policy);
+    if (written === undefined) return this.#write(policy).then(() => this.take(scope, key, cost));
+    return policy.limits.length === 1
+      ? this.#batch.take(keyOf(scope, key), unitsOf(policy.limits[0], cost), written)
+      : this.#takeAll(keyOf(scope, key), cost, written);
   }
 
   async adjust(scope: Scope, key: string, tokens: number): Promise<Take> {
@@ -71,6 +70,68 @@ export class RedisStore implements Backend {
     await this.#connection.close();
   }
 
+  async #takeOne({ key, units, written }: Taking): Promise<Take> {
+    const sentAt = performance.now();
+    const reply = await this.#connection.run(scripts.takeOne, [key], [String(units), ...written.first]);
+    if (reply === null) return this.#takeAll(key, costOf({ units, written }), written);
+    const number = integer(reply);
+    const allowed = number >= 0;
+    const used = allowed ? number : -1 - number;
+    this.#denials?.note(written.policy, key, costOf({ units, written }), allowed, [used], sentAt);
+    return { allowed, used };
+  }
+
+  async #takeAll(key: string, cost: number, { policy, all }: Written): Promise<Take> {
+    const sentAt = performance.now();
+    const reply = await this.#connection.run(scripts.take, [key], [String(cost), ...all]);
+    const [allowed, ...used] = integers(reply, 1 + policy.limits.length);
+    this.#denials?.note(policy, key, cost, allowed === 1, used, sentAt);
+    return { allowed: allowed === 1, used: oneOrAll(used) };
+  }
+
+  async #takeMany(entries: readonly Entry[]): Promise<readonly Outcome[]> {
+    const sentAt = performance.now();
+    const outcomes = await (this.#connection.isOneServer ? this.#byPolicy(entries) : this.#byKey(entries));
+    for (const [i, entry] of entries.entries()) {
+      const outcome = outcomes[i] as Outcome;
+      if (outcome === "several" || outcome instanceof Error) continue;
+      const [used, admitted] = outcome;
+      this.#denials?.note(entry.written.policy, entry.key, costOf(entry), admitted === entry.calls.length, [used], sentAt);
+    }
+    return outcomes;
+  }
+
+  /** Keys of one server and one policy need one script. */
+  async #byPolicy(entries: readonly Entry[]): Promise<readonly Outcome[]> {
+    const { written } = entries[0] as Entry;
+    if (entries.every((entry) => entry.written === written)) return this.#oneScript(written, entries);
+    const outcomes = new Map<Entry, Outcome>();
+    const policies = new Set(entries.map((entry) => entry.written));
+    const runs = Array.from(policies, async (written) => {
+      const its = entries.filter((entry) => entry.written === written);
+      const outcome = await this.#oneScript(written, its).catch(asError);
+      for (const [i, entry] of its.entries()) outcomes.set(entry, outcome instanceof Error ? outcome : (outcome[i] as Outcome));
+    });
+    await Promise.all(runs);
+    return entries.map((entry) => outcomes.get(entry) as Outcome);
+  }
+
+  async #oneScript({ first }: Written, entries: readonly Entry[]): Promise<readonly Outcome[]> {
+    const args: string[] = [...first];
+    for (const { units, calls } of entries) args.push(String(units), String(calls.length));
+    const keys = entries.map(({ key }) => key);
+    return outcomesOf(entries, await this.#connection.run(scripts.takeMany, keys, args));
+  }
+
+  /** In a Cluster the keys of a script must share a slot, so each has a script of its own, and all one way there and back. */
+  #byKey(entries: readonly Entry[]): Promise<readonly Outcome[]> {
+    const calls = entries.map(({ key, units, written, calls }) => ({ key, args: [...written.first, String(units), String(calls.length)] }));
+    const replies = this.#connection.runEach(scripts.takeMany, calls);
+    return Promise.all(
+      replies.map((reply, i) => reply.then((reply) => outcomesOf([entries[i] as Entry], reply)[0] as Outcome).catch(asError)),
+    );
+  }
+
   /** Writes down a policy for the scripts, if the server can keep it. */
   async #write(policy: Policy): Promise<Written> {
     await this.#connection.ready();
@@ -86,33 +147,9 @@ export class RedisStore implements Backend {
   }
 }
 
-type Entries = Parameters<Sender["many"]>[0];
-
-/** Keys of one server need one script. */
-async function oneScript(connection: Connection, entries: Entries): Promise<PromiseSettledResult<Outcome>[]> {
-  const keys = entries.map(({ key }) => key);
-  const args = entries.flatMap(({ args }) => args);
-  const numbers = integers(await connection.run(scripts.takeMany, keys, args), 2 * entries.length);
-  return entries.map((_, i) => ({ status: "fulfilled", value: numbers.slice(2 * i, 2 * i + 2) as unknown as Outcome }));
-}
-
-/** In a Cluster the keys of a script must share a slot, so each has a script of its own, and all one way there and back. */
-function onePipeline(connection: Connection, entries: Entries): Promise<PromiseSettledResult<Outcome>[]> {
-  const replies = connection.runEach(scripts.takeMany, entries);
-  return Promise.allSettled(replies.map(async (reply) => integers(await reply, 2) as unknown as Outcome));
-}
-
 /** Where a bucket is kept. */
 export function keyOf({ prefix }: Scope, key: string): string {
   return prefix + escapeKey(key);
-}
-
-function write({ limits }: Policy): Written {
-  const [{ full, r }] = limits;
-  return {
-    first: [full, r].map(String),
-    all: limits.flatMap(({ name, p, r, full }) => [name, ...[p, r, full].map(String)]),
-  };
 }
 
 /** Units of a cost; of one above the burst only that it is, for all its units could not be counted exactly. */
@@ -120,22 +157,47 @@ function unitsOf({ burst, p }: Limit, cost: number): number {
   return Math.min(cost, burst + 1) * p;
 }
 
-function takeOf(reply: number): Take {
-  return reply < 0 ? { allowed: false, used: -1 - reply } : { allowed: true, used: reply };
+function costOf({ units, written }: Pick<Taking, "units" | "written">): number {
+  return units / written.policy.limits[0].p;
 }
 
 function oneOrAll(used: readonly number[]): number | readonly number[] {
   return used.length === 1 ? (used[0] as number) : used;
 }
 
+/** What `takeMany` replied: as many outcomes as it had entries. */
+function outcomesOf(entries: readonly Entry[], reply: unknown): Outcome[] {
+  if (!Array.isArray(reply) || reply.length !== entries.length) return entries.map(() => notIntegers());
+  return entries.map(({ calls }, i) => outcomeOf(reply[i], calls.length));
+}
+
+function outcomeOf(reply: unknown, times: number): Outcome {
+  if (Array.isArray(reply)) return integers(reply, 2) as unknown as Outcome;
+  if (isFault(reply)) return reply === "several" ? reply : faultOf(reply);
+  const number = integer(reply);
+  return number < 0 ? [-1 - number, 0] : [number, times];
+}
+
+function isFault(reply: unknown): reply is KeyFault {
+  return (keyFaults as readonly unknown[]).includes(reply);
+}
+
 /** A number of a reply; clients may be set to hand out text. */
 function integer(reply: unknown): number {
   const number = typeof reply === "string" && /^-?\d+$/.test(reply) ? Number(reply) : reply;
   if (Number.isSafeInteger(number)) return number as number;
-  throw unusable("Expected Redis to answer with integers, got something else: is there a Redis at this address?");
+  throw notIntegers();
 }
 
 function integers(reply: unknown, count: number): number[] {
   const numbers = Array.isArray(reply) ? reply.map(integer) : [];
   return numbers.length === count ? numbers : [integer(undefined)];
+}
+
+function notIntegers(): RateLimitError {
+  return unusable("Expected Redis to answer with integers, got something else: is there a Redis at this address?");
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
 }

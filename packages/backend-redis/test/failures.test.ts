@@ -160,7 +160,9 @@ describe("an answer that no script of ours gives is never taken for a decision",
     [true],
     [{}],
     [[]],
-    [[1]],
+    [["abc"]],
+    [[1.5]],
+    [[[1]]],
     [["1", "abc"]],
   ])("%j", async (reply) => {
     const client: RedisClient = {

@@ -121,6 +121,43 @@ describe("other options", () => {
     expect(problemOf(options)).toMatch(problem);
   });
 
+  describe.each([
+    ["timeout", "a length of time with its unit"],
+    ["instances", "a positive integer"],
+    ["outage", '"local", "open", "closed" or "throw"'],
+    ["onOutage", "a function"],
+    ["denyCache", "true or false"],
+  ])("%s", (option, expects) => {
+    test.each([[0], [-1], [Number.NaN], [Number.POSITIVE_INFINITY], ["100"], [null], [10n], [2 ** 53], [0.5], [[]], [{}]])(
+      "of %s is refused",
+      (value) => {
+        for (const way of [{ url: "redis://localhost" }, { client }])
+          expect(problemOf({ ...way, [option]: value })).toMatch(new RegExp(`^Expected \`${option}\` to be ${expects}, got `));
+      },
+    );
+  });
+
+  test.each([[0], [-1], [Number.NaN], [Number.POSITIVE_INFINITY], ["100"], [null], [10n], [true], [2 ** 53], [0.5], [65_536]])(
+    "a port of %s is refused",
+    (port) => {
+      expect(problemOf({ cluster: [{ host: "localhost", port }] })).toMatch(/^Expected `cluster`/);
+      expect(problemOf({ sentinels: [{ host: "localhost", port }], name: "mymaster" })).toMatch(/^Expected `sentinels`/);
+    },
+  );
+
+  test.each([
+    [JSON.parse('{"url":"redis://localhost","__proto__":{"outage":"open"}}'), /^Unknown option `__proto__`/],
+    [Object.assign(Object.create({ timeout: 1 }), { url: "redis://localhost" }), /^Expected `timeout`/],
+    [{ url: "redis://localhost", maxKeys: 5 }, /^Unknown option `maxKeys`/],
+    [{ url: "redis://localhost", denycache: false }, /^Unknown option `denycache`: did you mean `denyCache`\?/],
+  ])("%j is refused", (options, problem) => {
+    expect(problemOf(options)).toMatch(problem);
+  });
+
+  test("may be frozen", async () => {
+    await new RedisBackend(Object.freeze({ client, outage: undefined })).close();
+  });
+
   test("are told all at once", () => {
     const message = problemOf({ sentinels: [], nmae: "mymaster", url: `http://user:${secret}@localhost` });
     expect(message).toMatch(/^\d problems:\n {2}- /);
