@@ -17,21 +17,29 @@ describe("by code", () => {
     expect(config).toMatchObject({ redisUrl: url, keyPrefix: "app:", headers: "none" });
     expect(Object.isFrozen(config)).toBe(true);
     expect(defineConfig({ rate: undefined, period: undefined, redisUrl: undefined, keyPrefix: undefined })).toEqual(defineConfig());
+    expect(defineConfig(Object.freeze({ rate: 100 }))).toEqual(defineConfig());
   });
 
   test.each<[unknown, string]>([
     [null, "Expected `config` to be an object of options, got null"],
     [[], "Expected `config` to be an object of options, got "],
-    [{ rate: "100" }, 'Expected `rate` to be a positive integer, got "100"'],
+    ...(["rate", "burst"] as const).flatMap((option) =>
+      [0, -1, Number.NaN, Number.POSITIVE_INFINITY, "100", null, 10n, true, 2 ** 53, 0.5].map((value): [unknown, string] => [
+        { [option]: value },
+        `Expected \`${option}\` to be a positive integer, got `,
+      ]),
+    ),
     [{ period: 0 }, "Expected `period` to be seconds"],
     [{ redisUrl: "" }, 'Expected `redisUrl` to be redis://[user:password@]host[:port][/database] or rediss://…, got ""'],
     [{ redisUrl: 5 }, "Expected `redisUrl` to be redis://"],
     [{ keyPrefix: 5 }, "Expected `keyPrefix` to be a string, got 5"],
+    [{ keyPrefix: null }, "Expected `keyPrefix` to be a string, got null"],
+    [{ includeHeaders: 1 }, "Expected `includeHeaders` to be true or false, got 1"],
     [{ includeHeaders: "no" }, 'Expected `includeHeaders` to be true or false, got "no"'],
     [{ redisURL: "redis://localhost" }, "Unknown option `redisURL`: did you mean `redisUrl`?"],
     [{ limits: [] }, "Unknown option `limits`"],
     [JSON.parse('{"__proto__":{"rate":5}}'), "Unknown option `__proto__`"],
-  ])("%j is told", (options, message) => {
+  ])("%o is told", (options, message) => {
     const error = caught(() => defineConfig(options as ConfigOptions));
     expect([error.code, error.message]).toEqual(["INVALID_CONFIG", expect.stringContaining(message)]);
   });
@@ -67,10 +75,13 @@ describe("by environment", () => {
   test.each([
     ["RATELIMIT_RATE", " 100 ", { rate: 100 }],
     ["RATELIMIT_RATE", "007", { rate: 7 }],
+    ["RATELIMIT_RATE", "100 ", { rate: 100 }],
     ["RATELIMIT_PERIOD", "60", { period: 60 }],
     ["RATELIMIT_PERIOD", "0.25", { period: 0.25 }],
     ["RATELIMIT_PERIOD", "\t250ms\n", { period: "250ms" }],
     ["RATELIMIT_INCLUDE_HEADERS", "True", { includeHeaders: true }],
+    ["RATELIMIT_INCLUDE_HEADERS", "TRUE", { includeHeaders: true }],
+    ["RATELIMIT_INCLUDE_HEADERS", " tRuE\t", { includeHeaders: true }],
     ["RATELIMIT_INCLUDE_HEADERS", "1", { includeHeaders: true }],
     ["RATELIMIT_INCLUDE_HEADERS", "0", { includeHeaders: false }],
     ["RATELIMIT_INCLUDE_HEADERS", "false", { includeHeaders: false }],
@@ -116,10 +127,42 @@ const badIntegers = [
 const bad = {
   RATELIMIT_RATE: [...badIntegers, "9007199254740992"],
   RATELIMIT_BURST: badIntegers,
-  RATELIMIT_PERIOD: ["", " ", "abc", "0", "-1", "1 m", "1e3", "1min", "1M", "0.0005", "1,5", "Infinity", "１m"],
-  RATELIMIT_REDIS_URL: ["", " ", "localhost", "localhost:6379", "http://localhost:6379", "redis://", "redis://host/abc"],
+  RATELIMIT_PERIOD: [
+    "",
+    " ",
+    "abc",
+    "0",
+    "-1",
+    "1 m",
+    "1e3",
+    "1min",
+    "1M",
+    "0.0005",
+    "1,5",
+    "Infinity",
+    "１m",
+    "100abc",
+    "1,000",
+    "0x10",
+    "１００",
+    "-5",
+    "NaN",
+    "1m1s",
+  ],
+  RATELIMIT_REDIS_URL: [
+    "",
+    " ",
+    "localhost",
+    "localhost:6379",
+    "http://localhost:6379",
+    "redis://",
+    "redis://host/abc",
+    "abc",
+    "100",
+    "Infinity",
+  ],
   RATELIMIT_KEY_PREFIX: ["", "  "],
-  RATELIMIT_INCLUDE_HEADERS: ["", "yes", "no", "on", "2", "truee", "__proto__", "constructor", "null"],
+  RATELIMIT_INCLUDE_HEADERS: ["", "yes", "no", "on", "2", "truee", "t", "01", "1.0", "-1", "１", "__proto__", "constructor", "null"],
 };
 
 describe("a bad value is told by the name of its variable", () => {

@@ -297,26 +297,3 @@ describe("close", () => {
     expect(events).toEqual([]);
   });
 });
-
-test.each([
-  [{ timeout: 100 }, /Expected `timeout` to be a length of time with its unit, got 100/],
-  [{ timeout: "0ms" }, /Expected `timeout`/],
-  [{ timeout: "-1s" }, /Expected `timeout`/],
-  [{ timeout: "soon" }, /Expected `timeout`/],
-  [{ outage: "ignore" }, /Expected `outage` to be "local", "open", "closed" or "throw", got "ignore"/],
-  [{ outage: null }, /Expected `outage`/],
-  [{ instances: 0 }, /Expected `instances`/],
-  [{ instances: 1.5 }, /Expected `instances`/],
-  [{ instances: "4" }, /Expected `instances`/],
-  [{ onOutage: true }, /Expected `onOutage`/],
-  [{ maxKeys: -1 }, /Expected `maxKeys`/],
-  [{ timeot: "1s" }, /Unknown option `timeot`: did you mean `timeout`\?/],
-  [null, /Expected `options`/],
-  [[], /Expected `options`/],
-])("%j is refused", (options, problem) => {
-  expect(() => resilient(new Puppet(never), options as never)).toThrow(problem);
-});
-
-test("what is no backend is refused, with the methods that it lacks", () => {
-  expect(() => resilient({ take() {} } as never)).toThrow(/Expected `backend` to be a backend with adjust, reset, close/);
-});

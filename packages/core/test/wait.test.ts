@@ -76,10 +76,7 @@ describe("a call that waits", () => {
     });
     backend.asked.length = 0;
     for (const options of [
-      { maxWait: 100 },
-      { maxWait: "100" },
-      { maxWait: "0s" },
-      { maxWait: null },
+      ...[0, -1, 100, Number.NaN, Number.POSITIVE_INFINITY, "100", "0s", "", null, 10n, true, 2 ** 53, {}].map((maxWait) => ({ maxWait })),
       { signal: {} },
       { signal: null },
       null,
