@@ -6,6 +6,9 @@ import { processClock } from "./clock.ts";
 /** The one timer does not keep alive the request that happened to set it. */
 const outsideRequests = new AsyncResource("ratelimit");
 
+/** Node fires a timer of more ms than this at once. */
+const longestTimer = 2 ** 31 - 1;
+
 /** A call that is waited for: until when, in ms of the process clock, and what to do then. */
 export interface Awaited {
   readonly at: number;
@@ -56,7 +59,7 @@ export class Deadlines {
   }
 
   #arm(ms: number): NodeJS.Timeout {
-    return outsideRequests.runInAsyncScope(() => setTimeout(() => this.#fire(), ms));
+    return outsideRequests.runInAsyncScope(() => setTimeout(() => this.#fire(), Math.min(ms, longestTimer)));
   }
 
   #fire(): void {

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { describe, expect, test } from "vitest";
 import { Deadlines } from "../src/deadline.ts";
+import { warningsOf } from "./support/warnings.ts";
 
 describe("a call", () => {
   test("is given up when its time is over, not before", async () => {
@@ -33,6 +34,17 @@ describe("a call", () => {
     }
     const times = await Promise.all(waits);
     expect(Math.min(...times)).toBeGreaterThanOrEqual(60);
+  });
+
+  test("may have a time of more than 2^31 ms, which is one timer, not a loop", async () => {
+    const deadlines = new Deadlines(30 * 86_400_000);
+    let given = 0;
+    const warnings = await warningsOf(async () => {
+      const call = deadlines.start(() => given++);
+      await sleep(50);
+      expect([given, deadlines.finish(call)]).toEqual([0, true]);
+    });
+    expect(warnings).toEqual([]);
   });
 
   test("may be started by one that was given up", async () => {
