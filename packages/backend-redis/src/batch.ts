@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import type { Take } from "@ratelimit/core";
+import type { Scope, Take } from "@ratelimit/core";
 import type { Written } from "./written.ts";
 
 /** A call that waits to be sent with others. */
@@ -8,15 +8,19 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** What is taken from one bucket, of a policy of one limit. */
+/** What is taken from one bucket of a policy of one limit. */
 export interface Taking {
+  readonly scope: Scope;
   readonly key: string;
+  /** Where the bucket is kept. */
+  readonly id: string;
   readonly units: number;
   readonly written: Written;
 }
 
 /** Equal calls of one key, next to each other in the order in which they came: they are one entry of a script. */
-export interface Entry extends Taking {
+export interface Entry {
+  readonly taking: Taking;
   readonly calls: readonly Waiting[];
 }
 
@@ -25,8 +29,8 @@ export type Outcome = readonly [used: number, admitted: number] | Error | "sever
 
 /** What sends entries to Redis. */
 export interface Sender {
-  /** Which server keeps a key. */
-  serverOf(key: string): string;
+  /** Which server keeps a bucket. */
+  serverOf(id: string): string;
   /** By the script for several limits, where one is asked for. */
   several(taking: Taking): Promise<Take>;
   one(taking: Taking): Promise<Take>;
@@ -48,8 +52,8 @@ export class Batch {
   readonly #sender: Sender;
   /** The entries of this turn, by server. */
   #entries = new Map<string, Entry[]>();
-  /** The calls of the last entry of each key in this turn. */
-  #last = new Map<string, Taking & { readonly calls: Waiting[] }>();
+  /** The last entry of each bucket in this turn. */
+  #last = new Map<string, OpenEntry>();
   #underWay = 0;
   readonly #end = (): void => {
     this.#underWay--;
@@ -59,22 +63,23 @@ export class Batch {
     this.#sender = sender;
   }
 
-  take(key: string, units: number, written: Written): Promise<Take> {
-    if (this.#underWay === 0 && this.#entries.size === 0) return this.#track(this.#sender.one({ key, units, written }));
+  take(taking: Taking): Promise<Take> {
+    if (this.#underWay === 0 && this.#entries.size === 0) return this.#track(this.#sender.one(taking));
     return new Promise((resolve, reject) => {
       if (this.#entries.size === 0) setImmediate(() => this.#flush());
-      const last = this.#last.get(key);
-      if (last !== undefined && units > 0 && last.units === units && last.written === written) last.calls.push({ resolve, reject });
-      else this.#add({ key, units, written, calls: [{ resolve, reject }] });
+      const last = this.#last.get(taking.id);
+      if (last !== undefined && areEqual(last.taking, taking)) last.calls.push({ resolve, reject });
+      else this.#add({ taking, calls: [{ resolve, reject }] });
     });
   }
 
-  #add(entry: Taking & { readonly calls: Waiting[] }): void {
-    const server = this.#sender.serverOf(entry.key);
+  #add(entry: OpenEntry): void {
+    const { id } = entry.taking;
+    const server = this.#sender.serverOf(id);
     const entries = this.#entries.get(server);
     if (entries === undefined) this.#entries.set(server, [entry]);
     else entries.push(entry);
-    this.#last.set(entry.key, entry);
+    this.#last.set(id, entry);
   }
 
   #flush(): void {
@@ -101,14 +106,24 @@ export class Batch {
   }
 
   #settle(entry: Entry, outcome: Outcome): void {
-    if (outcome === "several") for (const { resolve } of entry.calls) resolve(this.#sender.several(entry));
+    if (outcome === "several") for (const { resolve } of entry.calls) resolve(this.#sender.several(entry.taking));
     else if (outcome instanceof Error) for (const { reject } of entry.calls) reject(outcome);
     else share(entry, outcome);
   }
 }
 
+/** An entry that takes more calls. */
+interface OpenEntry extends Entry {
+  readonly calls: Waiting[];
+}
+
+/** Whether one count tells both. What takes nothing only looks, and that may come out differently each time. */
+function areEqual(a: Taking, b: Taking): boolean {
+  return a.units > 0 && a.units === b.units && a.written === b.written;
+}
+
 /** The first `admitted` calls of an entry won, each when that much less was in use; `used` is the state after all of them. */
-function share({ calls, units }: Entry, [used, admitted]: Exclude<Outcome, Error | string>): void {
+function share({ calls, taking: { units } }: Entry, [used, admitted]: Exclude<Outcome, Error | string>): void {
   for (const [i, { resolve }] of calls.entries()) {
     const allowed = i < admitted;
     resolve({ allowed, used: allowed ? used - (admitted - 1 - i) * units : used });

@@ -1,5 +1,5 @@
 import { performance } from "node:perf_hooks";
-import type { Limit, Policy, Scope, Take } from "@ratelimit/core";
+import type { Clock, Limit, Policy, Scope, Take } from "@ratelimit/core";
 
 /** A refusal that still holds. */
 interface Denial {
@@ -11,12 +11,12 @@ interface Denial {
   readonly until: number;
   /** When the answer came; what was in use has drained since. */
   readonly seenAt: number;
-  readonly used: readonly number[];
+  readonly used: Take["used"];
 }
 
 /** Another process's refund or reset is seen within this time, in ms. */
 const longestMs = 1000;
-/** Denials that are kept at the most; beyond, the oldest goes, which costs one call of Redis. */
+/** Denials that are kept of a limiter at the most; beyond, the oldest goes, which costs one call of Redis. */
 const most = 10_000;
 
 /**
@@ -27,47 +27,65 @@ const most = 10_000;
  * What can change that is a refund, a reset or a new policy: our own clear the denial, another process's is seen within a second.
  */
 export class DenyCache {
-  readonly #denials = new Map<string, Denial>();
+  /** What calls are sent by, too. */
+  readonly clock: Clock;
+  /** By the limiter's prefix, then by key as the caller wrote it: a refusal needs no text put together. */
+  readonly #denials = new Map<string, Map<string, Denial>>();
+
+  constructor(clock: Clock = performance) {
+    this.clock = clock;
+  }
 
   /** The refusal of a call that is certain to be refused. */
-  find({ policy }: Scope, id: string, cost: number): Take | undefined {
-    const denial = this.#denials.get(id);
+  find(scope: Scope, key: string, cost: number): Take | undefined {
+    const denial = this.#denials.get(scope.prefix)?.get(key);
     if (denial === undefined) return undefined;
-    const now = performance.now();
-    if (now >= denial.until || denial.policy !== policy) {
-      this.#denials.delete(id);
+    const at = this.clock.now();
+    if (at >= denial.until || denial.policy !== scope.policy) {
+      this.forget(scope, key);
       return undefined;
     }
     if (cost < denial.cost) return undefined;
-    const drained = Math.floor(now - denial.seenAt);
-    const used = policy.limits.map(({ r }, i) => Math.max(0, (denial.used[i] as number) - drained * r));
-    return { allowed: false, used: used.length === 1 ? (used[0] as number) : used, source: "deny-cache" };
+    return { allowed: false, used: drained(denial, Math.floor(at - denial.seenAt)), source: "deny-cache", at };
   }
 
-  /** Notes the answer to a call that was sent at `sentAt`: what was admitted is in use by now, so an older denial tells too little. */
-  note(policy: Policy, id: string, cost: number, allowed: boolean, used: readonly number[], sentAt: number): void {
+  /**
+   * Notes the answer to a call that was sent at `sentAt`: what was admitted is in use by now, so an older denial tells too little.
+   * A look is not noted, for it leaves in Redis what a call would cut down to the debt of one burst.
+   */
+  note(scope: Scope, key: string, cost: number, { allowed, used }: Take, sentAt: number): void {
+    if (cost === 0) return;
     if (allowed) {
-      this.#denials.delete(id);
+      this.forget(scope, key);
       return;
     }
-    const wait = Math.max(...policy.limits.map((limit, i) => retryMs(limit, used[i] as number, cost)));
-    const until = sentAt + Math.min(longestMs, wait);
-    if (this.#denials.size >= most) this.#forgetOldest();
-    this.#denials.set(id, { policy, cost, until, seenAt: performance.now(), used });
+    const { prefix, policy } = scope;
+    const wait = Math.max(...policy.limits.map((limit, i) => retryMs(limit, unitsOf(used, i), cost)));
+    const denials = this.#denials.get(prefix) ?? new Map<string, Denial>();
+    this.#denials.set(prefix, denials);
+    if (denials.size >= most) forgetOldest(denials);
+    denials.set(key, { policy, cost, until: sentAt + Math.min(longestMs, wait), seenAt: this.clock.now(), used });
   }
 
-  forget(id: string): void {
-    this.#denials.delete(id);
+  forget({ prefix }: Scope, key: string): void {
+    this.#denials.get(prefix)?.delete(key);
   }
+}
 
-  #forgetOldest(): void {
-    for (const id of this.#denials.keys()) {
-      this.#denials.delete(id);
-      return;
-    }
-  }
+function drained({ policy: { limits }, used }: Denial, ms: number): Take["used"] {
+  if (typeof used === "number") return Math.max(0, used - ms * limits[0].r);
+  return limits.map(({ r }, i) => Math.max(0, unitsOf(used, i) - ms * r));
+}
+
+function unitsOf(used: Take["used"], i: number): number {
+  return typeof used === "number" ? used : (used[i] as number);
 }
 
 function retryMs({ p, r, full, burst }: Limit, used: number, cost: number): number {
   return cost > burst ? longestMs : Math.ceil((used + cost * p - full) / r);
+}
+
+function forgetOldest(denials: Map<string, Denial>): void {
+  const [oldest] = denials.keys();
+  if (oldest !== undefined) denials.delete(oldest);
 }

@@ -45,18 +45,18 @@ export class RedisBackend implements Backend {
 
   take(scope: Scope, key: string, cost: number): Awaitable<Take> {
     if (this.#denials === undefined || cost === 0) return this.#decided.take(scope, key, cost);
-    return this.#denials.find(scope, keyOf(scope, key), cost) ?? this.#decided.take(scope, key, cost);
+    return this.#denials.find(scope, key, cost) ?? this.#decided.take(scope, key, cost);
   }
 
   async adjust(scope: Scope, key: string, tokens: number): Promise<Take> {
     const take = await this.#decided.adjust(scope, key, tokens);
-    this.#denials?.forget(keyOf(scope, key));
+    this.#denials?.forget(scope, key);
     return take;
   }
 
   async reset(scope: Scope, key: string): Promise<void> {
     await this.#decided.reset(scope, key);
-    this.#denials?.forget(keyOf(scope, key));
+    this.#denials?.forget(scope, key);
   }
 
   /** Closes the client that the backend opened, within 2.5 s whatever Redis does; a second call does nothing. */

@@ -1,4 +1,3 @@
-import { performance } from "node:perf_hooks";
 import {
   type Awaitable,
   type Backend,
@@ -29,8 +28,8 @@ export class RedisStore implements Backend {
   readonly #denials: DenyCache | undefined;
   readonly #written = new WeakMap<Policy, Written>();
   readonly #batch: Batch = new Batch({
-    serverOf: (key) => this.#connection.serverOf(key),
-    several: (taking) => this.#takeAll(taking.key, costOf(taking), taking.written),
+    serverOf: (id) => this.#connection.serverOf(id),
+    several: (taking) => this.#takeAll(taking, costOf(taking)),
     one: (taking) => this.#takeOne(taking),
     many: (entries) => this.#takeMany(entries),
   });
@@ -44,9 +43,10 @@ export class RedisStore implements Backend {
     const { policy } = scope;
     const written = this.#written.get(policy);
     if (written === undefined) return this.#write(policy).then(() => this.take(scope, key, cost));
+    const bucket = { scope, key, id: keyOf(scope, key), written };
     return policy.limits.length === 1
-      ? this.#batch.take(keyOf(scope, key), unitsOf(policy.limits[0], cost), written)
-      : this.#takeAll(keyOf(scope, key), cost, written);
+      ? this.#batch.take({ ...bucket, units: unitsOf(policy.limits[0], cost) })
+      : this.#takeAll(bucket, cost);
   }
 
   async adjust(scope: Scope, key: string, tokens: number): Promise<Take> {
@@ -70,45 +70,46 @@ export class RedisStore implements Backend {
     await this.#connection.close();
   }
 
-  async #takeOne({ key, units, written }: Taking): Promise<Take> {
-    const sentAt = performance.now();
-    const reply = await this.#connection.run(scripts.takeOne, [key], [String(units), ...written.first]);
-    if (reply === null) return this.#takeAll(key, costOf({ units, written }), written);
+  async #takeOne(taking: Taking): Promise<Take> {
+    const { id, units, written } = taking;
+    const sentAt = this.#now();
+    const reply = await this.#connection.run(scripts.takeOne, [id], [String(units), ...written.first]);
+    if (reply === null) return this.#takeAll(taking, costOf(taking));
     const number = integer(reply);
-    const allowed = number >= 0;
-    const used = allowed ? number : -1 - number;
-    this.#denials?.note(written.policy, key, costOf({ units, written }), allowed, [used], sentAt);
-    return { allowed, used };
+    const take = number < 0 ? { allowed: false, used: -1 - number } : { allowed: true, used: number };
+    this.#denials?.note(taking.scope, taking.key, costOf(taking), take, sentAt);
+    return take;
   }
 
-  async #takeAll(key: string, cost: number, { policy, all }: Written): Promise<Take> {
-    const sentAt = performance.now();
-    const reply = await this.#connection.run(scripts.take, [key], [String(cost), ...all]);
-    const [allowed, ...used] = integers(reply, 1 + policy.limits.length);
-    this.#denials?.note(policy, key, cost, allowed === 1, used, sentAt);
-    return { allowed: allowed === 1, used: oneOrAll(used) };
+  async #takeAll({ scope, key, id, written }: Bucket, cost: number): Promise<Take> {
+    const sentAt = this.#now();
+    const reply = await this.#connection.run(scripts.take, [id], [String(cost), ...written.all]);
+    const [allowed, ...used] = integers(reply, 1 + scope.policy.limits.length);
+    const take = { allowed: allowed === 1, used: oneOrAll(used) };
+    this.#denials?.note(scope, key, cost, take, sentAt);
+    return take;
   }
 
   async #takeMany(entries: readonly Entry[]): Promise<readonly Outcome[]> {
-    const sentAt = performance.now();
+    const sentAt = this.#now();
     const outcomes = await (this.#connection.isOneServer ? this.#byPolicy(entries) : this.#byKey(entries));
-    for (const [i, entry] of entries.entries()) {
+    for (const [i, { taking, calls }] of entries.entries()) {
       const outcome = outcomes[i] as Outcome;
       if (outcome === "several" || outcome instanceof Error) continue;
       const [used, admitted] = outcome;
-      this.#denials?.note(entry.written.policy, entry.key, costOf(entry), admitted === entry.calls.length, [used], sentAt);
+      this.#denials?.note(taking.scope, taking.key, costOf(taking), { allowed: admitted === calls.length, used }, sentAt);
     }
     return outcomes;
   }
 
   /** Keys of one server and one policy need one script. */
   async #byPolicy(entries: readonly Entry[]): Promise<readonly Outcome[]> {
-    const { written } = entries[0] as Entry;
-    if (entries.every((entry) => entry.written === written)) return this.#oneScript(written, entries);
+    const { written } = (entries[0] as Entry).taking;
+    if (entries.every(({ taking }) => taking.written === written)) return this.#oneScript(written, entries);
     const outcomes = new Map<Entry, Outcome>();
-    const policies = new Set(entries.map((entry) => entry.written));
+    const policies = new Set(entries.map(({ taking }) => taking.written));
     const runs = Array.from(policies, async (written) => {
-      const its = entries.filter((entry) => entry.written === written);
+      const its = entries.filter(({ taking }) => taking.written === written);
       const outcome = await this.#oneScript(written, its).catch(asError);
       for (const [i, entry] of its.entries()) outcomes.set(entry, outcome instanceof Error ? outcome : (outcome[i] as Outcome));
     });
@@ -118,18 +119,25 @@ export class RedisStore implements Backend {
 
   async #oneScript({ first }: Written, entries: readonly Entry[]): Promise<readonly Outcome[]> {
     const args: string[] = [...first];
-    for (const { units, calls } of entries) args.push(String(units), String(calls.length));
-    const keys = entries.map(({ key }) => key);
+    for (const { taking, calls } of entries) args.push(String(taking.units), String(calls.length));
+    const keys = entries.map(({ taking }) => taking.id);
     return outcomesOf(entries, await this.#connection.run(scripts.takeMany, keys, args));
   }
 
   /** In a Cluster the keys of a script must share a slot, so each has a script of its own, and all one way there and back. */
   #byKey(entries: readonly Entry[]): Promise<readonly Outcome[]> {
-    const calls = entries.map(({ key, units, written, calls }) => ({ key, args: [...written.first, String(units), String(calls.length)] }));
+    const calls = entries.map(({ taking: { id, units, written }, calls }) => ({
+      key: id,
+      args: [...written.first, String(units), String(calls.length)],
+    }));
     const replies = this.#connection.runEach(scripts.takeMany, calls);
     return Promise.all(
       replies.map((reply, i) => reply.then((reply) => outcomesOf([entries[i] as Entry], reply)[0] as Outcome).catch(asError)),
     );
+  }
+
+  #now(): number {
+    return this.#denials?.clock.now() ?? 0;
   }
 
   /** Writes down a policy for the scripts, if the server can keep it. */
@@ -147,6 +155,8 @@ export class RedisStore implements Backend {
   }
 }
 
+type Bucket = Omit<Taking, "units">;
+
 /** Where a bucket is kept. */
 export function keyOf({ prefix }: Scope, key: string): string {
   return prefix + escapeKey(key);
@@ -157,7 +167,7 @@ function unitsOf({ burst, p }: Limit, cost: number): number {
   return Math.min(cost, burst + 1) * p;
 }
 
-function costOf({ units, written }: Pick<Taking, "units" | "written">): number {
+function costOf({ units, written }: Taking): number {
   return units / written.policy.limits[0].p;
 }
 

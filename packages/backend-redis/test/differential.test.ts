@@ -2,12 +2,15 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { MemoryBackend } from "@ratelimit/backend-memory";
 import { Oracle } from "@ratelimit/conformance";
-import { ManualClock, type Policy, type Scope, type Take } from "@ratelimit/core";
+import { type Backend, ManualClock, type Policy, type Scope, type Take } from "@ratelimit/core";
 import type {} from "@ratelimit/testbed";
 import fc from "fast-check";
 import { Redis } from "ioredis";
 import { afterAll, expect, inject, test } from "vitest";
+import { Connection } from "../src/connection.ts";
+import { DenyCache } from "../src/deny-cache.ts";
 import { RedisBackend } from "../src/index.ts";
+import { RedisStore } from "../src/store.ts";
 import { frozen } from "./support/frozen.ts";
 import { strictAsked } from "./support/strict.ts";
 import { type LimitSpec, policyOf, type Step, type Trace, traces } from "./support/traces.ts";
@@ -19,10 +22,42 @@ const seed = Number(process.env["FAST_CHECK_SEED"] ?? Date.now()) | 0;
 const redis = new Redis(inject("redis").url);
 afterAll(() => redis.disconnect());
 
-/** For each of the traces that run side by side, a backend with a clock of its own. */
-const subjects = Array.from({ length: together }, () => {
+/** A backend, and the clock that makes its buckets fill. */
+interface Subject {
+  readonly backend: Pick<Backend, "take" | "adjust" | "reset">;
+  readonly clock: ManualClock;
+}
+
+/** For each of the traces that run side by side, one with a clock of its own. */
+const subjects = Array.from({ length: together }, (): Subject => {
   const { client, clock } = frozen(redis);
   return { backend: new RedisBackend({ client, ...strictAsked }), clock };
+});
+
+/** The same with a deny cache in front, which goes by the same clock. */
+const cached = Array.from({ length: together }, (): Subject & { readonly denied: () => number } => {
+  const { client, clock } = frozen(redis);
+  const denials = new DenyCache(clock);
+  const store = new RedisStore(new Connection(client), denials);
+  let denied = 0;
+  const deny = (...call: Parameters<Backend["take"]>): Take | undefined => {
+    const denial = call[2] === 0 ? undefined : denials.find(...call);
+    if (denial !== undefined) denied++;
+    return denial;
+  };
+  const backend: Subject["backend"] = {
+    take: (scope, key, cost) => deny(scope, key, cost) ?? store.take(scope, key, cost),
+    adjust: async (scope, key, tokens) => {
+      const take = await store.adjust(scope, key, tokens);
+      denials.forget(scope, key);
+      return take;
+    },
+    reset: async (scope, key) => {
+      await store.reset(scope, key);
+      denials.forget(scope, key);
+    },
+  };
+  return { backend, clock, denied: () => denied };
 });
 
 /** What a call was answered, without what may be left out. */
@@ -39,7 +74,7 @@ test(`memory, Redis and the oracle give the same answers to ${steps} random step
     fc.asyncProperty(fc.array(traces(length), { minLength: together, maxLength: together }), async (several) => {
       const byOracle = several.map(answersOfOracle);
       assert.deepEqual(several.map(answersOfMemory), byOracle, "memory");
-      assert.deepEqual(await Promise.all(several.map(answersOfRedis)), byOracle, "Redis");
+      assert.deepEqual(await answersOfAll(subjects, several), byOracle, "Redis");
       compared += byOracle.flat().length;
     }),
     { seed, numRuns: runs },
@@ -47,6 +82,28 @@ test(`memory, Redis and the oracle give the same answers to ${steps} random step
   // Most steps ask; the others move the clock, the policy or the bucket.
   expect(compared).toBeGreaterThan(steps * 0.5);
 });
+
+test("so does the deny cache in front of Redis, when calls are repeated", { timeout: 60_000 }, async () => {
+  let compared = 0;
+  await fc.assert(
+    fc.asyncProperty(fc.array(traces(length), { minLength: together, maxLength: together }), async (several) => {
+      const hammered = several.map(hammering);
+      const byOracle = hammered.map(answersOfOracle);
+      assert.deepEqual(await answersOfAll(cached, hammered), byOracle);
+      compared += byOracle.flat().length;
+    }),
+    { seed, numRuns: Math.ceil(runs / 4) },
+  );
+  const denied = cached.reduce((sum, { denied }) => sum + denied(), 0);
+  process.stdout.write(`differential: ${denied} of ${compared} answers by the deny cache\n`);
+  expect(denied).toBeGreaterThan(compared * 0.05);
+});
+
+/** Every call twice at once, and again a moment later; its clock, which is this process's, never steps back. */
+function hammering({ policies, steps }: Trace): Trace {
+  const repeated = steps.flatMap((step): Step[] => (step.do === "take" ? [step, step, { do: "pass", ms: 1 }, step] : [step]));
+  return { policies, steps: repeated.filter((step) => step.do !== "pass" || step.ms >= 0) };
+}
 
 function answersOfOracle({ policies, steps }: Trace): Answer[] {
   const oracle = new Oracle();
@@ -76,8 +133,11 @@ function answersOfMemory({ policies, steps }: Trace): Answer[] {
   return answers;
 }
 
-async function answersOfRedis({ policies, steps }: Trace, i: number): Promise<Answer[]> {
-  const { backend, clock } = subjects[i] as (typeof subjects)[number];
+function answersOfAll(subjects: readonly Subject[], several: readonly Trace[]): Promise<Answer[][]> {
+  return Promise.all(several.map((trace, i) => answersOfRedis(trace, subjects[i] as Subject)));
+}
+
+async function answersOfRedis({ policies, steps }: Trace, { backend, clock }: Subject): Promise<Answer[]> {
   const prefix = `ratelimit:${randomUUID()}:`;
   const compiled = policies.map((limits) => scopeOf(prefix, policyOf(limits)));
   const answers: Answer[] = [];

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { ManualClock } from "@ratelimit/core";
 import type { Redis } from "ioredis";
 import type { RedisClient } from "../../src/index.ts";
 import { expiryClock, type Script, type Scripts, scriptsWith } from "../../src/scripts.ts";
@@ -6,7 +7,7 @@ import { expiryClock, type Script, type Scripts, scriptsWith } from "../../src/s
 /** A client that runs our scripts, line for line, by a clock which only the test moves. */
 export interface Frozen {
   readonly client: RedisClient;
-  readonly clock: { advance(ms: number): void };
+  readonly clock: ManualClock;
 }
 
 /** A clock that stands still in Redis: a hash holds its reading, and when each bucket is full. */
@@ -19,20 +20,17 @@ redis.call('SET', key, value, 'PX', 600000)
 redis.call('HSET', '${hash}', key, string.format('%.0f', redis.call('HGET', '${hash}', 'now') + ahead))`,
   });
   const counterparts = byName(scriptsWith(expiryClock), stopped);
-  let [now, told] = [0, Number.NaN];
+  const clock = new ManualClock();
+  let told = Number.NaN;
   /** Commands of one connection keep their order, so the call that follows sees it. */
   const tell = (): void => {
-    if (told === now) return;
-    told = now;
-    redis.hset(hash, "now", now).catch(() => {});
+    if (told === clock.now()) return;
+    told = clock.now();
+    redis.hset(hash, "now", told).catch(() => {});
     redis.pexpire(hash, 600_000).catch(() => {});
   };
   return {
-    clock: {
-      advance(ms) {
-        now += ms;
-      },
-    },
+    clock,
     client: {
       status: redis.status,
       evalsha(sha1, keys, ...args) {

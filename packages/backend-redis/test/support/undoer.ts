@@ -1,0 +1,19 @@
+/** The program of another process that gives back, or forgets, what a limiter took here. */
+import { once } from "node:events";
+import { RateLimiter, type RateLimiterOptions } from "@ratelimit/core";
+import { RedisBackend } from "../../src/index.ts";
+import { strict } from "./strict.ts";
+
+/** What to undo, and of which limiter. */
+export interface Undoing {
+  readonly url: string;
+  readonly limiter: Omit<RateLimiterOptions, "backend"> & { readonly rate: number };
+  readonly key: string;
+  readonly by: "reset" | "refund";
+}
+
+const [{ url, limiter: options, key, by }] = (await once(process, "message")) as [Undoing];
+await using backend = new RedisBackend({ url, ...strict });
+await new RateLimiter({ ...options, backend })[by](key);
+process.send?.("done");
+process.disconnect();
