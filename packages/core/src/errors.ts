@@ -28,3 +28,8 @@ export class RateLimitError extends Error {
     if (options.keyOnly) this.keyOnly = true;
   }
 }
+
+/** Whether an error is one of these, also where another copy of this package made it. */
+export function isRateLimitError(error: unknown): error is RateLimitError {
+  return error instanceof RateLimitError || (error instanceof Error && error.name === "RateLimitError" && "code" in error);
+}

@@ -1,13 +1,13 @@
-import { RateLimitError } from "./errors.ts";
+import { isRateLimitError, RateLimitError } from "./errors.ts";
 
 /** What callers are told of an error of a backend. */
 export function failureOf(error: unknown): RateLimitError {
-  return error instanceof RateLimitError ? error : new RateLimitError("BACKEND", "The backend failed", { cause: error });
+  return isRateLimitError(error) ? error : new RateLimitError("BACKEND", "The backend failed", { cause: error });
 }
 
 /** What the caller did wrong is no outage. */
 export function isMistake(error: unknown): boolean {
-  return error instanceof RateLimitError && error.code !== "BACKEND";
+  return isRateLimitError(error) && error.code !== "BACKEND";
 }
 
 /** What was at the bottom of it, as far as that can be told. */

@@ -3,7 +3,7 @@ import { Breaker, laterUnref } from "./breaker.ts";
 import { processClock } from "./clock.ts";
 import { Deadlines } from "./deadline.ts";
 import { type TimeSpan, timeSpanMs } from "./duration.ts";
-import { RateLimitError } from "./errors.ts";
+import { isRateLimitError, RateLimitError } from "./errors.ts";
 import { failureOf, isMistake, reasonOf } from "./failure.ts";
 import { sha256 } from "./key.ts";
 import { LocalShare } from "./local-share.ts";
@@ -198,7 +198,7 @@ export class ResilientBackend implements Backend {
   }
 
   #classOf(error: unknown): OutageClass {
-    return error instanceof RateLimitError && error.keyOnly ? "key" : (this.#parts.classOf?.(error) ?? "connection");
+    return isRateLimitError(error) && error.keyOnly ? "key" : (this.#parts.classOf?.(error) ?? "connection");
   }
 
   #tooLate(): RateLimitError {

@@ -1,4 +1,6 @@
 import { AsyncResource } from "node:async_hooks";
+// Not the global ones: a sweep armed under a test runner's timers would never come.
+import { clearTimeout, setTimeout } from "node:timers";
 import type { Scope, Take } from "./backend.ts";
 import { adjusted, aheadOf, ceilingOf, fits, unchargedOf } from "./bucket.ts";
 import { type Clock, processClock } from "./clock.ts";
@@ -6,6 +8,7 @@ import { publishEviction } from "./diagnostics.ts";
 import { RateLimitError } from "./errors.ts";
 import { expected } from "./message.ts";
 import type { Limit, Policy } from "./policy.ts";
+import { isPositiveInteger } from "./problems.ts";
 import { fullAtOf, type Stored, stored, storeOne, usedIn, usedInOne } from "./stored.ts";
 
 /** The buckets of one prefix, and the policy that last used them: the measure when one of them has to go. */
@@ -53,7 +56,9 @@ export class BucketTable {
   /** Keys when the pass began: it keeps its pace while it empties the table. */
   #passKeys = 0;
 
+  /** @throws {RateLimitError} INVALID_OPTION where `maxKeys` is no positive integer or the clock reads no number. */
   constructor(maxKeys: number, clock: Clock) {
+    if (!isPositiveInteger(maxKeys)) throw new RateLimitError("INVALID_OPTION", expected("maxKeys", "a positive integer", maxKeys));
     const origin = clock.now();
     if (!Number.isFinite(origin))
       throw new RateLimitError("INVALID_OPTION", expected("clock", "a clock whose now() is a finite number of milliseconds", origin));

@@ -1,0 +1,24 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, expect, test, vi } from "vitest";
+import { processClock } from "../src/clock.ts";
+import { BucketTable, ManualClock, RateLimiter } from "../src/index.ts";
+
+afterEach(() => void vi.useRealTimers());
+
+test.each([0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, "5", null])("a table of %s buckets is refused", (maxKeys) => {
+  expect(() => new BucketTable(maxKeys as number, new ManualClock())).toThrow(/^Expected `maxKeys` to be a positive integer/);
+});
+
+test("so is one whose clock reads no number", () => {
+  expect(() => new BucketTable(5, { now: () => Number.NaN })).toThrow(expect.objectContaining({ code: "INVALID_OPTION" }));
+});
+
+test("what was taken in under fake timers is given back when they are gone", async () => {
+  vi.useFakeTimers();
+  const table = new BucketTable(10, processClock);
+  new RateLimiter({ rate: 1, period: "10ms", backend: table }).checkSync("key");
+  vi.useRealTimers();
+  expect(table.keys).toBe(1);
+  for (let tries = 0; tries < 100 && table.keys > 0; tries++) await sleep(50);
+  expect(table.keys).toBe(0);
+});
