@@ -43,10 +43,10 @@ export class RedisStore implements Backend {
     const { policy } = scope;
     const written = this.#written.get(policy);
     if (written === undefined) return this.#write(policy).then(() => this.take(scope, key, cost));
-    const bucket = { scope, key, id: keyOf(scope, key), written };
+    const id = keyOf(scope, key);
     return policy.limits.length === 1
-      ? this.#batch.take({ ...bucket, units: unitsOf(policy.limits[0], cost) })
-      : this.#takeAll(bucket, cost);
+      ? this.#batch.take({ scope, key, id, written, units: unitsOf(policy.limits[0], cost) })
+      : this.#takeAll({ scope, key, id, written }, cost);
   }
 
   async adjust(scope: Scope, key: string, tokens: number): Promise<Take> {

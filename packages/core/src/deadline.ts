@@ -9,10 +9,18 @@ const outsideRequests = new AsyncResource("ratelimit");
 /** Node fires a timer of more ms than this at once. */
 const longestTimer = 2 ** 31 - 1;
 
-/** A call that is waited for: until when, in ms of the process clock, and what to do then. */
-export interface Awaited {
+/** A call that is waited for, in a ring by age; out of it, it is a ring of its own. */
+class Awaited {
+  /** Until when, in ms of the process clock. */
   readonly at: number;
   readonly giveUp: () => void;
+  older: Awaited = this;
+  newer: Awaited = this;
+
+  constructor(at: number, giveUp: () => void) {
+    this.at = at;
+    this.giveUp = giveUp;
+  }
 }
 
 /**
@@ -23,8 +31,11 @@ export interface Awaited {
  */
 export class Deadlines {
   readonly #ms: number;
-  /** The oldest first. What is finished leaves at once: a call held until its time is over would outlive its garbage collection. */
-  readonly #waiting = new Set<Awaited>();
+  /**
+   * Between its newest and its oldest call. What is finished leaves at once and points at nobody: a call held until its time is over
+   * would outlive its garbage collection, and so would what a Set leaves behind when it grows (a fifth of the time of a busy process).
+   */
+  readonly #ring = new Awaited(Number.POSITIVE_INFINITY, () => {});
   #timer: NodeJS.Timeout | undefined;
 
   constructor(ms: number) {
@@ -33,17 +44,23 @@ export class Deadlines {
 
   /** Calls `giveUp` unless the returned call is `finish`ed in time. */
   start(giveUp: () => void): Awaited {
-    const call: Awaited = { at: processClock.now() + this.#ms, giveUp };
-    if (this.#waiting.size === 0) this.#timer?.ref();
-    this.#waiting.add(call);
+    const ring = this.#ring;
+    const call = new Awaited(processClock.now() + this.#ms, giveUp);
+    if (ring.newer === ring) this.#timer?.ref();
+    call.older = ring.older;
+    call.newer = ring;
+    call.older.newer = ring.older = call;
     this.#timer ??= this.#arm(this.#ms);
     return call;
   }
 
   /** Whether it was in time. */
   finish(call: Awaited): boolean {
-    if (!this.#waiting.delete(call)) return false;
-    if (this.#waiting.size === 0) this.#timer?.unref();
+    if (call.newer === call) return false;
+    call.older.newer = call.newer;
+    call.newer.older = call.older;
+    call.older = call.newer = call;
+    if (this.#ring.newer === this.#ring) this.#timer?.unref();
     return true;
   }
 
@@ -68,12 +85,11 @@ export class Deadlines {
   }
 
   #expire(now: number): void {
-    for (const call of this.#waiting) {
-      if (call.at > now) break;
-      this.finish(call);
-      call.giveUp();
+    let oldest = this.#ring.newer;
+    for (; oldest.at <= now; oldest = this.#ring.newer) {
+      this.finish(oldest);
+      oldest.giveUp();
     }
-    const [next] = this.#waiting;
-    this.#timer = next && this.#arm(Math.max(1, next.at - processClock.now()));
+    this.#timer = oldest === this.#ring ? undefined : this.#arm(Math.max(1, oldest.at - processClock.now()));
   }
 }
