@@ -22,17 +22,20 @@ export interface Step {
 
 type HookFunction = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void;
 
-const replies = new WeakMap<FastifyRequest, FastifyReply>();
+/** Where a request that is judged carries its reply. On itself: a weak map of all requests under way costs more than all else here. */
+export const replySlot: unique symbol = Symbol("@ratelimit/fastify reply");
+
+type Judged = FastifyRequest & { [replySlot]?: FastifyReply };
 
 /** The reply to a request that is being judged. */
-export function replyTo(request: FastifyRequest): FastifyReply | undefined {
-  return replies.get(request);
+export function replyTo(request: Judged): FastifyReply | undefined {
+  return request[replySlot];
 }
 
 /** A hook that takes a request through the steps that `choose` names, one after the other, until one refuses. */
 export function hookThrough(choose: (request: FastifyRequest) => readonly Step[]): HookFunction {
-  return function rateLimit(request, reply, done) {
-    replies.set(request, reply);
+  return function rateLimit(request: Judged, reply, done) {
+    request[replySlot] = reply;
     const through = andThen(walk(choose(request), 0, request, reply), (passed) => {
       if (passed) done();
     });
