@@ -130,6 +130,14 @@ export const subjects = {
       );
     },
   },
+  least: {
+    name: "a clock and an await round one counter (the limit of this machine)",
+    make: ({ burst }) => {
+      let calls = 0;
+      const count = async (): Promise<{ now: number; admitted: boolean }> => ({ now: performance.now(), admitted: calls++ < burst });
+      return promising(count, ({ admitted }) => admitted);
+    },
+  },
 } as const satisfies Record<string, Subject>;
 
 export type SubjectId = keyof typeof subjects;
