@@ -57,13 +57,17 @@ function apply(verdict: Verdict, { onLimited }: Step, request: FastifyRequest, r
   reply.headers(verdict.headers);
   if (verdict.kind === "refuse") {
     reply.code(verdict.status);
-    // Fastify adds a charset to the type of a string.
-    if (onLimited === undefined) reply.send(Buffer.from(verdict.body));
+    // Without a serializer Fastify adds a charset to the type of a text.
+    if (onLimited === undefined) reply.serializer(asItIs).send(verdict.body);
     else void answer(() => onLimited(verdict.result, request, reply), reply);
     return false;
   }
   if (verdict.settle) settleAfter(reply.raw, verdict.settle);
   return true;
+}
+
+function asItIs(body: unknown): string {
+  return body as string;
 }
 
 /** As in a handler of Fastify's, what is returned is sent. */
