@@ -23,7 +23,7 @@ export interface Step {
 type HookFunction = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void;
 
 /** Where a request that is judged carries its reply. On itself: a weak map of all requests under way costs more than all else here. */
-export const replySlot: unique symbol = Symbol("@ratelimit/fastify reply");
+const replySlot: unique symbol = Symbol("@ratelimit/fastify reply");
 
 type Judged = FastifyRequest & { [replySlot]?: FastifyReply };
 
