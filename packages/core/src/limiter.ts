@@ -17,7 +17,10 @@ import { WaitingLines } from "./wait.ts";
 /** The policy of a limiter, or a configuration that holds one, and where its buckets are kept. */
 export type RateLimiterOptions<B extends Backend = Backend> = (PolicyOptions | { config: RateLimitConfig }) & {
   backend: B;
-  /** Which bucket: any text; `"default"`. In the short form of a policy it is the limit's name too, if headers can carry it. */
+  /**
+   * Which bucket, among those of one backend: any text. Where absent, the name of the policy's only limit, or `"default"` for several.
+   * Beside a `rate` it names that limit too, if it can stand in a header (`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`); else that one is `"default"`.
+   */
   name?: string | undefined;
   /** What all keys in a shared store begin with; `"ratelimit:"`, or that of `config`. */
   keyPrefix?: string | undefined;
