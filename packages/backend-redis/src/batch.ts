@@ -8,14 +8,20 @@ interface Waiting {
   readonly reject: (error: unknown) => void;
 }
 
-/** What is taken from one bucket of a policy of one limit. */
+/** One call: what is taken from which bucket. */
 export interface Taking {
   readonly scope: Scope;
   readonly key: string;
   /** Where the bucket is kept. */
   readonly id: string;
-  readonly units: number;
+  readonly cost: number;
   readonly written: Written;
+}
+
+/** Units of the only limit; of a cost above the burst only that it is, for all its units could not be counted exactly. */
+export function unitsOf({ scope, cost }: Taking): number {
+  const { burst, p } = scope.policy.limits[0];
+  return Math.min(cost, burst + 1) * p;
 }
 
 /** Equal calls of one key, next to each other in the order in which they came: they are one entry of a script. */
@@ -29,23 +35,23 @@ export type Outcome = readonly [used: number, admitted: number] | Error | "sever
 
 /** What sends entries to Redis. */
 export interface Sender {
-  /** Which server keeps a bucket. */
-  serverOf(id: string): string;
+  /** Calls of one group can go together. */
+  groupOf(taking: Taking): unknown;
   /** By the script for several limits, where one is asked for. */
   several(taking: Taking): Promise<Take>;
   one(taking: Taking): Promise<Take>;
-  /** Entries of one server: what each came to. */
+  /** Entries of one group: what each came to. */
   many(entries: readonly Entry[]): Promise<readonly Outcome[]>;
 }
 
 /**
  * Entries of a script at the most. A turn of more is several scripts, all sent at once: Redis works on the next while this process reads
- * the answers of the last (a third more calls per second with 32 under way), and other clients of Redis get in between.
+ * the answers of the last, and other clients of Redis get in between. docs/decisions has the figures.
  */
 const mostEntries = 16;
 
 /**
- * Sends calls that come in one turn of the event loop together, to each server its own.
+ * Sends calls of policies of one limit that come in one turn of the event loop together, each group by itself.
  *
  * With nothing under way a call goes out at once, so that it never waits for company. Otherwise calls gather until the turn ends
  * (`setImmediate`). Equal calls of one key that follow each other become one entry with a count: the first so many win. Only neighbours
@@ -53,8 +59,8 @@ const mostEntries = 16;
  */
 export class Batch {
   readonly #sender: Sender;
-  /** The entries of this turn, by server. */
-  #entries = new Map<string, Entry[]>();
+  /** The entries of this turn, by group. */
+  #entries = new Map<unknown, Entry[]>();
   /** The last entry of each bucket in this turn. */
   #last = new Map<string, OpenEntry>();
   #underWay = 0;
@@ -77,19 +83,18 @@ export class Batch {
   }
 
   #add(entry: OpenEntry): void {
-    const { id } = entry.taking;
-    const server = this.#sender.serverOf(id);
-    const entries = this.#entries.get(server);
-    if (entries === undefined) this.#entries.set(server, [entry]);
+    const group = this.#sender.groupOf(entry.taking);
+    const entries = this.#entries.get(group);
+    if (entries === undefined) this.#entries.set(group, [entry]);
     else entries.push(entry);
-    this.#last.set(id, entry);
+    this.#last.set(entry.taking.id, entry);
   }
 
   #flush(): void {
-    const byServer = this.#entries;
+    const byGroup = this.#entries;
     this.#entries = new Map();
     this.#last = new Map();
-    for (const entries of byServer.values())
+    for (const entries of byGroup.values())
       for (let from = 0; from < entries.length; from += mostEntries) void this.#send(entries.slice(from, from + mostEntries));
   }
 
@@ -120,13 +125,14 @@ interface OpenEntry extends Entry {
   readonly calls: Waiting[];
 }
 
-/** Whether one count tells both. What takes nothing only looks, and that may come out differently each time. */
+/** Whether one count tells both. */
 function areEqual(a: Taking, b: Taking): boolean {
-  return a.units > 0 && a.units === b.units && a.written === b.written;
+  return a.cost === b.cost && a.written === b.written;
 }
 
 /** The first `admitted` calls of an entry won, each when that much less was in use; `used` is the state after all of them. */
-function share({ calls, taking: { units } }: Entry, [used, admitted]: Exclude<Outcome, Error | string>): void {
+function share({ calls, taking }: Entry, [used, admitted]: Exclude<Outcome, Error | string>): void {
+  const units = unitsOf(taking);
   for (const [i, { resolve }] of calls.entries()) {
     const allowed = i < admitted;
     resolve({ allowed, used: allowed ? used - (admitted - 1 - i) * units : used });

@@ -1,5 +1,5 @@
 import { performance } from "node:perf_hooks";
-import type { Clock, Limit, Policy, Scope, Take } from "@ratelimit/core";
+import { type Awaitable, type Backend, type Clock, type Policy, retryMsOf, type Scope, type Take } from "@ratelimit/core";
 
 /** A refusal that still holds. */
 interface Denial {
@@ -60,7 +60,7 @@ export class DenyCache {
       return;
     }
     const { prefix, policy } = scope;
-    const wait = Math.max(...policy.limits.map((limit, i) => retryMs(limit, unitsOf(used, i), cost)));
+    const wait = Math.max(...policy.limits.map((limit, i) => retryMsOf(limit, unitsOf(used, i), cost)));
     const denials = this.#denials.get(prefix) ?? new Map<string, Denial>();
     this.#denials.set(prefix, denials);
     if (denials.size >= most) forgetOldest(denials);
@@ -72,6 +72,38 @@ export class DenyCache {
   }
 }
 
+/** Answers what is certain to be refused, and asks a backend that notes its answers for all else. */
+export class Denying implements Backend {
+  readonly #asked: Backend;
+  readonly #denials: DenyCache;
+
+  constructor(asked: Backend, denials: DenyCache) {
+    this.#asked = asked;
+    this.#denials = denials;
+  }
+
+  /** A cost of 0 only looks, and is to see what there is. */
+  take(scope: Scope, key: string, cost: number): Awaitable<Take> {
+    const denial = cost === 0 ? undefined : this.#denials.find(scope, key, cost);
+    return denial ?? this.#asked.take(scope, key, cost);
+  }
+
+  async adjust(scope: Scope, key: string, tokens: number): Promise<Take> {
+    const take = await this.#asked.adjust(scope, key, tokens);
+    this.#denials.forget(scope, key);
+    return take;
+  }
+
+  async reset(scope: Scope, key: string): Promise<void> {
+    await this.#asked.reset(scope, key);
+    this.#denials.forget(scope, key);
+  }
+
+  close(): Awaitable<void> {
+    return this.#asked.close();
+  }
+}
+
 function drained({ policy: { limits }, used }: Denial, ms: number): Take["used"] {
   if (typeof used === "number") return Math.max(0, used - ms * limits[0].r);
   return limits.map(({ r }, i) => Math.max(0, unitsOf(used, i) - ms * r));
@@ -79,10 +111,6 @@ function drained({ policy: { limits }, used }: Denial, ms: number): Take["used"]
 
 function unitsOf(used: Take["used"], i: number): number {
   return typeof used === "number" ? used : (used[i] as number);
-}
-
-function retryMs({ p, r, full, burst }: Limit, used: number, cost: number): number {
-  return cost > burst ? longestMs : Math.ceil((used + cost * p - full) / r);
 }
 
 function forgetOldest(denials: Map<string, Denial>): void {

@@ -1,7 +1,7 @@
-import { type Awaitable, type Backend, type ResilientBackend, resilient, type Scope, type Take } from "@ratelimit/core";
+import { type Awaitable, type Backend, resilient, type Scope, type Take } from "@ratelimit/core";
 import { open, warnOfQueue } from "./client.ts";
 import { Connection } from "./connection.ts";
-import { DenyCache } from "./deny-cache.ts";
+import { DenyCache, Denying } from "./deny-cache.ts";
 import { classOf } from "./failure.ts";
 import { checkBackendOptions, type RedisBackendOptions } from "./options.ts";
 import { keyOf, RedisStore } from "./store.ts";
@@ -24,39 +24,35 @@ import { keyOf, RedisStore } from "./store.ts";
  * const { allowed } = await limiter.check("user:123");
  */
 export class RedisBackend implements Backend {
-  readonly #decided: ResilientBackend;
-  readonly #denials: DenyCache | undefined;
+  readonly #decided: Backend;
 
   constructor(options: RedisBackendOptions) {
     checkBackendOptions(options);
     const { timeout, outage, instances, onOutage, denyCache = true } = options;
     const connection = connectionOf(options);
-    this.#denials = denyCache ? new DenyCache() : undefined;
-    const store = new RedisStore(connection, this.#denials);
+    const denials = denyCache ? new DenyCache() : undefined;
+    const store = new RedisStore(connection, denials);
     const serverOf = (scope: Scope, key: string): string => connection.serverOf(keyOf(scope, key));
     const probe = (scope: Scope, server: string): Promise<void> => store.probe(scope, server);
-    this.#decided = resilient(
+    const inTime = resilient(
       store,
       { timeout, outage, instances, onOutage },
       { classOf, probe, ...(!connection.isOneServer && { serverOf }) },
     );
-    connection.onReady(() => this.#decided.hurry());
+    connection.onReady(() => inTime.hurry());
+    this.#decided = denials === undefined ? inTime : new Denying(inTime, denials);
   }
 
   take(scope: Scope, key: string, cost: number): Awaitable<Take> {
-    if (this.#denials === undefined || cost === 0) return this.#decided.take(scope, key, cost);
-    return this.#denials.find(scope, key, cost) ?? this.#decided.take(scope, key, cost);
+    return this.#decided.take(scope, key, cost);
   }
 
-  async adjust(scope: Scope, key: string, tokens: number): Promise<Take> {
-    const take = await this.#decided.adjust(scope, key, tokens);
-    this.#denials?.forget(scope, key);
-    return take;
+  adjust(scope: Scope, key: string, tokens: number): Awaitable<Take> {
+    return this.#decided.adjust(scope, key, tokens);
   }
 
-  async reset(scope: Scope, key: string): Promise<void> {
-    await this.#decided.reset(scope, key);
-    this.#denials?.forget(scope, key);
+  reset(scope: Scope, key: string): Awaitable<void> {
+    return this.#decided.reset(scope, key);
   }
 
   /** Closes the client that the backend opened, within 2.5 s whatever Redis does; a second call does nothing. */

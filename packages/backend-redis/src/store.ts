@@ -1,15 +1,5 @@
-import {
-  type Awaitable,
-  type Backend,
-  definePolicy,
-  escapeKey,
-  type Limit,
-  type Policy,
-  RateLimitError,
-  type Scope,
-  type Take,
-} from "@ratelimit/core";
-import { Batch, type Entry, type Outcome, type Taking } from "./batch.ts";
+import { type Awaitable, type Backend, definePolicy, escapeKey, type Policy, RateLimitError, type Scope, type Take } from "@ratelimit/core";
+import { Batch, type Entry, type Outcome, type Taking, unitsOf } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import type { DenyCache } from "./deny-cache.ts";
 import { faultOf, unusable } from "./failure.ts";
@@ -28,8 +18,9 @@ export class RedisStore implements Backend {
   readonly #denials: DenyCache | undefined;
   readonly #written = new WeakMap<Policy, Written>();
   readonly #batch: Batch = new Batch({
-    serverOf: (id) => this.#connection.serverOf(id),
-    several: (taking) => this.#takeAll(taking, costOf(taking)),
+    // The keys of a script must lie on one server, and are all of one policy; a pipeline takes whatever one node keeps.
+    groupOf: ({ id, written }) => (this.#connection.isOneServer ? written : this.#connection.serverOf(id)),
+    several: (taking) => this.#takeAll(taking),
     one: (taking) => this.#takeOne(taking),
     many: (entries) => this.#takeMany(entries),
   });
@@ -43,10 +34,8 @@ export class RedisStore implements Backend {
     const { policy } = scope;
     const written = this.#written.get(policy);
     if (written === undefined) return this.#write(policy).then(() => this.take(scope, key, cost));
-    const id = keyOf(scope, key);
-    return policy.limits.length === 1
-      ? this.#batch.take({ scope, key, id, written, units: unitsOf(policy.limits[0], cost) })
-      : this.#takeAll({ scope, key, id, written }, cost);
+    const taking: Taking = { scope, key, id: keyOf(scope, key), cost, written };
+    return policy.limits.length === 1 ? this.#batch.take(taking) : this.#takeAll(taking);
   }
 
   async adjust(scope: Scope, key: string, tokens: number): Promise<Take> {
@@ -71,69 +60,54 @@ export class RedisStore implements Backend {
   }
 
   async #takeOne(taking: Taking): Promise<Take> {
-    const { id, units, written } = taking;
     const sentAt = this.#now();
-    const reply = await this.#connection.run(scripts.takeOne, [id], [String(units), ...written.first]);
-    if (reply === null) return this.#takeAll(taking, costOf(taking));
+    const reply = await this.#connection.run(scripts.takeOne, [taking.id], [String(unitsOf(taking)), ...taking.written.first]);
+    if (reply === null) return this.#takeAll(taking);
     const number = integer(reply);
     const take = number < 0 ? { allowed: false, used: -1 - number } : { allowed: true, used: number };
-    this.#denials?.note(taking.scope, taking.key, costOf(taking), take, sentAt);
+    this.#note(taking, take, sentAt);
     return take;
   }
 
-  async #takeAll({ scope, key, id, written }: Bucket, cost: number): Promise<Take> {
+  async #takeAll(taking: Taking): Promise<Take> {
     const sentAt = this.#now();
-    const reply = await this.#connection.run(scripts.take, [id], [String(cost), ...written.all]);
-    const [allowed, ...used] = integers(reply, 1 + scope.policy.limits.length);
+    const reply = await this.#connection.run(scripts.take, [taking.id], [String(taking.cost), ...taking.written.all]);
+    const [allowed, ...used] = integers(reply, 1 + taking.scope.policy.limits.length);
     const take = { allowed: allowed === 1, used: oneOrAll(used) };
-    this.#denials?.note(scope, key, cost, take, sentAt);
+    this.#note(taking, take, sentAt);
     return take;
   }
 
   async #takeMany(entries: readonly Entry[]): Promise<readonly Outcome[]> {
     const sentAt = this.#now();
-    const outcomes = await (this.#connection.isOneServer ? this.#byPolicy(entries) : this.#byKey(entries));
+    const outcomes = await (this.#connection.isOneServer ? this.#oneScript(entries) : this.#onePipeline(entries));
     for (const [i, { taking, calls }] of entries.entries()) {
       const outcome = outcomes[i] as Outcome;
       if (outcome === "several" || outcome instanceof Error) continue;
       const [used, admitted] = outcome;
-      this.#denials?.note(taking.scope, taking.key, costOf(taking), { allowed: admitted === calls.length, used }, sentAt);
+      this.#note(taking, { allowed: admitted === calls.length, used }, sentAt);
     }
     return outcomes;
   }
 
   /** Keys of one server and one policy need one script. */
-  async #byPolicy(entries: readonly Entry[]): Promise<readonly Outcome[]> {
-    const { written } = (entries[0] as Entry).taking;
-    if (entries.every(({ taking }) => taking.written === written)) return this.#oneScript(written, entries);
-    const outcomes = new Map<Entry, Outcome>();
-    const policies = new Set(entries.map(({ taking }) => taking.written));
-    const runs = Array.from(policies, async (written) => {
-      const its = entries.filter(({ taking }) => taking.written === written);
-      const outcome = await this.#oneScript(written, its).catch(asError);
-      for (const [i, entry] of its.entries()) outcomes.set(entry, outcome instanceof Error ? outcome : (outcome[i] as Outcome));
-    });
-    await Promise.all(runs);
-    return entries.map((entry) => outcomes.get(entry) as Outcome);
-  }
-
-  async #oneScript({ first }: Written, entries: readonly Entry[]): Promise<readonly Outcome[]> {
-    const args: string[] = [...first];
-    for (const { taking, calls } of entries) args.push(String(taking.units), String(calls.length));
+  async #oneScript(entries: readonly Entry[]): Promise<readonly Outcome[]> {
     const keys = entries.map(({ taking }) => taking.id);
-    return outcomesOf(entries, await this.#connection.run(scripts.takeMany, keys, args));
+    const { first } = (entries[0] as Entry).taking.written;
+    return outcomesOf(entries, await this.#connection.run(scripts.takeMany, keys, [...first, ...entries.flatMap(countOf)]));
   }
 
   /** In a Cluster the keys of a script must share a slot, so each has a script of its own, and all one way there and back. */
-  #byKey(entries: readonly Entry[]): Promise<readonly Outcome[]> {
-    const calls = entries.map(({ taking: { id, units, written }, calls }) => ({
-      key: id,
-      args: [...written.first, String(units), String(calls.length)],
-    }));
+  #onePipeline(entries: readonly Entry[]): Promise<readonly Outcome[]> {
+    const calls = entries.map((entry) => ({ key: entry.taking.id, args: [...entry.taking.written.first, ...countOf(entry)] }));
     const replies = this.#connection.runEach(scripts.takeMany, calls);
     return Promise.all(
       replies.map((reply, i) => reply.then((reply) => outcomesOf([entries[i] as Entry], reply)[0] as Outcome).catch(asError)),
     );
+  }
+
+  #note({ scope, key, cost }: Taking, take: Take, sentAt: number): void {
+    this.#denials?.note(scope, key, cost, take, sentAt);
   }
 
   #now(): number {
@@ -155,20 +129,14 @@ export class RedisStore implements Backend {
   }
 }
 
-type Bucket = Omit<Taking, "units">;
-
 /** Where a bucket is kept. */
 export function keyOf({ prefix }: Scope, key: string): string {
   return prefix + escapeKey(key);
 }
 
-/** Units of a cost; of one above the burst only that it is, for all its units could not be counted exactly. */
-function unitsOf({ burst, p }: Limit, cost: number): number {
-  return Math.min(cost, burst + 1) * p;
-}
-
-function costOf({ units, written }: Taking): number {
-  return units / written.policy.limits[0].p;
+/** What `takeMany` is told of an entry besides its key and its policy. */
+function countOf({ taking, calls }: Entry): [units: string, times: string] {
+  return [String(unitsOf(taking)), String(calls.length)];
 }
 
 function oneOrAll(used: readonly number[]): number | readonly number[] {

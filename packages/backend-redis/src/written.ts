@@ -1,19 +1,17 @@
 import type { Policy } from "@ratelimit/core";
 
-/** A policy, and what the scripts are told of it: written once, for numbers are slow to write. */
+/** What the scripts are told of a policy: written once, for numbers are slow to write. */
 export interface Written {
-  readonly policy: Policy;
   /** Of its first limit full and r. */
   readonly first: readonly [full: string, r: string];
   /** Of each limit name, p, r and full. */
   readonly all: readonly string[];
 }
 
-export function write(policy: Policy): Written {
-  const [{ full, r }] = policy.limits;
+export function write({ limits }: Policy): Written {
+  const [{ full, r }] = limits;
   return {
-    policy,
     first: [String(full), String(r)],
-    all: policy.limits.flatMap(({ name, p, r, full }) => [name, ...[p, r, full].map(String)]),
+    all: limits.flatMap(({ name, p, r, full }) => [name, ...[p, r, full].map(String)]),
   };
 }

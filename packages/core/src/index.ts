@@ -1,4 +1,5 @@
 export type { Awaitable, Backend, Scope, Source, SyncBackend, Take } from "./backend.ts";
+export { retryMsOf } from "./bucket.ts";
 export { type Clock, ManualClock } from "./clock.ts";
 export { type ConfigOptions, configFromEnv, defineConfig, type RateLimitConfig } from "./config.ts";
 export type { DecisionMessage, EvictMessage } from "./diagnostics.ts";

@@ -18,6 +18,7 @@ test("the public names of @ratelimit/core are these", () => {
       "redisUrlRule",
       "resilient",
       "resilientRules",
+      "retryMsOf",
       "rule",
       "warnOnce",
     ]
