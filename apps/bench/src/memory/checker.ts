@@ -1,3 +1,5 @@
+import { admission } from "../admission.ts";
+
 /** One limiter with many keys, and the loop that asks it: built per library, so that nothing stands between the two. */
 export interface Checker {
   /** Whether a call was admitted. */
@@ -25,7 +27,7 @@ export function answering<Answer>(
   };
 }
 
-/** Of a library that promises; a rejection that is no error is its way to refuse. */
+/** Of a library that promises. */
 export function promising<Answer>(
   ask: (key: string) => Promise<Answer>,
   admits: (answer: Answer) => boolean,
@@ -33,14 +35,7 @@ export function promising<Answer>(
 ): Checker {
   return {
     settle,
-    one: async (key) => {
-      try {
-        return admits(await ask(key));
-      } catch (error) {
-        if (error instanceof Error) throw error;
-        return false;
-      }
-    },
+    one: admission(ask, admits),
     many: async (keys, order, from, count) => {
       let admitted = 0;
       for (let i = from; i < from + count; i++) {

@@ -1,4 +1,5 @@
 import { setImmediate as turn } from "node:timers/promises";
+import { admission } from "../admission.ts";
 
 /** Calls of one asker between two turns of the event loop, which what is answered without Redis would not let go on otherwise. */
 const callsPerTurn = 256;
@@ -21,7 +22,7 @@ export interface Asking {
   readonly seen?: (tookMs: number) => void;
 }
 
-/** Of a library that promises; a rejection that is no error is its way to refuse. */
+/** Of a library that promises. */
 export function asking<Answer>(
   ask: (key: string) => Promise<Answer>,
   admits: (answer: Answer) => boolean,
@@ -29,14 +30,7 @@ export function asking<Answer>(
 ): RedisChecker {
   return {
     ready,
-    one: async (key) => {
-      try {
-        return admits(await ask(key));
-      } catch (error) {
-        if (error instanceof Error) throw error;
-        return false;
-      }
-    },
+    one: admission(ask, admits),
     keepAsking: async ({ next, admitted, seen }) => {
       let [sent, calls] = [performance.now(), 0];
       for (let key = next(sent); key !== undefined; key = next(sent)) {
