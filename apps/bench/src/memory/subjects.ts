@@ -110,37 +110,42 @@ export const subjects = {
   },
   map: {
     name: "a bare Map loop (a boolean, nothing given back)",
-    make: ({ rate, periodMs, burst }) => {
-      const buckets = new Map<string, { fullAt: number }>();
-      const tokenMs = periodMs / rate;
-      const limit = burst * tokenMs;
-      const use = (key: string, tokens: number): boolean => {
-        const now = performance.now();
-        const bucket = buckets.get(key);
-        const fullAt = Math.max(bucket?.fullAt ?? 0, now) + tokens * tokenMs;
-        if (fullAt - now > limit) return false;
-        if (bucket === undefined) buckets.set(key, { fullAt });
-        else bucket.fullAt = fullAt;
-        return true;
-      };
-      return answering(
-        (key) => use(key, 1),
-        (admitted) => admitted,
-        (key) => use(key, Math.min(burst, settled)),
-      );
+    make: (rule) => {
+      const { use, settle } = bareMap(rule);
+      return answering(use, (admitted) => admitted, settle);
     },
   },
-  least: {
-    name: "a clock and an await round one counter (the limit of this machine)",
-    make: ({ burst }) => {
-      let calls = 0;
-      const count = async (): Promise<{ now: number; admitted: boolean }> => ({ now: performance.now(), admitted: calls++ < burst });
-      return promising(count, ({ admitted }) => admitted);
+  mapAwaited: {
+    name: "the same behind an await",
+    make: (rule) => {
+      const { use, settle } = bareMap(rule);
+      return promising(
+        async (key) => ({ admitted: use(key) }),
+        ({ admitted }) => admitted,
+        settle,
+      );
     },
   },
 } as const satisfies Record<string, Subject>;
 
 export type SubjectId = keyof typeof subjects;
+
+/** The least that a limiter must do: read the clock, find the bucket, change it. */
+function bareMap({ rate, periodMs, burst }: Rule): { use: (key: string) => boolean; settle: (key: string) => void } {
+  const buckets = new Map<string, { fullAt: number }>();
+  const tokenMs = periodMs / rate;
+  const limit = burst * tokenMs;
+  const take = (key: string, tokens: number): boolean => {
+    const now = performance.now();
+    const bucket = buckets.get(key);
+    const fullAt = Math.max(bucket?.fullAt ?? 0, now) + tokens * tokenMs;
+    if (fullAt - now > limit) return false;
+    if (bucket === undefined) buckets.set(key, { fullAt });
+    else bucket.fullAt = fullAt;
+    return true;
+  };
+  return { use: (key) => take(key, 1), settle: (key) => void take(key, Math.min(burst, settled)) };
+}
 
 function ours({ rate, periodMs, burst, keys }: Rule): RateLimiter<MemoryBackend> {
   return new RateLimiter({ rate, period: `${periodMs}ms`, burst, backend: new MemoryBackend({ maxKeys: 2 * keys }) });
