@@ -10,7 +10,7 @@ import { freshPrefix, serversEnv } from "./support/redis.ts";
 test("demo --check asks all nine combinations, and the frameworks on one Redis in turn, and ends with 0", {
   timeout: 120_000,
 }, async () => {
-  using demo = await program("src/main.ts");
+  await using demo = await program("src/main.ts");
   // Limits of the user's own change nothing.
   const own = { RATELIMIT_RATE: "3", RATELIMIT_INCLUDE_HEADERS: "false", RATELIMIT_KEY_PREFIX: freshPrefix() };
   const { ended, output } = demo.start(["--check"], { ...serversEnv(), ...own });
@@ -42,7 +42,7 @@ test("without a Redis, the check asks what can run and says what cannot", async 
 });
 
 test("a wrong figure is named, and ends the check with 1", async () => {
-  using wrong = await program("test/programs/wrong-check.ts");
+  await using wrong = await program("test/programs/wrong-check.ts");
   const { ended, output } = wrong.start([]);
   expect(await ended).toBe(1);
   expect(output.stdout).toMatch(/memory, Koa {6}\/api\/public .* WRONG admitted: expected 11, got 10/);

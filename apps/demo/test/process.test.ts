@@ -12,7 +12,7 @@ let demo: Program;
 beforeAll(async () => {
   demo = await program("src/main.ts");
 });
-afterAll(() => demo[Symbol.dispose]());
+afterAll(() => demo[Symbol.asyncDispose]());
 
 const ready = "Ctrl-C stops.";
 

@@ -10,7 +10,7 @@ let server: Program;
 beforeAll(async () => {
   server = await program("test/programs/server.ts");
 });
-afterAll(() => server[Symbol.dispose]());
+afterAll(() => server[Symbol.asyncDispose]());
 
 test.for([
   ["Redis", "Express", "Koa"],

@@ -10,7 +10,7 @@ vi.setConfig({ testTimeout: 60_000 });
 const env = (): Record<string, string> => ({ ...serversEnv(), RATELIMIT_KEY_PREFIX: freshPrefix() });
 
 test("worker threads: in memory each has a budget of its own, in Redis they share one, and all end by themselves", async () => {
-  using threads = await program("test/programs/threads.ts");
+  await using threads = await program("test/programs/threads.ts");
   const { ended, output } = threads.start([], env());
   expect(await ended).toBe(0);
   expect(output.stderr).toBe("");
@@ -20,7 +20,7 @@ test("worker threads: in memory each has a budget of its own, in Redis they shar
 });
 
 test("node:cluster: two workers on one port share a budget in Redis to the token, and none in memory", async () => {
-  using workers = await program("test/programs/cluster.ts");
+  await using workers = await program("test/programs/cluster.ts");
   const { child, ended, wrote, output } = workers.start([], env());
   const url = (await wrote("\n\n")).trim();
   // Each request comes on a connection of its own, a few at a time, and the workers take turns.

@@ -1,13 +1,14 @@
 import { fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RateLimiter } from "@ratelimit/core";
 import { startStandalone } from "@ratelimit/testbed";
+import { type Bundle, bundle } from "@ratelimit/testbed/bundle";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 import { RedisBackend } from "../src/index.ts";
-import { type Bundle, bundle } from "./support/bundle.ts";
 import { strict } from "./support/strict.ts";
 import type { Undoing } from "./support/undoer.ts";
 
@@ -98,7 +99,7 @@ describe("a refusal is forgotten at once", () => {
 describe("what another process gives back is seen within a second", () => {
   let program: Bundle;
   beforeAll(async () => {
-    program = await bundle("undoer.ts");
+    program = await bundle(join(import.meta.dirname, "support/undoer.ts"));
   });
   afterAll(() => program[Symbol.asyncDispose]());
 

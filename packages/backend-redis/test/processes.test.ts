@@ -1,11 +1,12 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startSentinel } from "@ratelimit/testbed";
+import { type Bundle, bundle } from "@ratelimit/testbed/bundle";
 import { Cluster, Redis } from "ioredis";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { type Bundle, bundle } from "./support/bundle.ts";
 import type { Go, Job, Report } from "./support/caller.ts";
 
 const processes = 4;
@@ -15,7 +16,7 @@ const shortMs = 1500;
 
 let program: Bundle;
 beforeAll(async () => {
-  program = await bundle("caller.ts");
+  program = await bundle(join(import.meta.dirname, "support/caller.ts"));
 });
 afterAll(() => program[Symbol.asyncDispose]());
 

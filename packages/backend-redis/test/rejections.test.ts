@@ -1,15 +1,16 @@
 import { execFile } from "node:child_process";
+import { join } from "node:path";
 import { promisify } from "node:util";
 import { startStandalone } from "@ratelimit/testbed";
+import { bundle } from "@ratelimit/testbed/bundle";
 import { expect, inject, test } from "vitest";
-import { bundle } from "./support/bundle.ts";
 import type { Tally } from "./support/outage.ts";
 
 const run = promisify(execFile);
 
 test("a process that meets only outages has no unhandled rejection, and ends by itself", { timeout: 60_000 }, async () => {
   await using own = await startStandalone();
-  await using program = await bundle("outage.ts");
+  await using program = await bundle(join(import.meta.dirname, "support/outage.ts"));
   const { host, port } = own;
   await own.server.kill();
   const ways = [

@@ -1,13 +1,11 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { rmSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
 import { join } from "node:path";
-import { build, defaultServerConditions } from "vite";
+import { bundle } from "@ratelimit/testbed/bundle";
 import { onTestFinished } from "vitest";
 
 /** A program as one file of JavaScript, so that what runs is the sources and no older build of them. */
-export interface Program extends Disposable {
+export interface Program extends AsyncDisposable {
   /** Starts it, with these variables and no others that begin with RATELIMIT_; it does not outlive the test. */
   start(args: readonly string[], env?: Record<string, string>): Running;
 }
@@ -25,23 +23,10 @@ interface Running {
 /** Makes a program of a file of this workspace. It lies where its imports are found. */
 export async function program(path: string): Promise<Program> {
   const root = join(import.meta.dirname, "../..");
-  const folder = await mkdtemp(join(root, "node_modules/.program-"));
-  const conditions = ["@ratelimit/source", ...defaultServerConditions];
-  await build({
-    configFile: false,
-    root,
-    logLevel: "error",
-    resolve: { conditions },
-    ssr: { noExternal: [/^@ratelimit\//, "fastify-plugin"], resolve: { conditions } },
-    build: {
-      ssr: join(root, path),
-      outDir: folder,
-      rolldownOptions: { output: { entryFileNames: "program.mjs" } },
-    },
-  });
+  const made = await bundle(join(root, path), { folder: join(root, "node_modules"), inside: [/^@ratelimit\//, "fastify-plugin"] });
   return {
-    start: (args, env) => start([join(folder, "program.mjs"), ...args], env),
-    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+    start: (args, env) => start([made.path, ...args], env),
+    [Symbol.asyncDispose]: () => made[Symbol.asyncDispose](),
   };
 }
 

@@ -1,14 +1,15 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { startFaultProxy, startStandalone } from "@ratelimit/testbed";
+import { type Bundle, bundle } from "@ratelimit/testbed/bundle";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Bundle, bundle } from "../support/bundle.ts";
 
 let program: Bundle;
 beforeAll(async () => {
-  program = await bundle("lasting.ts");
+  program = await bundle(join(import.meta.dirname, "../support/lasting.ts"));
 }, 60_000);
 afterAll(() => program[Symbol.asyncDispose]());
 

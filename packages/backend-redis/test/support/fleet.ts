@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { type Bundle, bundle } from "./bundle.ts";
+import { join } from "node:path";
+import { type Bundle, bundle } from "@ratelimit/testbed/bundle";
 import { type Decision, Events } from "./load.ts";
 import type { Record, RecorderJob } from "./recorder.ts";
 
@@ -15,7 +16,7 @@ let program: Promise<Bundle> | undefined;
 
 /** Starts so many processes, all with a load of their own on the same limits. */
 export async function startFleet(size: number, job: RecorderJob): Promise<Fleet> {
-  program ??= bundle("recorder.ts");
+  program ??= bundle(join(import.meta.dirname, "recorder.ts"));
   const { path } = await program;
   const processes = Array.from({ length: size }, () => fork(path, { execArgv: ["--unhandled-rejections=strict"] }));
   const dispose = async (): Promise<void> => {
