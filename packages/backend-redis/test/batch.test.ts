@@ -58,7 +58,7 @@ test("calls of one turn are answered as if each had come by itself, in their ord
       for (const scope of scopes) await backend.take(scope, "first", 0);
       const each = turn.flatMap(({ times, ...call }) => Array.from({ length: times }, () => call));
       const expected = each.map(({ policy, key, cost }) => told(memory.take(scopes[policy] as Scope, key, cost)));
-      const answers = await Promise.all(each.map(({ policy, key, cost }) => backend.take(scopes[policy] as Scope, key, cost)));
+      const answers = await Promise.all(each.map(async ({ policy, key, cost }) => backend.take(scopes[policy] as Scope, key, cost)));
       assert.deepEqual(answers.map(told), expected);
       memory.close();
       answered += each.length;
