@@ -21,6 +21,8 @@ export interface RedisClient {
   nodes?(role: "master"): RedisClient[];
   /** Of a Cluster only: for each slot its servers, the master first, as `host:port`. */
   readonly slots?: readonly (readonly string[] | undefined)[];
+  /** Of a Cluster only: asks one node after the other for the slots, in no order, until one answers. */
+  refreshSlotsCache?(): void;
 }
 
 /** A client that we opened, so that we close it too. */
@@ -65,7 +67,8 @@ export const safeRedisOptions: {
   socketTimeout: 2000,
   maxLoadingRetryTime: 500,
   retryStrategy: backOff,
-  reconnectOnError: (error: Error): 1 | false => (error.message.startsWith("READONLY") ? 1 : false),
+  // There may be another master by now, under this name.
+  reconnectOnError: ({ message }: Error): 1 | false => (/^(READONLY|NOREPLICAS) /.test(message) ? 1 : false),
 });
 
 /**

@@ -1,6 +1,6 @@
 import { RateLimitError } from "@ratelimit/core";
 import type { OwnClient, RedisClient } from "./client.ts";
-import { failure, isElsewhere, isNoScript, isReply, unusable } from "./failure.ts";
+import { failure, isClusterDown, isElsewhere, isNoScript, isReply, unusable } from "./failure.ts";
 import type { Script } from "./scripts.ts";
 import { readServer, warnOfVersion } from "./server.ts";
 import { slotOf } from "./slots.ts";
@@ -128,6 +128,7 @@ export class Connection {
   };
 
   #failure(error: unknown): RateLimitError {
+    if (isClusterDown(error)) this.#client.refreshSlotsCache?.();
     return failure(isReply(error) ? error : (this.#lastError ?? error));
   }
 

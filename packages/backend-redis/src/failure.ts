@@ -17,6 +17,11 @@ export function isNoScript(error: unknown): boolean {
   return isReply(error) && error.message.startsWith("NOSCRIPT");
 }
 
+/** Whether a node misses others of its Cluster; it may be the one that is cut off, and another have its slots by now. */
+export function isClusterDown(error: unknown): boolean {
+  return isReply(error) && error.message.startsWith("CLUSTERDOWN");
+}
+
 /** Whether a pipeline did not reach the node that keeps a key, because slots were on the move, and so its call was not carried out. */
 export function isElsewhere(error: unknown): boolean {
   return error instanceof Error && /^(MOVED|ASK|TRYAGAIN) |^All keys in the pipeline should belong/.test(error.message);

@@ -191,5 +191,6 @@ test("what we open clients with can be had, and cannot be changed", () => {
   expect(Math.max(...delays)).toBeLessThanOrEqual(500);
   expect(Math.min(...delays)).toBeGreaterThanOrEqual(40);
   expect(safeRedisOptions.reconnectOnError(new Error("READONLY You can't write against a read only replica."))).toBe(1);
+  expect(safeRedisOptions.reconnectOnError(new Error("NOREPLICAS Not enough good replicas to write."))).toBe(1);
   expect(safeRedisOptions.reconnectOnError(new Error("ERR"))).toBe(false);
 });

@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 import { type Address, field, withClient } from "./client.ts";
-import { COMMON, type RedisServer, startServers, stopServers } from "./server.ts";
+import type { NetworkNamespace } from "./namespace.ts";
+import { binding, COMMON, type Recipe, type RedisServer, startServers, stopServers } from "./server.ts";
 import { until } from "./until.ts";
 
 const SLOTS = 16_384;
@@ -11,6 +12,8 @@ export interface ClusterOptions {
   replicas?: number;
   /** More arguments of every node, such as `["--cluster-require-full-coverage", "no"]`. */
   args?: readonly string[];
+  /** The networks in which the first master runs, and all the others. */
+  namespaces?: readonly [first: NetworkNamespace, others: NetworkNamespace];
 }
 
 export interface RedisCluster extends AsyncDisposable {
@@ -22,18 +25,21 @@ export interface RedisCluster extends AsyncDisposable {
 }
 
 /** A Redis Cluster, ready when every node says so and every replica is in step. A dead master is replaced in about 3 s. */
-export async function startCluster({ masters = 3, replicas = 3, args = [] }: ClusterOptions = {}): Promise<RedisCluster> {
-  const recipe = {
-    args: (place: { port: number; secondPort: number }): string[] => [
+export async function startCluster({ masters = 3, replicas = 3, args = [], namespaces }: ClusterOptions = {}): Promise<RedisCluster> {
+  const recipe = (namespace: NetworkNamespace | undefined): Recipe => ({
+    namespace,
+    args: (place) => [
       ...["--port", String(place.port)],
       ...["--cluster-enabled", "yes"],
       ...["--cluster-port", String(place.secondPort)],
       ...["--cluster-node-timeout", "1500"],
+      ...binding(namespace),
       ...COMMON,
       ...args,
     ],
-  };
-  const servers = await startServers(Array.from({ length: masters + replicas }, () => recipe));
+  });
+  const nodes = Array.from({ length: masters + replicas }, (_, i) => recipe(namespaces?.[Math.min(i, 1)]));
+  const servers = await startServers(nodes);
   const stop = (): Promise<void> => stopServers(servers);
   try {
     await withClients(servers, (clients) => join(servers, clients, masters));

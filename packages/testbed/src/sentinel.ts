@@ -1,8 +1,8 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Address, field, withClient } from "./client.ts";
-import { HOST } from "./ports.ts";
-import { COMMON, type Recipe, type RedisServer, startServer, startServers, stopServers } from "./server.ts";
+import type { NetworkNamespace } from "./namespace.ts";
+import { binding, COMMON, type Recipe, type RedisServer, startServer, startServers, stopServers } from "./server.ts";
 import { until } from "./until.ts";
 
 export interface SentinelOptions {
@@ -10,6 +10,8 @@ export interface SentinelOptions {
   sentinels?: number;
   /** More arguments of the master and its replicas. */
   args?: readonly string[];
+  /** The networks in which the master runs, and all the others. */
+  namespaces?: readonly [master: NetworkNamespace, others: NetworkNamespace];
 }
 
 export interface SentinelGroup extends AsyncDisposable {
@@ -29,22 +31,25 @@ export interface SentinelGroup extends AsyncDisposable {
 const NAME = "mymaster";
 
 /** A master, its replicas, and the sentinels that watch them. A dead master is replaced in about 3 s. */
-export async function startSentinel({ replicas = 1, sentinels = 3, args = [] }: SentinelOptions = {}): Promise<SentinelGroup> {
+export async function startSentinel({ replicas = 1, sentinels = 3, args = [], namespaces }: SentinelOptions = {}): Promise<SentinelGroup> {
+  const [island, mainland] = namespaces ?? [];
   const servers: RedisServer[] = [];
   const stop = (): Promise<void> => stopServers(servers);
-  const data = (...more: string[]): Recipe => ({
-    args: ({ port }) => ["--port", String(port), ...COMMON, ...more, ...args],
+  const data = (namespace: NetworkNamespace | undefined, ...more: string[]): Recipe => ({
+    args: ({ port }) => ["--port", String(port), ...binding(namespace), ...COMMON, ...more, ...args],
+    namespace,
   });
   try {
-    const master = await startServer(data());
+    const master = await startServer(data(island));
     servers.push(master);
-    const followers = await startServers(Array.from({ length: replicas }, () => data("--replicaof", `${master.host} ${master.port}`)));
+    const follow = ["--replicaof", `${master.host} ${master.port}`];
+    const followers = await startServers(Array.from({ length: replicas }, () => data(mainland, ...follow)));
     servers.push(...followers);
     await until("the replicas to follow the master", async () => {
       const replication = await withClient(master.address, (client) => client.info("replication"));
       return replication.match(/state=online/g)?.length === replicas;
     });
-    const watchers = await startServers(Array.from({ length: sentinels }, () => sentinelOf(master, sentinels)));
+    const watchers = await startServers(Array.from({ length: sentinels }, () => sentinelOf(master, sentinels, mainland)));
     servers.push(...watchers);
     await until(
       "the sentinels to meet",
@@ -72,12 +77,12 @@ export async function startSentinel({ replicas = 1, sentinels = 3, args = [] }: 
   }
 }
 
-function sentinelOf(master: RedisServer, sentinels: number): Recipe {
+function sentinelOf(master: RedisServer, sentinels: number, namespace: NetworkNamespace | undefined): Recipe {
   return {
+    namespace,
     sentinel: true,
     args: async ({ dir, port }) => {
       const config = [
-        `bind ${HOST}`,
         `port ${port}`,
         `sentinel monitor ${NAME} ${master.host} ${master.port} ${Math.floor(sentinels / 2) + 1}`,
         `sentinel down-after-milliseconds ${NAME} 1000`,
@@ -85,7 +90,7 @@ function sentinelOf(master: RedisServer, sentinels: number): Recipe {
       ];
       const path = join(dir, "sentinel.conf"); // the sentinel itself writes it again and again
       await writeFile(path, `${config.join("\n")}\n`);
-      return [path, "--sentinel"];
+      return [path, "--sentinel", ...binding(namespace)];
     },
   };
 }

@@ -30,8 +30,13 @@ export interface Recipe {
   readonly namespace?: NetworkNamespace | undefined;
 }
 
-/** What every data server of the testbed is started with: loopback, nothing saved unasked, replicas synced at once. */
-export const COMMON: readonly string[] = [...["--bind", HOST], ...["--save", ""], ...["--repl-diskless-sync-delay", "0"]];
+/** What every data server of the testbed is started with: nothing saved unasked, replicas synced at once. */
+export const COMMON: readonly string[] = [...["--save", ""], ...["--repl-diskless-sync-delay", "0"]];
+
+/** Where it listens: on loopback, or under the one address of its namespace, where nobody else is. */
+export function binding(namespace?: NetworkNamespace): string[] {
+  return ["--bind", namespace?.host ?? HOST, "--protected-mode", namespace === undefined ? "yes" : "no"];
+}
 
 // Asked once: else a first run would download it as often as it starts servers.
 let binary: Promise<RedisBinary> | undefined;

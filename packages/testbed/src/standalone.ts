@@ -1,5 +1,5 @@
 import type { NetworkNamespace } from "./namespace.ts";
-import { COMMON, type RedisServer, startServer } from "./server.ts";
+import { binding, COMMON, type RedisServer, startServer } from "./server.ts";
 
 export interface StandaloneOptions {
   /** More arguments of redis-server, such as `["--appendonly", "yes"]`. */
@@ -22,11 +22,7 @@ export interface Standalone extends AsyncDisposable {
 /** One redis-server. */
 export async function startStandalone({ args = [], port, dir, namespace }: StandaloneOptions = {}): Promise<Standalone> {
   const server = await startServer({
-    args: (place) => [
-      ...["--port", String(place.port), ...COMMON],
-      ...(namespace === undefined ? [] : ["--bind", namespace.host, "--protected-mode", "no"]),
-      ...args,
-    ],
+    args: (place) => [...["--port", String(place.port)], ...binding(namespace), ...COMMON, ...args],
     port,
     dir,
     namespace,

@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type CertificateKind, makeCertificate } from "./certificate.ts";
 import { type Address, withClient } from "./client.ts";
-import { COMMON, type RedisServer, startServer } from "./server.ts";
+import { binding, COMMON, type RedisServer, startServer } from "./server.ts";
 
 export interface TlsOptions {
   certificate?: CertificateKind;
@@ -54,6 +54,7 @@ export async function startTls({ certificate = "valid", args = [] }: TlsOptions 
         ...["--port", String(port), "--tls-port", String(secondPort), "--tls-auth-clients", "no"],
         ...["--tls-ca-cert-file", files.caPath, "--tls-cert-file", files.certPath, "--tls-key-file", files.keyPath],
         ...["--aclfile", users],
+        ...binding(),
         ...COMMON,
         ...args,
       ];

@@ -1,0 +1,138 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  layCable,
+  makeNamespace,
+  type NetworkNamespace,
+  type RedisServer,
+  startCluster,
+  startSentinel,
+  whyNoNamespace,
+} from "@ratelimit/testbed";
+import { Redis } from "ioredis";
+import { describe, test } from "vitest";
+import { RedisBackend, type RedisBackendOptions } from "../src/index.ts";
+import { excessOf, figures, lateOf, noiseOf, sources } from "../test/support/fault.ts";
+import { clock, type Decision, Events, Load, tight } from "../test/support/load.ts";
+
+/** One master on one side, all the other servers on the other side, and callers who reach both. */
+interface Sides {
+  readonly options: RedisBackendOptions;
+  readonly master: RedisServer;
+}
+
+type Networks = readonly [island: NetworkNamespace, mainland: NetworkNamespace];
+
+interface Seen {
+  /** Of a caller who was there before the cut; and of one who came when there was another master. */
+  readonly early: readonly Decision[];
+  readonly late: readonly Decision[];
+  readonly cutAt: number;
+  readonly mendedAt: number;
+  readonly endedAt: number;
+  readonly problems: readonly string[];
+}
+
+/** What may be admitted on top when callers change to another master: what it does not know, and their own share meanwhile. */
+const change = { name: "another master", tokens: 2 * tight.burst };
+
+class Caller {
+  readonly events = new Events();
+  readonly #backend: RedisBackend;
+  readonly #load: Load;
+
+  constructor(options: RedisBackendOptions) {
+    this.#backend = new RedisBackend({ ...options, denyCache: false, onOutage: this.events.listener });
+    this.#load = new Load(this.#backend, { name: "parted", keys: ["a", "b", "c", "d", "e", "f"] });
+  }
+
+  async leave(): Promise<readonly Decision[]> {
+    const decisions = await this.#load.stop();
+    await this.#backend.close();
+    return decisions;
+  }
+}
+
+/** Cuts one master off from all the others for 9 s. */
+async function part(name: string, start: (networks: Networks) => Promise<AsyncDisposable & Sides>): Promise<Seen> {
+  await using island = await makeNamespace();
+  await using mainland = await makeNamespace();
+  const cable = await layCable(island, mainland);
+  await using sides = await start([island, mainland]);
+
+  const cameEarly = new Caller(sides.options);
+  await sleep(1000);
+  await cable.cut();
+  const cutAt = clock();
+  await sleep(6000);
+  const cameLate = new Caller(sides.options);
+  await sleep(3000);
+  await cable.mend();
+  const mendedAt = clock();
+  await isReplica(sides.master);
+  await sleep(1500);
+  const [early, late] = await Promise.all([cameEarly.leave(), cameLate.leave()]);
+
+  const locals = early.filter(({ source, from }) => source === "local" && from > cutAt).map(({ from }) => (from - cutAt) / 1000);
+  const span = [Math.min(...locals), Math.max(...locals)].map((at) => at.toFixed(1)).join(" to ");
+  process.stdout.write(`${name}: ${figures([...early, ...late])}; who was there before: local ${span} s after\n`);
+  const problems = [...[early, late].flatMap(lateOf), ...[cameEarly, cameLate].flatMap(({ events }) => noiseOf(events))];
+  return { early, late, cutAt, mendedAt, endedAt: clock(), problems };
+}
+
+/** Resolves when the master has become a replica of the other one. */
+async function isReplica({ host, port }: RedisServer): Promise<void> {
+  const client = new Redis({ host, port });
+  client.on("error", () => {});
+  while (!(await client.info("replication").catch(() => "")).includes("role:slave")) await sleep(50);
+  client.disconnect();
+}
+
+function withSentinels(...args: string[]) {
+  return async (namespaces: Networks): Promise<AsyncDisposable & Sides> => {
+    const group = await startSentinel({ replicas: 2, namespaces, args });
+    const options = { sentinels: group.addresses, name: group.name };
+    return { options, master: group.master, [Symbol.asyncDispose]: () => group.stop() };
+  };
+}
+
+async function inCluster(namespaces: Networks): Promise<AsyncDisposable & Sides> {
+  const cluster = await startCluster({ namespaces });
+  const master = cluster.masters[0] as RedisServer;
+  return { options: { cluster: cluster.addresses }, master, [Symbol.asyncDispose]: () => cluster.stop() };
+}
+
+const reason = await whyNoNamespace();
+if (reason !== undefined) process.stdout.write(`no network namespaces here (${reason}): split brains are left out\n`);
+
+describe.skipIf(reason !== undefined)("split brain", () => {
+  test.concurrent("Sentinel: two masters, and each keeps the limit for its own callers", { timeout: 90_000 }, async ({ expect }) => {
+    const { early, late, cutAt, mendedAt, endedAt, problems } = await part("two masters", withSentinels());
+    expect(problems).toEqual([]);
+    // Both go on: nobody told them that there are two.
+    expect(sources([...early, ...late].filter(({ from }) => from < mendedAt))).toBe("backend");
+    expect(sources([...early, ...late].filter(({ from }) => from > endedAt - 500))).toBe("backend");
+    expect(excessOf(early, [{ ...change, from: mendedAt, to: endedAt }])).toEqual([]);
+    expect(excessOf(late, [])).toEqual([]);
+    const both = { ...tight, rate: 2 * tight.rate, burst: 2 * tight.burst };
+    expect(excessOf([...early, ...late], [{ ...change, from: cutAt, to: endedAt }], both)).toEqual([]);
+  });
+
+  test.concurrent("Sentinel, min-replicas-to-write 1: its callers leave the master that is cut off", { timeout: 90_000 }, async ({
+    expect,
+  }) => {
+    const settings = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "2"];
+    const { early, late, cutAt, endedAt, problems } = await part("a master that gives up", withSentinels(...settings));
+    expect(problems).toEqual([]);
+    expect(sources(early.filter(({ from }) => from > cutAt + 5000))).toBe("backend");
+    expect(sources(late)).toBe("backend");
+    expect(excessOf([...early, ...late], [{ ...change, from: cutAt, to: endedAt }])).toEqual([]);
+  });
+
+  test.concurrent("Cluster: its callers leave the master that is cut off", { timeout: 90_000 }, async ({ expect }) => {
+    const { early, late, cutAt, endedAt, problems } = await part("a master of a Cluster", inCluster);
+    expect(problems).toEqual([]);
+    expect(sources(early.filter(({ from }) => from > cutAt + 5000))).toBe("backend");
+    expect(sources(late)).toBe("backend");
+    expect(excessOf([...early, ...late], [{ ...change, from: cutAt, to: endedAt }])).toEqual([]);
+  });
+});
