@@ -11,7 +11,7 @@ function get(fields: string, path: string = "/", version: string = "1.1"): strin
 const odd: readonly (readonly [what: string, text: string, answer: RegExp])[] = [
   ["HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", /^HTTP\/1\.1 200/],
   ["an expectation", get("Expect: 100-continue\r\n"), /HTTP\/1\.1 200/],
-  ["1,500 fields", get(Array.from({ length: 1500 }, (_, i) => `a${i}: \r\n`).join("")), /^HTTP\/1\.1 200/],
+  ["1,500 fields", get(Array.from({ length: 1500 }, (_, i) => `a${i}: \r\n`).join("")), /^HTTP\/1\.1 (200|431)/],
   ["3,000 fields", get(Array.from({ length: 3000 }, (_, i) => `a${i}: ${i}\r\n`).join("")), /^HTTP\/1\.1 (200|431)/],
   ["X-Forwarded-For 3,000 times", get("X-Forwarded-For: 1\r\n".repeat(3000)), /^HTTP\/1\.1 (200|431)/],
   ["an API key of 15 kB", get(`X-API-Key: ${"k".repeat(15_000)}\r\n`), /^HTTP\/1\.1 200/],
@@ -38,27 +38,26 @@ const oddRequests = promise("requests as no client should write them: an answer 
   assert.equal((await site.get()).status, 200);
 });
 
-/** Node hands on some 1,000 fields and drops the rest: what is behind them is as if it were not sent. */
-const manyFields = promise("3,000 fields: a request is counted once, by the key among them", async (bench) => {
+/** Node hands on some 1,000 fields. With more it refuses the request or, in older versions, drops what is behind them as if it were not sent. */
+const manyFields = promise("3,000 fields: a request is counted once, by the key among them, or refused by Node", async (bench) => {
   const others = Array.from({ length: 3000 }, (_, i) => `a${i}: ${i}\r\n`);
-  const ask = async (at: number, key: string = "X-API-Key: k\r\n"): Promise<string> => {
+  const ask = async (fields: readonly string[]): Promise<readonly [status: string, asked: readonly string[]]> => {
     const site = await bench.site({ routes: [route("/", [{ ...bench.limit({ rate: 2, name: "one" }), call: "limitByApiKey" }])] });
-    return (await site.exchange(get([...others.slice(0, at), key, ...others.slice(at)].join("")))).slice(0, "HTTP/1.1 200".length);
+    const answer = await site.exchange(get(fields.join("")));
+    return [answer.slice("HTTP/1.1 ".length, "HTTP/1.1 200".length), bench.backend.asked.splice(0)];
   };
-  for (const [at, status] of [
-    [0, 200],
-    [500, 200],
-    [900, 429],
-  ] as const)
-    assert.equal(await ask(at), `HTTP/1.1 ${status}`);
-  assert.deepEqual(
-    bench.backend.asked.splice(0),
-    [0, 1, 2].map(() => digest("k")),
-  );
-  assert.equal(await ask(3000), "HTTP/1.1 200");
-  assert.deepEqual(bench.backend.asked.splice(0), ["ip:127.0.0.1"]);
-  assert.equal(await ask(0, "X-API-Key: k\r\n".repeat(900)), "HTTP/1.1 200");
-  assert.deepEqual(bench.backend.asked, [digest(Array.from({ length: 900 }, () => "k").join(", "))]);
+  const k = "X-API-Key: k\r\n";
+  for (const [fields, status, client] of [
+    [[k, ...others], "200", digest("k")],
+    [others.toSpliced(500, 0, k), "200", digest("k")],
+    [others.toSpliced(900, 0, k), "429", digest("k")],
+    [[...others, k], "200", "ip:127.0.0.1"],
+  ] as const) {
+    const [is, asked] = await ask(fields);
+    assert.deepEqual([is, asked], is === "431" ? [is, []] : [status, [client]]);
+  }
+  assert.deepEqual(await ask(Array.from({ length: 900 }, () => k)), ["200", [digest(Array.from({ length: 900 }, () => "k").join(", "))]]);
+  assert.deepEqual(await ask(others.slice(0, 900).concat("X-API-Key: j\r\n")), ["200", [digest("j")]]);
 });
 
 const truncated = promise("requests that break off: the server goes on, and memory of them is none", async (bench) => {
