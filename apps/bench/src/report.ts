@@ -1,10 +1,13 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { Goal } from "./bench.ts";
 import { outcomeMarkdown, tableMarkdown } from "./markdown.ts";
 import { fullRun, type Run } from "./results.ts";
 
 const document = fileURLToPath(new URL("../../../docs/performance.md", import.meta.url));
+
+/** Where the tables of a run are to stand beside what they are the proof of, between two marks. */
+const pages: Readonly<Record<string, string>> = { outage: fileURLToPath(new URL("../../../docs/reliability.md", import.meta.url)) };
 
 const preface = `# Performance
 
@@ -16,19 +19,31 @@ Before it is measured, each limiter proves that of 8 calls under a limit of 5 it
 
 \`\`\`sh
 npx --yes pnpm@12.4.2 bench memory    # or footprint, redis, scripts, http, import, outage, layouts; --quick while you work on it
-npx --yes pnpm@12.4.2 bench report    # writes this page from the full runs
+npx --yes pnpm@12.4.2 bench report    # writes this page from the full runs, and the tables of outages in docs/reliability.md
 \`\`\`
 `;
 
-/** Writes docs/performance.md from the full runs that are there. */
+/** Writes docs/performance.md, and what has its place elsewhere, from the full runs that are there. */
 export async function report(names: readonly string[]): Promise<void> {
   const runs = (await Promise.all(names.map(fullRun))).filter((run) => run !== undefined);
   await writeFile(document, reportMarkdown(runs));
+  for (const run of runs) {
+    const page = pages[run.name];
+    if (page !== undefined) await writeFile(page, withSection(await readFile(page, "utf8"), run));
+  }
   console.log(`${runs.length} of ${names.length} benches are in docs/performance.md; missing: ${missing(names, runs)}`);
 }
 
 export function reportMarkdown(runs: readonly Run[]): string {
-  return [preface, "## Goals\n", `${summary(runs)}\n`, ...runs.map(outcomeMarkdown)].join("\n");
+  const here = runs.filter(({ name }) => pages[name] === undefined);
+  return [preface, "## Goals\n", `${summary(runs)}\n`, ...here.map(outcomeMarkdown)].join("\n");
+}
+
+/** A page with the section of a run in place of the one before. */
+export function withSection(page: string, run: Run): string {
+  const [before, old, after] = page.split(new RegExp(`(?<=<!-- bench ${run.name} -->\n)(.*?)(?=<!-- end of bench -->)`, "s"));
+  if (before === undefined || old === undefined || after === undefined) throw new Error(`No place for the bench ${run.name} in its page`);
+  return `${before}${outcomeMarkdown(run)}${after}`;
 }
 
 function summary(runs: readonly Run[]): string {

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { atLeast, atMost } from "../src/bench.ts";
 import { digits, figure, ratio, withSpread } from "../src/figure.ts";
-import { reportMarkdown } from "../src/report.ts";
+import { outcomeMarkdown } from "../src/markdown.ts";
+import { reportMarkdown, withSection } from "../src/report.ts";
 import { type Run, verdict } from "../src/results.ts";
 import { interleave } from "../src/rounds.ts";
 
@@ -34,6 +35,17 @@ test("the report holds the tables, the goals and what they were measured on", ()
   expect(text).toContain("### one hot key\n\n| limiter | ns |\n|---|---:|\n| a\\|b | 12 |");
   expect(text).toContain("Run: 2026-01-02 03:04 UTC, Node 20.20.2, 2 × a processor, load at the start 0.1 / 0.2 / 0.3; 12 s.");
   expect(text).toContain("A note.");
+});
+
+test("what has its place on another page is put between its marks there, and only its goals stay", () => {
+  const outage = { ...run, name: "outage" };
+  const page = (inside: string): string => `# A page\n\n<!-- bench outage -->\n${inside}<!-- end of bench -->\n\nMore.\n`;
+  const once = withSection(page("old\n"), outage);
+  expect(once).toBe(page(outcomeMarkdown(outage)));
+  expect(withSection(once, outage)).toBe(once);
+  expect(() => withSection("# A page\n", outage)).toThrow("No place for the bench outage");
+  expect(reportMarkdown([outage])).not.toContain("### one hot key");
+  expect(reportMarkdown([outage])).toContain("| In process | fast |");
 });
 
 test("the last line names what fell short", () => {

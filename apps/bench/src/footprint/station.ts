@@ -26,6 +26,14 @@ export interface Kept {
   readonly loopMaxMs: number;
 }
 
+/** Keys that come once each, to something that keeps no more than `maxKeys`. */
+export interface Flooding {
+  readonly keys: number;
+  readonly maxKeys: number;
+  /** Whether garbage is collected 100 times meanwhile; else when V8 thinks fit. */
+  readonly collects: boolean;
+}
+
 export interface Flood {
   /** Above what the process had before. */
   readonly rssMb: number;
@@ -93,30 +101,43 @@ export function open({ subject }: Setup): Answers {
       return stopLoop(loop);
     },
 
-    flood: async ({ keys, maxKeys }: { keys: number; maxKeys: number }): Promise<Flood> => {
-      const limiter = new RateLimiter({ rate: 5, period: "1h", backend: new MemoryBackend({ maxKeys }) });
+    flood: async (flooding: Flooding): Promise<Flood> => {
+      const limiter = new RateLimiter({ rate: 5, period: "1h", backend: new MemoryBackend({ maxKeys: flooding.maxKeys }) });
       while (limiter.checkSync("blocked").allowed);
-      const before = await bytes();
-      let most = before.rss;
-      const start = process.cpuUsage();
-      for (let i = 0; i < keys; i++) {
-        limiter.checkSync(keyOf(i));
-        if (i % 10_000 === 0) {
-          most = Math.max(most, process.memoryUsage.rss());
-          await turn();
-        }
-      }
-      const { user, system } = process.cpuUsage(start);
-      return {
-        rssMb: (most - before.rss) / 2 ** 20,
-        nsPerKey: ((user + system) * 1000) / keys,
-        stillBlocked: !limiter.checkSync("blocked").allowed,
-      };
+      const cost = await flood(flooding, (key) => limiter.checkSync(key));
+      return { ...cost, stillBlocked: !limiter.checkSync("blocked").allowed };
+    },
+
+    /** What the same flood costs whoever keeps the latest keys, and nothing else. */
+    floodMap: async (flooding: Flooding): Promise<Flood> => {
+      const map = new Map<string, number>();
+      let oldest: Iterator<string> | undefined;
+      const cost = await flood(flooding, (key) => {
+        map.set(key, 0);
+        oldest ??= map.keys();
+        if (map.size > flooding.maxKeys) map.delete(oldest.next().value as string);
+      });
+      return { ...cost, stillBlocked: false };
     },
 
     /** Keeps the last one alive until here. */
     end: () => kept !== undefined,
   };
+}
+
+async function flood({ keys, collects }: Flooding, ask: (key: string) => unknown): Promise<Omit<Flood, "stillBlocked">> {
+  const before = await bytes();
+  let most = before.rss;
+  const start = process.cpuUsage();
+  for (let i = 0; i < keys; i++) {
+    ask(keyOf(i));
+    if (i % (keys / 100) !== 0) continue;
+    if (collects) globalThis.gc?.();
+    most = Math.max(most, process.memoryUsage.rss());
+    await turn();
+  }
+  const { user, system } = process.cpuUsage(start);
+  return { rssMb: (most - before.rss) / 2 ** 20, nsPerKey: ((user + system) * 1000) / keys };
 }
 
 /** A little traffic on a key of its own, as a process has that is not idle. */
