@@ -1,5 +1,6 @@
 import { sharedMemoryBackend } from "@ratelimit/backend-memory";
 import {
+  andThen,
   createApiKeyGuard,
   createGuard,
   createUserGuard,
@@ -12,6 +13,7 @@ import {
   type RequestRateLimit,
   settleAfter,
   throwingErrors,
+  type Verdict,
 } from "@ratelimit/core/http";
 import type { Context, DefaultState, Middleware, Next } from "koa";
 
@@ -69,13 +71,16 @@ export function limitByApiKey<S = DefaultState>(options: KoaLimitByApiKeyOptions
 
 function middleware<S>(guard: Guard<Context>, onLimited: KoaRateLimitOptions["onLimited"]): Middleware<S & RateLimitState> {
   const page = onLimited && throwingErrors(onLimited);
-  return async function rateLimit(context, next) {
+  return function rateLimit(context, next) {
     const ctx = context as unknown as Context;
-    const verdict = await guard(ctx);
-    if (verdict.kind === "skip") return void (await next());
+    return andThen(guard(ctx), (verdict) => apply(verdict, ctx, next));
+  };
+
+  async function apply(verdict: Verdict, ctx: Context, next: Next): Promise<unknown> {
+    if (verdict.kind === "skip") return next();
     ctx.state["rateLimit"] = verdict.result;
-    if (ctx.headerSent) return verdict.kind === "refuse" ? undefined : void (await next());
-    ctx.set(verdict.headers);
+    if (ctx.headerSent) return verdict.kind === "refuse" ? undefined : next();
+    for (const name in verdict.headers) ctx.res.setHeader(name, verdict.headers[name] as string);
     if (verdict.kind === "refuse") {
       ctx.status = verdict.status;
       if (page) return page(verdict.result, ctx, next);
@@ -91,23 +96,49 @@ function middleware<S>(guard: Guard<Context>, onLimited: KoaRateLimitOptions["on
         Object.assign(error as object, { headers: { ...verdict.headers, ...(error as { headers?: object }).headers } });
       throw error;
     }
-  };
+  }
 }
 
 function userOf(ctx: Context): unknown {
   return ctx.state["user"];
 }
 
+/** What nobody asks for is not read. */
+class KoaRequest implements HttpRequest {
+  readonly ip: string;
+  readonly socketAddress: string | undefined;
+  readonly #ctx: Context;
+
+  constructor(ctx: Context) {
+    this.#ctx = ctx;
+    // A connection that has ended while somebody decides has no address any more.
+    this.ip = ctx.ip;
+    this.socketAddress = ctx.req.socket.remoteAddress;
+  }
+
+  get method(): string {
+    return this.#ctx.method;
+  }
+
+  get url(): string {
+    return this.#ctx.originalUrl;
+  }
+
+  header(name: string): string | undefined {
+    return this.#ctx.get(name) || undefined;
+  }
+
+  responseHeader(name: string): string | undefined {
+    return this.#ctx.response.get(name) || undefined;
+  }
+
+  proxyDoubt(): ProxyDoubt | undefined {
+    return proxyDoubt(this.#ctx.app);
+  }
+}
+
 function describe(ctx: Context): HttpRequest {
-  return {
-    method: ctx.method,
-    url: ctx.originalUrl,
-    ip: ctx.ip,
-    socketAddress: ctx.req.socket.remoteAddress,
-    header: (name) => ctx.get(name) || undefined,
-    responseHeader: (name) => ctx.response.get(name) || undefined,
-    proxyDoubt: () => proxyDoubt(ctx.app),
-  };
+  return new KoaRequest(ctx);
 }
 
 function proxyDoubt({ proxy, maxIpsCount }: Context["app"]): ProxyDoubt | undefined {

@@ -34,9 +34,9 @@ export class Decisions {
   readonly #carried: CarriedDecision[] = [];
 
   /** Those of a request. On the request itself: a weak map of all requests under way costs ten times as much. */
-  static of(req: object & { [slot]?: Decisions }): Decisions {
-    req[slot] ??= new Decisions();
-    return req[slot];
+  static of(carrier: object & { [slot]?: Decisions }): Decisions {
+    carrier[slot] ??= new Decisions();
+    return carrier[slot];
   }
 
   find(limiter: RateLimiter, key: string): Decision | undefined {

@@ -34,7 +34,7 @@ export function compileJudge<Req extends object>(options: GuardOptions<Req>, par
 
   return function guard(req) {
     const http = describe(req);
-    if (excluded(http.url) || (skipPreflight && isPreflight(http))) return skipped;
+    if (excluded(http) || (skipPreflight && isPreflight(http))) return skipped;
     if (skip === undefined) return chooseLimiter(req, http);
     return andThen(skip(req), (skips) => (skips === true ? skipped : chooseLimiter(req, http)));
   };
@@ -53,7 +53,7 @@ export function compileJudge<Req extends object>(options: GuardOptions<Req>, par
 
   /** One request is charged once per limiter and key, however many guards ask. */
   function charge(req: Req, http: HttpRequest, limiter: RateLimiter, key: string): Awaitable<Verdict> {
-    const decisions = Decisions.of(req);
+    const decisions = Decisions.of(http.carrier ?? req);
     const known = decisions.find(limiter, key);
     if (known !== undefined) return verdicts.on(known.told || shadow ? known : decisions.tell(known), decisions, http);
     return andThen(costOf(req), (cost) => {

@@ -1,4 +1,5 @@
 import type { Rule } from "../problems.ts";
+import type { HttpRequest } from "./request.ts";
 
 /** Paths that are not limited, as they are written. */
 export const excludePathsRule: Rule = {
@@ -8,9 +9,9 @@ export const excludePathsRule: Rule = {
 };
 
 /** Whether a request is for one of `paths`: the same characters, without query and fragment; nothing is decoded or folded. */
-export function pathMatcher(paths: readonly string[]): (url: string) => boolean {
+export function pathMatcher(paths: readonly string[]): (http: Pick<HttpRequest, "url">) => boolean {
   const exact = new Set(paths);
-  return exact.size === 0 ? () => false : (url) => exact.has(pathOf(url));
+  return exact.size === 0 ? () => false : ({ url }) => exact.has(pathOf(url));
 }
 
 function pathOf(url: string): string {

@@ -12,6 +12,8 @@ export interface HttpRequest {
   header(name: string): string | undefined;
   /** A field of the response, as it is set so far. */
   responseHeader(name: string): string | undefined;
+  /** What the decisions about this request are kept on, where that is not the request itself: an object that no other request has. */
+  readonly carrier?: object | undefined;
   /** What is doubtful about the framework's proxy setting. */
   proxyDoubt?(): ProxyDoubt | undefined;
 }
