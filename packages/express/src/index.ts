@@ -5,10 +5,8 @@ import {
   createGuard,
   createUserGuard,
   type Guard,
-  type HttpRequest,
   type LimitByApiKeyOptions,
   type LimitByUserOptions,
-  type ProxyDoubt,
   type RateLimitOptions,
   type RequestRateLimit,
   settleAfter,
@@ -16,6 +14,7 @@ import {
   type Verdict,
 } from "@ratelimit/core/http";
 import type { NextFunction, Request, RequestHandler, Response } from "express";
+import { ExpressRequest } from "./request.ts";
 
 declare global {
   namespace Express {
@@ -97,50 +96,6 @@ function userOf(req: Request): unknown {
   return (req as { user?: unknown }).user;
 }
 
-/**
- * In Express every request is an object of a shape of its own, so that V8 finds nothing on it fast, and what is added takes longest.
- * So nothing is read that nobody asks for, and decisions are kept on the array of the request's fields.
- */
-class ExpressRequest implements HttpRequest {
-  readonly ip: string | undefined;
-  readonly socketAddress: string | undefined;
-  readonly carrier: object | undefined;
-  readonly #req: Request;
-
-  constructor(req: Request) {
-    this.#req = req;
-    // A connection that has ended while somebody decides has no address any more.
-    this.ip = req.ip;
-    this.socketAddress = req.socket.remoteAddress;
-    this.carrier = req.rawHeaders;
-  }
-
-  get method(): string {
-    return this.#req.method;
-  }
-
-  get url(): string {
-    return this.#req.originalUrl;
-  }
-
-  header(name: string): string | undefined {
-    return this.#req.headers[name.toLowerCase()]?.toString();
-  }
-
-  responseHeader(name: string): string | undefined {
-    return this.#req.res?.get(name);
-  }
-
-  proxyDoubt(): ProxyDoubt | undefined {
-    return proxyDoubt(this.#req.app.get("trust proxy"));
-  }
-}
-
-function describe(req: Request): HttpRequest {
+function describe(req: Request): ExpressRequest {
   return new ExpressRequest(req);
-}
-
-function proxyDoubt(trustProxy: unknown): ProxyDoubt | undefined {
-  if (trustProxy === true) return "RATELIMIT_EXPRESS_TRUST_PROXY";
-  return trustProxy ? undefined : "RATELIMIT_FORWARDED_IGNORED";
 }

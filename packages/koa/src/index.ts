@@ -5,10 +5,8 @@ import {
   createGuard,
   createUserGuard,
   type Guard,
-  type HttpRequest,
   type LimitByApiKeyOptions,
   type LimitByUserOptions,
-  type ProxyDoubt,
   type RateLimitOptions,
   type RequestRateLimit,
   settleAfter,
@@ -16,6 +14,7 @@ import {
   type Verdict,
 } from "@ratelimit/core/http";
 import type { Context, DefaultState, Middleware, Next } from "koa";
+import { KoaRequest } from "./request.ts";
 
 /** What a limiter leaves in `ctx.state`. */
 export interface RateLimitState {
@@ -103,45 +102,6 @@ function userOf(ctx: Context): unknown {
   return ctx.state["user"];
 }
 
-/** What nobody asks for is not read. */
-class KoaRequest implements HttpRequest {
-  readonly ip: string;
-  readonly socketAddress: string | undefined;
-  readonly #ctx: Context;
-
-  constructor(ctx: Context) {
-    this.#ctx = ctx;
-    // A connection that has ended while somebody decides has no address any more.
-    this.ip = ctx.ip;
-    this.socketAddress = ctx.req.socket.remoteAddress;
-  }
-
-  get method(): string {
-    return this.#ctx.method;
-  }
-
-  get url(): string {
-    return this.#ctx.originalUrl;
-  }
-
-  header(name: string): string | undefined {
-    return this.#ctx.get(name) || undefined;
-  }
-
-  responseHeader(name: string): string | undefined {
-    return this.#ctx.response.get(name) || undefined;
-  }
-
-  proxyDoubt(): ProxyDoubt | undefined {
-    return proxyDoubt(this.#ctx.app);
-  }
-}
-
-function describe(ctx: Context): HttpRequest {
+function describe(ctx: Context): KoaRequest {
   return new KoaRequest(ctx);
-}
-
-function proxyDoubt({ proxy, maxIpsCount }: Context["app"]): ProxyDoubt | undefined {
-  if (!proxy) return "RATELIMIT_FORWARDED_IGNORED";
-  return maxIpsCount ? undefined : "RATELIMIT_KOA_PROXY";
 }

@@ -33,7 +33,7 @@ export class Decisions {
   readonly #made: Decision[] = [];
   readonly #carried: CarriedDecision[] = [];
 
-  /** Those of a request. On the request itself: a weak map of all requests under way costs ten times as much. */
+  /** Those of a request, kept on it or on what stands for it: a weak map of all requests under way costs ten times as much. */
   static of(carrier: object & { [slot]?: Decisions }): Decisions {
     carrier[slot] ??= new Decisions();
     return carrier[slot];
