@@ -81,8 +81,7 @@ function middleware(guard: Guard<Request>, onLimited: ExpressRateLimitOptions["o
     if (verdict.kind === "skip") return next();
     req.rateLimit = verdict.result;
     if (res.headersSent) return verdict.kind === "refuse" ? undefined : next();
-    const { setHeader } = res;
-    for (const name in verdict.headers) setHeader.call(res, name, verdict.headers[name] as string);
+    for (const name in verdict.headers) res.setHeader(name, verdict.headers[name] as string);
     if (verdict.kind === "refuse") {
       res.status(verdict.status);
       return page ? page(verdict.result, req, res, next) : res.end(verdict.body);

@@ -1,8 +1,9 @@
 export { findRedisServer, type RedisBinary } from "./binary.ts";
+export { type Cable, layCable } from "./cable.ts";
 export type { CertificateKind } from "./certificate.ts";
 export type { Address } from "./client.ts";
 export { type ClusterOptions, type RedisCluster, startCluster } from "./cluster.ts";
-export { type Cable, layCable, makeNamespace, type NetworkNamespace, whyNoNamespace } from "./namespace.ts";
+export { makeNamespace, type NetworkNamespace, whyNoNamespace } from "./namespace.ts";
 export type { ProvidedRedis } from "./provided.ts";
 export { type FaultMode, type FaultProxy, startFaultProxy } from "./proxy.ts";
 export { type SentinelGroup, type SentinelOptions, startSentinel } from "./sentinel.ts";
