@@ -127,6 +127,7 @@ export class Connection {
     this.#readyListener();
   };
 
+  /** What every call that fails goes through. A node that misses the others may have lost its slots to them: the client looks where they are now. */
   #failure(error: unknown): RateLimitError {
     if (isClusterDown(error)) this.#client.refreshSlotsCache?.();
     return failure(isReply(error) ? error : (this.#lastError ?? error));

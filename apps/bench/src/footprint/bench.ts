@@ -104,15 +104,27 @@ function floodTable({ keys, maxKeys }: { keys: number; maxKeys: number }, floods
     digits(collected.rssMb),
     digits(uncollected.rssMb),
     digits(uncollected.nsPerKey),
+    fateOf(collected.stillBlocked && uncollected.stillBlocked),
   ];
   return {
     title: `${digits(keys)} distinct keys at \`maxKeys: ${maxKeys}\``,
-    columns: ["what keeps them", "RSS at the most, MB more", "the same with what V8 has not collected yet", "CPU ns / key"],
+    columns: [
+      "what keeps them",
+      "RSS at the most, MB more",
+      "the same with what V8 has not collected yet",
+      "CPU ns / key",
+      "the blocked key",
+    ],
     rows: [
-      row(`${subjects.checkSync.name}; a key blocked before stays so`, floods.ours, floods.oursUncollected),
+      row(subjects.checkSync.name, floods.ours, floods.oursUncollected),
       row("a bare Map that deletes its oldest key", floods.map, floods.mapUncollected),
     ],
   };
+}
+
+function fateOf(stillBlocked: boolean | undefined): string {
+  if (stillBlocked === undefined) return "–";
+  return stillBlocked ? "stays blocked" : "is free";
 }
 
 function keptGoals(kept: Samples<Kept>, timers: ReadonlyMap<SubjectId, number>): Goal[] {
