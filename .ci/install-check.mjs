@@ -1,12 +1,12 @@
 // Packs every public package and installs each one alone into an empty folder, as npm would for a user:
-// what lands there is exactly what its row names, every entry loads with import and with require, and every adapter serves requests
-// from ES modules, from CommonJS and from TypeScript.
+// what lands there is exactly what its row names, every entry loads with import and with require, the maps of the code lead to its
+// sources, and every adapter serves requests from ES modules, from CommonJS and from TypeScript.
 // Run it as `pnpm install:check`, which builds first and has pnpm on the PATH.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { printed, programs, sourcesOf } from "./programs.mjs";
 
@@ -91,6 +91,7 @@ async function check({ folder, ours, others }) {
     await run("node", ["--input-type=module", "--eval", `await import(${specifier})`], home);
     await run("node", ["--input-type=commonjs", "--eval", `require(${specifier})`], home);
   }
+  checkMaps(name, join(home, "node_modules", name, "dist"));
   const served = await serve(folder, home);
   const brought = landed.filter((one) => one !== name);
   return [
@@ -99,6 +100,21 @@ async function check({ folder, ours, others }) {
     peers.map(([peer]) => peer).join(", ") || "none",
     `${entries.join(" ")} import and require${served}`,
   ];
+}
+
+/**
+ * Every map of the code leads to sources that were installed with it, so that debuggers and stack traces show them.
+ * @param {string} name
+ * @param {string} dist
+ */
+function checkMaps(name, dist) {
+  const maps = readdirSync(dist, { recursive: true, encoding: "utf8" }).filter((file) => file.endsWith(".js.map"));
+  if (maps.length === 0) throw new Error(`${name} should bring maps of its code; it brought none`);
+  for (const map of maps.map((file) => join(dist, file))) {
+    const { sources } = /** @type {{ sources: string[] }} */ (JSON.parse(readFileSync(map, "utf8")));
+    const lost = sources.filter((source) => !existsSync(join(dirname(map), source)));
+    if (lost.length > 0) throw new Error(`${map} leads to ${lost.join(", ")}, which ${name} should have brought`);
+  }
 }
 
 /**
