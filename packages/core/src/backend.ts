@@ -27,7 +27,7 @@ export interface Take {
   /** By `adjust`: whole tokens beyond the debt of one burst, the largest over the limits. */
   readonly uncharged?: number;
   /** The backend's reading of the process clock (`performance.now()`), in ms, where it took one: spares another. */
-  readonly at?: number;
+  readonly at?: number | undefined;
 }
 
 /**

@@ -12,14 +12,20 @@ export interface Clock {
 export const processClock: Clock = performance;
 
 /** How far Unix time is ahead of the process clock, and when that was last looked up: reading a second clock for every decision would double its price. */
-let [aheadMs, lookedUpAt] = [0, Number.NEGATIVE_INFINITY];
+let aheadMs = 0;
+let lookedUpAt = Number.NEGATIVE_INFINITY;
 const looksGoodMs = 1000;
 
 /** Unix time in ms, at a reading of the process clock or now; a step of the system's clock is noticed within a second. */
 export function unixMs(at: number | undefined): number {
   if (at === undefined) return Date.now();
-  if (!(at >= lookedUpAt && at - lookedUpAt < looksGoodMs)) [aheadMs, lookedUpAt] = [Date.now() - at, at];
+  if (!(at >= lookedUpAt && at - lookedUpAt < looksGoodMs)) lookUp(at);
   return Math.floor(at + aheadMs);
+}
+
+function lookUp(at: number): void {
+  aheadMs = Date.now() - at;
+  lookedUpAt = at;
 }
 
 /**

@@ -2,12 +2,13 @@ export type { Awaitable, Backend, Scope, Source, SyncBackend, Take } from "./bac
 export { retryMsOf } from "./bucket.ts";
 export { type Clock, ManualClock } from "./clock.ts";
 export { type ConfigOptions, configFromEnv, defineConfig, type RateLimitConfig } from "./config.ts";
+export type { CostOption } from "./cost.ts";
 export type { DecisionMessage, EvictMessage } from "./diagnostics.ts";
 export type { Duration, TimeSpan } from "./duration.ts";
 export { RateLimitError, type RateLimitErrorCode } from "./errors.ts";
 export { RateLimitExceeded, type Refusal } from "./exceeded.ts";
 export { escapeKey } from "./key.ts";
-export { type CostOption, RateLimiter, type RateLimiterOptions, type WaitOptions } from "./limiter.ts";
+export { RateLimiter, type RateLimiterOptions, type WaitOptions } from "./limiter.ts";
 export type { Outage, OutageClass, OutageEvent } from "./outage.ts";
 export { definePolicy, type Limit, type LimitOptions, type Policy, type PolicyOptions } from "./policy.ts";
 export { checkOptions, Problems, type Rule, type Rules, rule } from "./problems.ts";

@@ -10,10 +10,13 @@ const percent = hashedPrefix.charCodeAt(0);
  * A key that looks like a digest is digested too, so that nobody can name the bucket of a long key.
  */
 export function backendKey(key: string): string {
-  if (typeof key !== "string" || key === "")
-    throw new RateLimitError("INVALID_KEY", expected("key", "a non-empty string", key, 'name whom the limit is for, such as "user:123"'));
+  if (typeof key !== "string" || key === "") throw unusable(key);
   const plain = key.length <= longestKey && (key.charCodeAt(0) !== percent || !key.startsWith(hashedPrefix));
   return plain ? key : hashedPrefix + sha256(key);
+}
+
+function unusable(key: unknown): RateLimitError {
+  return new RateLimitError("INVALID_KEY", expected("key", "a non-empty string", key, 'name whom the limit is for, such as "user:123"'));
 }
 
 /**

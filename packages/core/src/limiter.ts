@@ -2,6 +2,7 @@ import type { Awaitable, Backend, Scope, SyncBackend, Take } from "./backend.ts"
 import { isPromise, missingMethods } from "./backend.ts";
 import { fits } from "./bucket.ts";
 import type { RateLimitConfig } from "./config.ts";
+import { type CostOption, checkedCost, costOf } from "./cost.ts";
 import { decisionsAreHeard, publishDecision } from "./diagnostics.ts";
 import { type TimeSpan, timeSpanMs } from "./duration.ts";
 import { RateLimitError } from "./errors.ts";
@@ -9,7 +10,7 @@ import { RateLimitExceeded } from "./exceeded.ts";
 import { backendKey, escapeName } from "./key.ts";
 import { expected } from "./message.ts";
 import { isLimitName, isPolicy, type Policy, type PolicyOptions, policyOptions, readPolicy } from "./policy.ts";
-import { isPositiveInteger, Problems, type Rules, rule } from "./problems.ts";
+import { Problems, type Rules, rule } from "./problems.ts";
 import { neededOf, type RateLimitResult, toResult, unitsOf } from "./result.ts";
 import { join, leave, type Share } from "./scope.ts";
 import { WaitingLines } from "./wait.ts";
@@ -25,12 +26,6 @@ export type RateLimiterOptions<B extends Backend = Backend> = (PolicyOptions | {
   /** What all keys in a shared store begin with; `"ratelimit:"`, or that of `config`. */
   keyPrefix?: string | undefined;
 };
-
-/** What one call takes. */
-export interface CostOption {
-  /** Tokens: a non-negative safe integer; 1. A cost of 0 only looks. */
-  cost?: number | undefined;
-}
 
 /** How a waiting call may end early. */
 export interface WaitOptions extends CostOption {
@@ -201,7 +196,7 @@ export class RateLimiter<B extends Backend = Backend> {
     const { scope } = this.#share;
     if (decisionsAreHeard()) return this.#decideAloud(scope, key, cost);
     const take = backend.take(scope, backendKey(key), checkedCost(cost));
-    return isPromise(take) ? take.then((take) => toResult(scope.policy, take, cost)) : toResult(scope.policy, take, cost);
+    return isPromise(take) ? resultLater(scope.policy, take, cost) : toResult(scope.policy, take, cost);
   }
 
   #decideAloud(scope: Scope, key: string, cost: number): Awaitable<RateLimitResult> {
@@ -279,17 +274,9 @@ function withLimitName(options: unknown, name: string | undefined): unknown {
   return limits === undefined ? { ...options, name: own } : options;
 }
 
-function costOf(options: CostOption | undefined): number {
-  if (options === undefined) return 1;
-  if (typeof options !== "object" || options === null)
-    throw new RateLimitError("INVALID_OPTION", expected("options", "an object", options, "write { cost: 2 }"));
-  return options.cost === undefined ? 1 : options.cost;
-}
-
-function checkedCost(cost: number, option: string = "cost"): number {
-  if (isPositiveInteger(cost)) return cost;
-  if (cost === 0) return 0;
-  throw new RateLimitError("INVALID_COST", expected(option, "a non-negative safe integer", cost, "whole tokens, 0 to look"));
+/** Apart, since a closure in `decide` would cost every call its context. */
+function resultLater(policy: Policy, take: Promise<Take>, cost: number): Promise<RateLimitResult> {
+  return take.then((take) => toResult(policy, take, cost));
 }
 
 function closed(): RateLimitError {

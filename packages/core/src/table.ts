@@ -130,7 +130,7 @@ export class BucketTable {
     const allowed = fits(limit, before, cost);
     const used = allowed ? before + cost * limit.p : before;
     if (cost > 0 && (allowed || claimed > before)) this.#put(shelf, key, bucket, storeOne(limit, used, now));
-    return this.#onProcessClock ? { allowed, used, at } : { allowed, used };
+    return { allowed, used, at: this.#onProcessClock ? at : undefined };
   }
 
   #takeAll(scope: Scope, key: string, cost: number): Take {
@@ -152,11 +152,15 @@ export class BucketTable {
   }
 
   #shelf(scope: Scope): Shelf {
-    if (scope === this.#lastScope) return this.#lastShelf as Shelf;
+    return scope === this.#lastScope ? (this.#lastShelf as Shelf) : this.#findShelf(scope);
+  }
+
+  #findShelf(scope: Scope): Shelf {
     const found = this.#shelves.get(scope.prefix);
     const shelf = found?.policy === scope.policy ? found : { buckets: found?.buckets ?? new Map<string, Stored>(), policy: scope.policy };
     if (shelf !== found) this.#shelves.set(scope.prefix, shelf);
-    [this.#lastScope, this.#lastShelf] = [scope, shelf];
+    this.#lastScope = scope;
+    this.#lastShelf = shelf;
     return shelf;
   }
 
