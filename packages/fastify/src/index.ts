@@ -62,14 +62,18 @@ const plugin: FastifyPluginAsync<FastifyRateLimitOptions | Record<never, never>>
     if (late.length > 0) route.preHandler = [route.preHandler ?? [], hookThrough(() => late)].flat();
   });
   const stepsOf = stepsByRoute(routes, own);
+  let someAreLate = false;
   fastify.addHook(
     "onRequest",
-    hookThrough((request) => stepsOf(request).onRequest),
+    hookThrough((request) => {
+      const { onRequest, preHandler } = stepsOf(request);
+      someAreLate ||= preHandler.length > 0;
+      return onRequest;
+    }),
   );
-  fastify.addHook(
-    "preHandler",
-    hookThrough((request) => stepsOf(request).preHandler),
-  );
+  // Nearly always for nothing: whoever asks a request for its route has Fastify make an object of it.
+  const lateHook = hookThrough((request) => stepsOf(request).preHandler);
+  fastify.addHook("preHandler", (request, reply, done) => (someAreLate ? lateHook(request, reply, done) : done()));
 };
 
 /**

@@ -30,8 +30,9 @@ const slot: unique symbol = Symbol.for("@ratelimit/core/http decisions");
 
 /** What was decided about a request so far, by all guards: one charge per limiter and key, and headers that tell of all. */
 export class Decisions {
-  readonly #made: Decision[] = [];
-  readonly #carried: CarriedDecision[] = [];
+  /** Lists that are as long as they must be: nearly every request has one decision, and an array that was pushed to has room for 17. */
+  #made: readonly Decision[] = [];
+  #carried: readonly CarriedDecision[] = [];
 
   /** Those of a request, kept on it or on what stands for it: a weak map of all requests under way costs ten times as much. */
   static of(carrier: object & { [slot]?: Decisions }): Decisions {
@@ -44,14 +45,15 @@ export class Decisions {
   }
 
   add(decision: Decision): void {
-    this.#made.push(decision);
-    this.#carried.push(new CarriedDecision(decision, this.#carried));
+    const carried = new CarriedDecision(decision, this);
+    this.#made = this.#made.length === 0 ? [decision] : [...this.#made, decision];
+    this.#carried = this.#carried.length === 0 ? [carried] : [...this.#carried, carried];
   }
 
   /** Has clients told of a decision that was made in shadow mode. */
   tell(decision: Decision): Decision {
     const told = { ...decision, told: true };
-    this.#made[this.#made.indexOf(decision)] = told;
+    this.#made = this.#made.map((made) => (made === decision ? told : made));
     return told;
   }
 
@@ -60,10 +62,13 @@ export class Decisions {
     return this.#made.every(isTold) ? this.#made : this.#made.filter(isTold);
   }
 
-  /** What the request carries: its tightest decision. */
+  /** What the request carries: all decisions in their order, and of them the tightest. */
+  get all(): readonly RequestRateLimit[] {
+    return this.#carried;
+  }
+
   get carried(): RequestRateLimit {
-    const [only, ...others] = this.#carried;
-    return others.length === 0 ? (only as CarriedDecision) : (tightestOf(this.#carried) as CarriedDecision);
+    return (this.#carried.length === 1 ? this.#carried[0] : tightestOf(this.#carried)) as CarriedDecision;
   }
 }
 
@@ -73,22 +78,22 @@ function isTold({ told }: Decision): boolean {
 
 /** A result field by field, and what it can still do for its request; that stays out of spreads and JSON. */
 class CarriedDecision implements RequestRateLimit {
-  readonly allowed: boolean;
-  readonly limit: number;
-  readonly burst: number;
-  readonly remaining: number;
-  readonly retryAfter: number;
-  readonly resetAfter: number;
-  readonly resetAt: number;
-  readonly tightest: string;
-  readonly limits: readonly LimitResult[];
-  readonly cost: number;
-  readonly source: Source;
-  readonly degraded: boolean;
+  declare readonly allowed: boolean;
+  declare readonly limit: number;
+  declare readonly burst: number;
+  declare readonly remaining: number;
+  declare readonly retryAfter: number;
+  declare readonly resetAfter: number;
+  declare readonly resetAt: number;
+  declare readonly tightest: string;
+  declare readonly limits: readonly LimitResult[];
+  declare readonly cost: number;
+  declare readonly source: Source;
+  declare readonly degraded: boolean;
   readonly #from: Decision;
-  readonly #all: readonly RequestRateLimit[];
+  readonly #among: Decisions;
 
-  constructor(from: Decision, all: readonly RequestRateLimit[]) {
+  constructor(from: Decision, among: Decisions) {
     const { result } = from;
     this.allowed = result.allowed;
     this.limit = result.limit;
@@ -103,11 +108,11 @@ class CarriedDecision implements RequestRateLimit {
     this.source = result.source;
     this.degraded = result.degraded;
     this.#from = from;
-    this.#all = all;
+    this.#among = among;
   }
 
   get all(): readonly RequestRateLimit[] {
-    return this.#all;
+    return this.#among.all;
   }
 
   refund(tokens?: number): Promise<RateLimitResult> {

@@ -11,8 +11,15 @@ import type { HttpRequest } from "./request.ts";
 
 /** Whose bucket a request takes from: the kind of key in front, so that an address never meets a user of the same text. */
 export interface Identity {
-  readonly kind: "ip" | "key" | "user" | "apikey";
-  readonly value: string;
+  readonly kind: Kind;
+  /** `kind:value`. */
+  readonly key: string;
+}
+
+type Kind = "ip" | "key" | "user" | "apikey";
+
+function identity(kind: Kind, value: string): Identity {
+  return { kind, key: `${kind}:${value}` };
 }
 
 /** What becomes of a request that names no user, or no valid API key. */
@@ -37,7 +44,7 @@ export function byAddress({ trust, ipv6Prefix }: AddressOptions): (http: HttpReq
   const identify = (client: Address | undefined): Identity => {
     if (client === undefined)
       warnOnce("RATELIMIT_NO_ADDRESS", "A request has no client address: such requests share one bucket, ip:unknown");
-    return { kind: "ip", value: client === undefined ? "unknown" : identityOf(client, ipv6Prefix) };
+    return identity("ip", client === undefined ? "unknown" : identityOf(client, ipv6Prefix));
   };
   const known = new Map<string, Identity>();
   return (http) => {
@@ -48,9 +55,9 @@ export function byAddress({ trust, ipv6Prefix }: AddressOptions): (http: HttpReq
     const seen = known.get(ip);
     if (seen !== undefined) return seen;
     const client = parseAddress(ip);
-    const identity = identify(client ?? parseAddress(http.socketAddress));
-    if (client !== undefined) remember(known, ip, identity);
-    return identity;
+    const found = identify(client ?? parseAddress(http.socketAddress));
+    if (client !== undefined) remember(known, ip, found);
+    return found;
   };
 }
 
@@ -65,7 +72,7 @@ function remember(known: Map<string, Identity>, ip: string, identity: Identity):
 /** By the caller's own key. */
 export function byKey<Req>(keyOf: KeyOf<Req>, address: (http: HttpRequest) => Identity): Identify<Req> {
   return (req, http) =>
-    andThen(keyOf(req), (key) => (key === null || key === undefined ? address(http) : { kind: "key" as const, value: textOf("key", key) }));
+    andThen(keyOf(req), (key) => (key === null || key === undefined ? address(http) : identity("key", textOf("key", key))));
 }
 
 /** By the user whom authentication has found: an id, or an object that has one as `id` or `sub`. */
@@ -73,7 +80,7 @@ export function byUser<Req>(userOf: (req: Req) => Awaitable<unknown>, nobody: Id
   return (req, http) =>
     andThen(userOf(req), (user) => {
       if (user === null || user === undefined) return nobody(req, http);
-      return { kind: "user" as const, value: textOf("user", idOf(user)) };
+      return identity("user", textOf("user", idOf(user)));
     });
 }
 
@@ -86,15 +93,12 @@ export function byApiKey<Req>(
   return (req, http) => {
     const key = http.header(header)?.trim();
     if (!key) return nobody(req, http);
-    return andThen(valid ? valid(key, req) : true, (good) =>
-      good === true ? { kind: "apikey" as const, value: sha256(key) } : nobody(req, http),
-    );
+    return andThen(valid ? valid(key, req) : true, (good) => (good === true ? identity("apikey", sha256(key)) : nobody(req, http)));
   };
 }
 
 /** The stored key of an identity; with a secret, nothing of it can be read in the store. */
-export function storedKey({ kind, value }: Identity, secret: string | Buffer | undefined): string {
-  const key = `${kind}:${value}`;
+export function storedKey({ kind, key }: Identity, secret: string | Buffer | undefined): string {
   return secret === undefined ? key : `${kind}:${hmacSha256(secret, key)}`;
 }
 

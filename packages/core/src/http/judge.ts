@@ -2,9 +2,11 @@ import type { Awaitable } from "../backend.ts";
 import { RateLimitError } from "../errors.ts";
 import type { RateLimiter } from "../limiter.ts";
 import { expected } from "../message.ts";
+import type { Policy } from "../policy.ts";
+import type { RateLimitResult } from "../result.ts";
 import { andThen } from "./and-then.ts";
 import { type Decision, Decisions } from "./decisions.ts";
-import { type Identify, storedKey } from "./identity.ts";
+import { type Identify, type Identity, storedKey } from "./identity.ts";
 import type { LimiterSource } from "./limiter-source.ts";
 import { type GuardOptions, isLimiter } from "./options.ts";
 import { pathMatcher } from "./paths.ts";
@@ -23,6 +25,22 @@ interface Parts<Req> {
   readonly nameless?: string;
 }
 
+/** A request on its way through the steps of a guard, with what they find out: one object, where closures would need one for each step. */
+class Case<Req extends object> {
+  readonly req: Req;
+  readonly http: HttpRequest;
+  limiter!: RateLimiter;
+  decisions!: Decisions;
+  key!: string;
+  /** That of the moment when the limiter was asked. */
+  policy!: Policy;
+
+  constructor(req: Req, http: HttpRequest) {
+    this.req = req;
+    this.http = http;
+  }
+}
+
 /** Options that were checked become a function of the request; nothing is looked up in them any more. */
 export function compileJudge<Req extends object>(options: GuardOptions<Req>, parts: Parts<Req>): Guard<Req> {
   const { source, identify, describe, nameless = "" } = parts;
@@ -35,35 +53,41 @@ export function compileJudge<Req extends object>(options: GuardOptions<Req>, par
   return function guard(req) {
     const http = describe(req);
     if (excluded(http) || (skipPreflight && isPreflight(http))) return skipped;
-    if (skip === undefined) return chooseLimiter(req, http);
-    return andThen(skip(req), (skips) => (skips === true ? skipped : chooseLimiter(req, http)));
+    const one = new Case(req, http);
+    return skip === undefined ? choose(false, one) : andThen(skip(req), choose, one);
   };
 
-  function chooseLimiter(req: Req, http: HttpRequest): Awaitable<Verdict> {
-    return andThen(pick(req), (limiter) => {
-      if (limiter === undefined) return skipped;
-      if (!isLimiter(limiter)) throw new RateLimitError("INVALID_OPTION", expected("limiter", "a RateLimiter or undefined", limiter));
-      return andThen(identify(req, http), (identity) => {
-        if (identity === "skip") return skipped;
-        if (identity === "refuse") return turnedAway(limiter, nameless);
-        return charge(req, http, limiter, storedKey(identity, keySecret));
-      });
-    });
+  function choose(skips: boolean, one: Case<Req>): Awaitable<Verdict> {
+    return skips === true ? skipped : andThen(pick(one.req), name, one);
+  }
+
+  function name(limiter: RateLimiter | undefined, one: Case<Req>): Awaitable<Verdict> {
+    if (limiter === undefined) return skipped;
+    if (!isLimiter(limiter)) throw new RateLimitError("INVALID_OPTION", expected("limiter", "a RateLimiter or undefined", limiter));
+    one.limiter = limiter;
+    return andThen(identify(one.req, one.http), charge, one);
   }
 
   /** One request is charged once per limiter and key, however many guards ask. */
-  function charge(req: Req, http: HttpRequest, limiter: RateLimiter, key: string): Awaitable<Verdict> {
-    const decisions = Decisions.of(http.carrier ?? req);
-    const known = decisions.find(limiter, key);
-    if (known !== undefined) return verdicts.on(known.told || shadow ? known : decisions.tell(known), decisions, http);
-    return andThen(costOf(req), (cost) => {
-      const { policy, name } = limiter;
-      return andThen(limiter.decide(key, cost), (result) => {
-        const decision: Decision = { limiter, key, policy, result, name, told: !shadow };
-        decisions.add(decision);
-        return verdicts.on(decision, decisions, http, req);
-      });
-    });
+  function charge(identity: Identity | "skip" | "refuse", one: Case<Req>): Awaitable<Verdict> {
+    if (identity === "skip") return skipped;
+    if (identity === "refuse") return turnedAway(one.limiter, nameless);
+    one.key = storedKey(identity, keySecret);
+    one.decisions = Decisions.of(one.http.carrier ?? one.req);
+    const known = one.decisions.find(one.limiter, one.key);
+    if (known === undefined) return andThen(costOf(one.req), decide, one);
+    return verdicts.on(known.told || shadow ? known : one.decisions.tell(known), one.decisions, one.http);
+  }
+
+  function decide(cost: number, one: Case<Req>): Awaitable<Verdict> {
+    one.policy = one.limiter.policy;
+    return andThen(one.limiter.decide(one.key, cost), tell, one);
+  }
+
+  function tell(result: RateLimitResult, { req, http, limiter, decisions, key, policy }: Case<Req>): Verdict {
+    const decision: Decision = { limiter, key, policy, result, name: limiter.name, told: !shadow };
+    decisions.add(decision);
+    return verdicts.on(decision, decisions, http, req);
   }
 }
 

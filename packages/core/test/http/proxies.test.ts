@@ -1,0 +1,29 @@
+import { once } from "node:events";
+import { expect, test } from "vitest";
+import { proxyWatch } from "../../src/http/proxies.ts";
+import type { HttpRequest } from "../../src/http/request.ts";
+
+test("a proxy that comes late is noticed within a hundred requests, and the fields of most requests are left as they are", async () => {
+  let reads = 0;
+  const requestOf = (forwarded?: string): HttpRequest => ({
+    method: "GET",
+    url: "/",
+    ip: "192.0.2.1",
+    socketAddress: "192.0.2.1",
+    header: (name) => {
+      reads++;
+      return name === "x-forwarded-for" ? forwarded : undefined;
+    },
+    responseHeader: () => undefined,
+    proxyDoubt: () => "RATELIMIT_FORWARDED_IGNORED",
+  });
+  const warned = once(process, "warning") as Promise<[Error & { code: string }]>;
+  const watch = proxyWatch();
+
+  for (let i = 0; i < 10_000; i++) watch(requestOf());
+  expect(reads).toBe(1000 + 90);
+
+  for (let i = 0; i < 100; i++) watch(requestOf("198.51.100.7"));
+  expect(reads).toBe(1000 + 91);
+  expect((await warned)[0].code).toBe("RATELIMIT_FORWARDED_IGNORED");
+});
