@@ -3,6 +3,7 @@ import { AsyncResource } from "node:async_hooks";
 import { clearTimeout, setTimeout } from "node:timers";
 import type { Scope, Take } from "./backend.ts";
 import { adjusted, aheadOf, ceilingOf, fits, unchargedOf } from "./bucket.ts";
+import { Buckets, type Part } from "./buckets.ts";
 import { type Clock, processClock } from "./clock.ts";
 import { publishEviction } from "./diagnostics.ts";
 import { RateLimitError } from "./errors.ts";
@@ -13,13 +14,14 @@ import { fullAtOf, type Stored, stored, storeOne, usedIn, usedInOne } from "./st
 
 /** The buckets of one prefix, and the policy that last used them: the measure when one of them has to go. */
 interface Shelf {
-  readonly buckets: Map<string, Stored>;
+  readonly buckets: Buckets;
   readonly policy: Policy;
 }
 
 /** Where the hand of the table stands. */
 interface Place {
-  readonly shelf: Shelf;
+  readonly policy: Policy;
+  readonly part: Part;
   readonly key: string;
   readonly bucket: Stored;
 }
@@ -27,7 +29,7 @@ interface Place {
 /** Buckets among which the fullest is forgotten, and how many more are looked at while all of them refuse. */
 const [sample, patience] = [16, 1024];
 /** Buckets that a turn of the sweep looks at, and the bounds, in ms, of a turn and of a whole pass. */
-const [batch, shortestTurn, shortestPass, longestPass] = [1000, 5, 1000, 60_000];
+const [batch, shortestTurn, shortestPass, longestPass] = [400, 2, 1000, 60_000];
 
 /** Timers made in here do not keep alive the request that happened to make them. */
 const outsideRequests = new AsyncResource("ratelimit");
@@ -82,31 +84,31 @@ export class BucketTable {
 
   adjust(scope: Scope, key: string, tokens: number): Take {
     const { limits } = scope.policy;
-    const shelf = this.#shelf(scope);
+    const part = this.#partOf(scope, key);
     const now = this.#now();
-    const bucket = shelf.buckets.get(key);
+    const bucket = part.get(key);
     const before = limits.map((limit, i) => Math.min(usedIn(bucket, scope.policy, i, now), ceilingOf(limit)));
     const used = limits.map((limit, i) => adjusted(limit, before[i] as number, tokens));
-    this.#put(shelf, key, bucket, stored(scope.policy, used, now));
+    this.#put(part, key, bucket, stored(scope.policy, used, now), scope.policy);
     const uncharged = Math.max(...limits.map((limit, i) => unchargedOf(limit, before[i] as number, tokens)));
     return { allowed: true, used: limits.length === 1 ? (used[0] as number) : used, uncharged };
   }
 
   /** Units in use of every limit, even beyond the debt of one burst. */
   read(scope: Scope, key: string): number[] {
-    const bucket = this.#shelf(scope).buckets.get(key);
+    const bucket = this.#partOf(scope, key).get(key);
     const now = this.#now();
     return scope.policy.limits.map((_, i) => usedIn(bucket, scope.policy, i, now));
   }
 
   /** Puts a bucket into a state that was worked out elsewhere. */
   write(scope: Scope, key: string, used: readonly number[]): void {
-    const shelf = this.#shelf(scope);
-    this.#put(shelf, key, shelf.buckets.get(key), stored(scope.policy, used, this.#now()));
+    const part = this.#partOf(scope, key);
+    this.#put(part, key, part.get(key), stored(scope.policy, used, this.#now()), scope.policy);
   }
 
   reset(scope: Scope, key: string): void {
-    this.#drop(this.#shelf(scope), key);
+    this.#drop(this.#partOf(scope, key), key);
   }
 
   close(): void {
@@ -121,29 +123,29 @@ export class BucketTable {
   /** Nearly every call: no array, one reading of the clock, and one look-up where the bucket refuses. */
   #takeOne(scope: Scope, key: string, cost: number): Take {
     const limit = scope.policy.limits[0];
-    const shelf = this.#shelf(scope);
+    const part = this.#partOf(scope, key);
     const at = this.#clock.now();
     const now = Math.floor(at - this.#origin);
-    const bucket = shelf.buckets.get(key);
+    const bucket = part.get(key);
     const claimed = typeof bucket === "number" ? usedInOne(bucket, limit, now) : usedIn(bucket, scope.policy, 0, now);
     const before = Math.min(claimed, ceilingOf(limit));
     const allowed = fits(limit, before, cost);
     const used = allowed ? before + cost * limit.p : before;
-    if (cost > 0 && (allowed || claimed > before)) this.#put(shelf, key, bucket, storeOne(limit, used, now));
+    if (cost > 0 && (allowed || claimed > before)) this.#put(part, key, bucket, storeOne(limit, used, now), scope.policy);
     return { allowed, used, at: this.#onProcessClock ? at : undefined };
   }
 
   #takeAll(scope: Scope, key: string, cost: number): Take {
     const { limits } = scope.policy;
-    const shelf = this.#shelf(scope);
+    const part = this.#partOf(scope, key);
     const now = this.#now();
-    const bucket = shelf.buckets.get(key);
+    const bucket = part.get(key);
     const claimed = limits.map((_, i) => usedIn(bucket, scope.policy, i, now));
     const before = limits.map((limit, i) => Math.min(claimed[i] as number, ceilingOf(limit)));
     const allowed = limits.every((limit, i) => fits(limit, before[i] as number, cost));
     const used = allowed ? limits.map((limit, i) => (before[i] as number) + cost * limit.p) : before;
     const clamped = claimed.some((units, i) => units > (before[i] as number));
-    if (cost > 0 && (allowed || clamped)) this.#put(shelf, key, bucket, stored(scope.policy, used, now));
+    if (cost > 0 && (allowed || clamped)) this.#put(part, key, bucket, stored(scope.policy, used, now), scope.policy);
     return { allowed, used };
   }
 
@@ -151,30 +153,31 @@ export class BucketTable {
     return Math.floor(this.#clock.now() - this.#origin);
   }
 
-  #shelf(scope: Scope): Shelf {
-    return scope === this.#lastScope ? (this.#lastShelf as Shelf) : this.#findShelf(scope);
+  #partOf(scope: Scope, key: string): Part {
+    const shelf = scope === this.#lastScope ? (this.#lastShelf as Shelf) : this.#shelf(scope);
+    return shelf.buckets.partOf(key);
   }
 
-  #findShelf(scope: Scope): Shelf {
+  #shelf(scope: Scope): Shelf {
     const found = this.#shelves.get(scope.prefix);
-    const shelf = found?.policy === scope.policy ? found : { buckets: found?.buckets ?? new Map<string, Stored>(), policy: scope.policy };
+    const shelf = found?.policy === scope.policy ? found : { buckets: found?.buckets ?? new Buckets(), policy: scope.policy };
     if (shelf !== found) this.#shelves.set(scope.prefix, shelf);
     this.#lastScope = scope;
     this.#lastShelf = shelf;
     return shelf;
   }
 
-  #put(shelf: Shelf, key: string, before: Stored | undefined, after: Stored | undefined): void {
-    if (after === undefined) this.#drop(shelf, key);
+  #put(part: Part, key: string, before: Stored | undefined, after: Stored | undefined, policy: Policy): void {
+    if (after === undefined) this.#drop(part, key);
     else {
       if (before === undefined) this.#makeRoom();
-      shelf.buckets.set(key, after);
-      if (this.#turn === undefined) this.#arm(shelf.policy);
+      part.set(key, after);
+      if (this.#turn === undefined) this.#arm(policy);
     }
   }
 
-  #drop(shelf: Shelf, key: string): void {
-    if (shelf.buckets.delete(key)) this.#keys--;
+  #drop(part: Part, key: string): void {
+    if (part.delete(key)) this.#keys--;
   }
 
   #makeRoom(): void {
@@ -191,7 +194,7 @@ export class BucketTable {
       const its = levelOf(place, now);
       if (its < level) [fullest, level] = [place, its];
     }
-    this.#drop(fullest.shelf, fullest.key);
+    this.#drop(fullest.part, fullest.key);
     this.#evictions++;
     publishEviction({ count: 1 });
   }
@@ -215,7 +218,7 @@ export class BucketTable {
     const now = this.#now();
     for (let i = Math.min(looks, this.#keys); i > 0; i--) {
       const place = this.#next();
-      if (place !== undefined && fullAtOf(place.bucket) <= now) this.#drop(place.shelf, place.key);
+      if (place !== undefined && fullAtOf(place.bucket) <= now) this.#drop(place.part, place.key);
     }
     if (this.#shelves.size > this.#keys) this.#clearShelves();
     this.#turn = undefined;
@@ -226,7 +229,9 @@ export class BucketTable {
 
   #clearShelves(): void {
     this.#lastScope = this.#lastShelf = undefined;
-    for (const [prefix, { buckets }] of this.#shelves) if (buckets.size === 0) this.#shelves.delete(prefix);
+    for (const [prefix, { buckets }] of this.#shelves) {
+      if (buckets.parts.every(({ size }) => size === 0)) this.#shelves.delete(prefix);
+    }
   }
 
   /** Moves the hand on, over all shelves and round again. */
@@ -240,16 +245,18 @@ export class BucketTable {
   }
 
   *#places(): Generator<Place> {
-    for (const shelf of this.#shelves.values()) {
-      for (const [key, bucket] of shelf.buckets) yield { shelf, key, bucket };
+    for (const { buckets, policy } of this.#shelves.values()) {
+      for (const part of buckets.parts) {
+        for (const [key, bucket] of part) yield { policy, part, key, bucket };
+      }
     }
   }
 }
 
 /** How far a bucket is used up: 0 or less carries nothing any more, above 1 refuses a call of cost 1. */
-function levelOf({ shelf, bucket }: Place, now: number): number {
+function levelOf({ policy, bucket }: Place, now: number): number {
   if (fullAtOf(bucket) <= now) return 0;
-  const { limits } = shelf.policy;
-  const level = (limit: Limit, i: number): number => (usedIn(bucket, shelf.policy, i, now) + limit.p) / limit.full;
+  const { limits } = policy;
+  const level = (limit: Limit, i: number): number => (usedIn(bucket, policy, i, now) + limit.p) / limit.full;
   return limits.length === 1 ? level(limits[0], 0) : Math.max(...limits.map(level));
 }

@@ -20,6 +20,8 @@ export interface Kept {
   readonly rssPerKey: number;
   /** CPU time of taking the keys in. */
   readonly fillMs: number;
+  /** The longest that one of them took to be taken in. */
+  readonly longestMs: number;
   /** Of the bytes, after two periods. */
   readonly givenBack: number;
   /** Of the event loop, while they were given back. */
@@ -58,7 +60,13 @@ export function open({ subject }: Setup): Answers {
       kept = checker;
       const before = await bytes();
       const cpu = process.cpuUsage();
-      for (let i = 0; i < keys; i++) await checker.one(keyOf(i));
+      let [longestMs, last] = [0, performance.now()];
+      for (let i = 0; i < keys; i++) {
+        await checker.one(keyOf(i));
+        const now = performance.now();
+        longestMs = Math.max(longestMs, now - last);
+        last = now;
+      }
       const { user, system } = process.cpuUsage(cpu);
       const filled = await bytes();
       const loop = startLoop();
@@ -69,6 +77,7 @@ export function open({ subject }: Setup): Answers {
         bytesPerKey: (filled.heap - before.heap) / keys,
         rssPerKey: (filled.rss - before.rss) / keys,
         fillMs: (user + system) / 1000,
+        longestMs,
         givenBack: (filled.heap - after.heap) / (filled.heap - before.heap),
         loopMaxMs,
       };
