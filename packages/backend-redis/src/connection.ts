@@ -53,17 +53,19 @@ export class Connection {
     }
   }
 
-  /** Runs a script on each of several keys of one server, in one pipeline. */
-  runEach(script: Script, calls: readonly { readonly key: string; readonly args: readonly string[] }[]): Promise<unknown>[] {
+  /** Runs a script on each of several keys of one server, in one pipeline: what each replied, or failed with. */
+  async runEach(script: Script, calls: readonly { readonly key: string; readonly args: readonly string[] }[]): Promise<unknown[]> {
     const pipeline = this.#client.pipeline();
     for (const { key, args } of calls) pipeline.evalsha(script.sha1, 1, key, ...args);
-    const replies = pipeline.exec();
-    return calls.map(async ({ key, args }, i) => {
-      const [error, reply] = (await replies.catch((error: unknown) => calls.map(() => [error, null] as const)))?.[i] ?? [];
-      if (isNoScript(error) || isElsewhere(error)) return this.run(script, [key], args);
-      if (error !== null && error !== undefined) throw this.#failure(error);
-      return reply;
+    const replies = await pipeline.exec().catch((error: unknown) => calls.map(() => [error, null] as const));
+    const settled = calls.map(({ key, args }, i) => {
+      const [error, reply] = replies?.[i] ?? [];
+      if (error === null || error === undefined) return reply;
+      return isNoScript(error) || isElsewhere(error)
+        ? this.run(script, [key], args).catch((error: unknown) => error)
+        : this.#failure(error);
     });
+    return settled.some((one) => one instanceof Promise) ? Promise.all(settled) : settled;
   }
 
   /** Whether all keys lie on one server, so that one script may have many of them. */

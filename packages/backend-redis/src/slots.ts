@@ -1,11 +1,28 @@
 /** Which slot of a Redis Cluster a key lies in: CRC-16 (XMODEM) of the key, or of what stands in its first `{…}`. */
 export function slotOf(key: string): number {
+  const text = hashed(key);
   let crc = 0;
-  for (const byte of Buffer.from(hashed(key))) {
-    crc ^= byte << 8;
-    for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 127) return slotOfBytes(Buffer.from(text));
+    crc = next(crc, code);
   }
   return crc & 0x3fff;
+}
+
+function slotOfBytes(bytes: Buffer): number {
+  return bytes.reduce(next, 0) & 0x3fff;
+}
+
+/** What each value of a byte does to the sum. */
+const table = Uint16Array.from({ length: 256 }, (_, byte) => {
+  let crc = byte << 8;
+  for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;
+  return crc;
+});
+
+function next(crc: number, byte: number): number {
+  return ((crc << 8) & 0xffff) ^ (table[(crc >> 8) ^ byte] as number);
 }
 
 function hashed(key: string): string {

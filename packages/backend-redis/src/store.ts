@@ -98,12 +98,13 @@ export class RedisStore implements Backend {
   }
 
   /** In a Cluster the keys of a script must share a slot, so each has a script of its own, and all one way there and back. */
-  #onePipeline(entries: readonly Entry[]): Promise<readonly Outcome[]> {
+  async #onePipeline(entries: readonly Entry[]): Promise<readonly Outcome[]> {
     const calls = entries.map((entry) => ({ key: entry.taking.id, args: [...entry.taking.written.first, ...countOf(entry)] }));
-    const replies = this.#connection.runEach(scripts.takeMany, calls);
-    return Promise.all(
-      replies.map((reply, i) => reply.then((reply) => outcomesOf([entries[i] as Entry], reply)[0] as Outcome).catch(asError)),
-    );
+    const replies = await this.#connection.runEach(scripts.takeMany, calls);
+    return entries.map((entry, i) => {
+      const reply = replies[i];
+      return reply instanceof Error ? reply : (outcomesOf([entry], reply)[0] as Outcome);
+    });
   }
 
   #note({ scope, key, cost }: Taking, take: Take, sentAt: number): void {
@@ -146,7 +147,13 @@ function oneOrAll(used: readonly number[]): number | readonly number[] {
 /** What `takeMany` replied: as many outcomes as it had entries. */
 function outcomesOf(entries: readonly Entry[], reply: unknown): Outcome[] {
   if (!Array.isArray(reply) || reply.length !== entries.length) return entries.map(() => notIntegers());
-  return entries.map(({ calls }, i) => outcomeOf(reply[i], calls.length));
+  return entries.map(({ calls }, i) => {
+    try {
+      return outcomeOf(reply[i], calls.length);
+    } catch (error) {
+      return error as RateLimitError;
+    }
+  });
 }
 
 function outcomeOf(reply: unknown, times: number): Outcome {
@@ -174,8 +181,4 @@ function integers(reply: unknown, count: number): number[] {
 
 function notIntegers(): RateLimitError {
   return unusable("Expected Redis to answer with integers, got something else: is there a Redis at this address?");
-}
-
-function asError(error: unknown): Error {
-  return error instanceof Error ? error : new Error(String(error));
 }
