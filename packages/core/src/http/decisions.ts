@@ -76,7 +76,10 @@ function isTold({ told }: Decision): boolean {
   return told;
 }
 
-/** A result field by field, and what it can still do for its request; that stays out of spreads and JSON. */
+/**
+ * A result field by field, and what it can still do for its request; that stays out of spreads and JSON.
+ * `declare`: otherwise each field is defined first, and then assigned.
+ */
 class CarriedDecision implements RequestRateLimit {
   declare readonly allowed: boolean;
   declare readonly limit: number;
