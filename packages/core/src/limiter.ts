@@ -9,7 +9,7 @@ import { RateLimitError } from "./errors.ts";
 import { RateLimitExceeded } from "./exceeded.ts";
 import { backendKey, escapeName } from "./key.ts";
 import { expected } from "./message.ts";
-import { isLimitName, isPolicy, type Policy, type PolicyOptions, policyOptions, readPolicy } from "./policy.ts";
+import { defaultName, isLimitName, isPolicy, type Policy, type PolicyOptions, policyOptions, readPolicy } from "./policy.ts";
 import { Problems, type Rules, rule } from "./problems.ts";
 import { neededOf, type RateLimitResult, toResult, unitsOf } from "./result.ts";
 import { join, leave, type Share } from "./scope.ts";
@@ -19,8 +19,9 @@ import { WaitingLines } from "./wait.ts";
 export type RateLimiterOptions<B extends Backend = Backend> = (PolicyOptions | { config: RateLimitConfig }) & {
   backend: B;
   /**
-   * Which bucket, among those of one backend: any text. Where absent, the name of the policy's only limit, or `"default"` for several.
+   * Which bucket, among those of one backend: any text; the name in `config`, or `"default"`.
    * Beside a `rate` it names that limit too, if it can stand in a header (`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`); else that one is `"default"`.
+   * Names in `limits` are for headers only: they can change, and limits be added, without a bucket being forgotten.
    */
   name?: string | undefined;
   /** What all keys in a shared store begin with; `"ratelimit:"`, or that of `config`. */
@@ -254,7 +255,7 @@ export function readLimiterOptions<B extends Backend>(
           withLimitName(Object.fromEntries(own.map((option) => [option, (options as never)[option]])), name),
         )
       : policyIn(config);
-  return policy && { policy, backend: backend as B, name: name ?? nameOf(policy), keyPrefix };
+  return policy && { policy, backend: backend as B, name: name ?? (config === undefined ? defaultName : nameOf(policy)), keyPrefix };
 }
 
 function policyIn(config: unknown): Policy | undefined {
@@ -262,9 +263,9 @@ function policyIn(config: unknown): Policy | undefined {
   return isPolicy(policy) ? policy : undefined;
 }
 
-/** A policy of one limit lends its name to the limiter. */
+/** A configuration is the short form of a policy, where one name is the limiter's and the limit's. */
 function nameOf({ limits }: Policy): string {
-  return limits.length === 1 ? limits[0].name : "default";
+  return limits.length === 1 ? limits[0].name : defaultName;
 }
 
 /** In the short form a limiter's name names its limit too, where headers can carry it. */

@@ -40,7 +40,8 @@ export interface Policy {
   readonly limits: readonly [Limit, ...Limit[]];
 }
 
-const defaultName = "default";
+/** What a limiter or a limit is called that has no name. */
+export const defaultName = "default";
 const limitName = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
 /** Whether headers can carry `name`. */

@@ -95,7 +95,7 @@ describe("names", () => {
     [{ rate: 1, name: "api" }, "api", ["api"]],
     [{ rate: 1, name: "GET /x" }, "GET /x", ["default"]],
     [{ rate: 1, name: "" }, "", ["default"]],
-    [{ limits: [{ rate: 1, name: "a" }] }, "a", ["a"]],
+    [{ limits: [{ rate: 1, name: "a" }] }, "default", ["a"]],
     [
       {
         limits: [
@@ -141,6 +141,19 @@ describe("names", () => {
     await new RateLimiter({ ...options, backend } as RateLimiterOptions).reset("key");
     expect(asked).toEqual([prefix]);
   });
+});
+
+test.each<[string, object[]]>([
+  ["a second limit is added", [{ name: "day" }, { name: "week", period: "7d" }]],
+  ["its only limit gets another name", [{ name: "daily" }]],
+])("who is refused by a limiter without a name still is when %s", async (_, limits) => {
+  const backend = tableBackend();
+  const limiterOf = (...limits: object[]): RateLimiter =>
+    new RateLimiter({ limits: limits.map((limit) => ({ rate: 10, period: "1d", ...limit })), backend } as RateLimiterOptions);
+  const before = limiterOf({ name: "day" });
+  await before.check("ada", { cost: 10 });
+  await before.close();
+  expect((await limiterOf(...limits).check("ada")).allowed).toBe(false);
 });
 
 describe("two limiters of one name on one backend", () => {
