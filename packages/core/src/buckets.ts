@@ -12,9 +12,7 @@ const [few, parts] = [4096, 16];
  * When a Map grows or shrinks, V8 makes it over as a whole and everything waits: 100 ms at a million keys. Here that is done part by part.
  */
 export class Buckets {
-  /** The only part, as long as it is. */
-  #whole: Part | undefined = new Map();
-  #parts: readonly Part[] = [this.#whole as Part];
+  #parts: readonly [Part, ...Part[]] = [new Map()];
 
   get parts(): readonly Part[] {
     return this.#parts;
@@ -22,18 +20,17 @@ export class Buckets {
 
   /** Where the bucket of `key` is, or belongs. */
   partOf(key: string): Part {
-    const whole = this.#whole;
-    return whole !== undefined && whole.size < few ? whole : this.#find(key);
+    const first = this.#parts[0];
+    return this.#parts.length === 1 && first.size < few ? first : this.#find(key);
   }
 
   #find(key: string): Part {
-    if (this.#whole !== undefined) this.#spread(this.#whole);
+    if (this.#parts.length === 1) this.#spread(this.#parts[0]);
     return this.#parts[numberOf(key)] as Part;
   }
 
   #spread(whole: Part): void {
-    this.#whole = undefined;
-    this.#parts = Array.from({ length: parts }, (): Part => new Map());
+    this.#parts = Array.from({ length: parts }, (): Part => new Map()) as [Part, ...Part[]];
     for (const [key, bucket] of whole) (this.#parts[numberOf(key)] as Part).set(key, bucket);
     whole.clear();
   }

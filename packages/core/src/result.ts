@@ -70,7 +70,7 @@ export function neededOf(limit: Limit, { need, instances = 1 }: Take, cost: numb
   return cost > limit.burst ? cost : Math.min(limit.burst, need ?? cost * instances);
 }
 
-/** The result where `limit` is the only one. A literal, filled in one go: a class, or a step more, would cost a check a tenth. */
+/** The result where `limit` is the only one. A literal, filled in one go: docs/decisions/plain-results.md. */
 function resultOf(limit: Limit, used: number, take: Take, cost: number): RateLimitResult {
   const { name, rate, burst } = limit;
   const { allowed, instances, source = "backend" } = take;
