@@ -132,7 +132,8 @@ describe.skipIf(reason !== undefined)("split brain", () => {
     const { early, late, cutAt, endedAt, problems } = await part("a master of a Cluster", inCluster);
     expect(problems).toEqual([]);
     expect(sources(early.filter(({ from }) => from > cutAt + 5000))).toBe("backend");
-    expect(sources(late)).toBe("backend");
+    // Whoever comes late may ask the master that is cut off for the slots first.
+    expect(sources(late.filter(({ from }) => from > cutAt + 8500))).toBe("backend");
     expect(excessOf([...early, ...late], [{ ...change, from: cutAt, to: endedAt }])).toEqual([]);
   });
 });
