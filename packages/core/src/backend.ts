@@ -72,6 +72,11 @@ export function isTake(answer: unknown, { limits }: Policy): answer is Take {
   return Array.isArray(used) && used.length === limits.length && used.every((units) => Number.isFinite(units) && units >= 0);
 }
 
+/** Whether a backend has answered already. By a field that V8 knows the place of: `isPromise` is asked of everything, and has to search. */
+export function isAnswered(answer: Awaitable<Take>): answer is Take {
+  return (answer as Partial<Take>).allowed !== undefined;
+}
+
 /** Whether an answer has to be waited for. */
 export function isPromise<T>(answer: Awaitable<T>): answer is Promise<T> {
   return typeof (answer as Partial<Promise<T>> | null | undefined)?.then === "function";

@@ -1,5 +1,5 @@
 import type { Awaitable, Backend, Scope, SyncBackend, Take } from "./backend.ts";
-import { isPromise, missingMethods } from "./backend.ts";
+import { isAnswered, missingMethods } from "./backend.ts";
 import { fits } from "./bucket.ts";
 import type { RateLimitConfig } from "./config.ts";
 import { type CostOption, checkedCost, costOf } from "./cost.ts";
@@ -11,7 +11,7 @@ import { backendKey, escapeName } from "./key.ts";
 import { expected } from "./message.ts";
 import { defaultName, isLimitName, isPolicy, type Policy, type PolicyOptions, policyOptions, readPolicy } from "./policy.ts";
 import { Problems, type Rules, rule } from "./problems.ts";
-import { neededOf, type RateLimitResult, toResult, unitsOf } from "./result.ts";
+import { isDecided, neededOf, type RateLimitResult, toResult, unitsOf } from "./result.ts";
 import { join, leave, type Share } from "./scope.ts";
 import { WaitingLines } from "./wait.ts";
 
@@ -90,7 +90,8 @@ export class RateLimiter<B extends Backend = Backend> {
   check(key: string, options?: CostOption): Promise<RateLimitResult> {
     // Not `async`: that would wait three turns more for a promise that is there already.
     try {
-      return Promise.resolve(this.decide(key, costOf(options)));
+      const decided = this.decide(key, costOf(options));
+      return isDecided(decided) ? Promise.resolve(decided) : decided;
     } catch (error) {
       return Promise.reject(error);
     }
@@ -99,14 +100,9 @@ export class RateLimiter<B extends Backend = Backend> {
   /** The same without a promise; compiles only for a backend that answers at once. */
   checkSync(this: RateLimiter<SyncBackend>, key: string, options?: CostOption): RateLimitResult {
     const result = this.decide(key, costOf(options));
-    if (isPromise(result)) {
-      result.catch(() => {});
-      throw new RateLimitError(
-        "INVALID_OPTION",
-        expected("backend", "one that answers at once for checkSync", this.backend, "use check()"),
-      );
-    }
-    return result;
+    if (isDecided(result)) return result;
+    result.catch(() => {});
+    throw new RateLimitError("INVALID_OPTION", expected("backend", "one that answers at once for checkSync", this.backend, "use check()"));
   }
 
   /**
@@ -197,7 +193,7 @@ export class RateLimiter<B extends Backend = Backend> {
     const { scope } = this.#share;
     if (decisionsAreHeard()) return this.#decideAloud(scope, key, cost);
     const take = backend.take(scope, backendKey(key), checkedCost(cost));
-    return isPromise(take) ? resultLater(scope.policy, take, cost) : toResult(scope.policy, take, cost);
+    return isAnswered(take) ? toResult(scope.policy, take, cost) : resultLater(scope.policy, take, cost);
   }
 
   #decideAloud(scope: Scope, key: string, cost: number): Awaitable<RateLimitResult> {
@@ -208,7 +204,7 @@ export class RateLimiter<B extends Backend = Backend> {
       return result;
     };
     const take = this.backend.take(scope, backendKey(key), checkedCost(cost));
-    return isPromise(take) ? take.then(tell) : tell(take);
+    return isAnswered(take) ? tell(take) : take.then(tell);
   }
 
   async #adjust(key: string, tokens: number, sign: 1 | -1): Promise<{ result: RateLimitResult; take: Take }> {

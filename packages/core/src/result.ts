@@ -1,4 +1,4 @@
-import type { Source, Take } from "./backend.ts";
+import type { Awaitable, Source, Take } from "./backend.ts";
 import { aheadOf, remainingOf, retryMsOf } from "./bucket.ts";
 import { unixMs } from "./clock.ts";
 import type { Limit, Policy } from "./policy.ts";
@@ -45,6 +45,11 @@ export interface RateLimitResult {
   readonly source: Source;
   /** Whether the backend was out. */
   readonly degraded: boolean;
+}
+
+/** Whether the decision is there. By a field, not by `then`: of an object whose shape it has just seen, V8 makes a promise for a third of the price. */
+export function isDecided(decision: Awaitable<RateLimitResult>): decision is RateLimitResult {
+  return (decision as Partial<RateLimitResult>).allowed !== undefined;
 }
 
 /** The result of a call of `cost` tokens that a backend answered with `take`. */
