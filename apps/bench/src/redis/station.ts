@@ -28,11 +28,11 @@ const mostLatencies = 100_000;
 
 export const redisKeys = 10_000;
 
-/** Buckets that never run out but drain slowly, so that they stay; or a bucket of one token that does not come back. */
+/** Buckets that never run out, of tokens that take a minute to come back, so that they stay; or a bucket of one token that does not. */
 export function ruleOf(refused: boolean, prefix: string): Rule {
   return refused
     ? { rate: 1, periodMs: 3_600_000, burst: 1, windowMs: 3_600_000, prefix }
-    : { rate: 100, periodMs: 60_000, burst: 1_000_000, windowMs: 3_600_000, prefix };
+    : { rate: 1, periodMs: 60_000, burst: 1_000_000, windowMs: 3_600_000, prefix };
 }
 
 export function proofRule(prefix: string): Rule {
