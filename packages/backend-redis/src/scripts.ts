@@ -1,12 +1,12 @@
 /**
  * The Lua that runs in Redis: one call is one script, so it is atomic per key. docs/state.md describes what it stores.
  *
- * Time is the key's own: `PTTL` says in how many ms the bucket is full, `SET … PX` says when it will be, and a key that is absent is a
- * full bucket. Redis 7.2 and Valkey stop the clock inside a script. Before, a millisecond may pass between the two, and then the
+ * Time is the key's own: `PTTL` says in how many ms the bucket is full, `PEXPIRE` or `SET … PX` when it will be, and a key that is absent
+ * is a full bucket. Redis 7.2 and Valkey stop the clock inside a script. Before, a millisecond may pass between the two, and then the
  * bucket is full a millisecond later: less is admitted, never more.
  *
- * A number that goes to `redis.call` is written by `%.0f`, for Lua's own way ends at 14 digits, and the reply is integers only.
- * An expiry of up to 14 digits (3,170 years) is handed over as it is: Redis writes it faster, and the same.
+ * A number that goes to `redis.call` is written by `%.0f`, for Lua's own way ends at 14 digits; an expiry of less than 2^31 ms (24 days)
+ * by `%d`, which writes the same, faster. The reply is integers only. `+ 0` makes a number of an argument for half the price of `tonumber`.
  */
 import { createHash } from "node:crypto";
 
@@ -14,14 +14,17 @@ import { createHash } from "node:crypto";
 export interface ScriptClock {
   /** An expression: the ms until `key` expires; -1 where it never does. */
   readonly read: string;
-  /** A statement that sets `key` to `value` until `ahead` ms from now. */
+  /** Statements that set `key`, which holds `before`, to `value` until `ahead` ms from now. */
   readonly write: string;
 }
 
 /** The clock of Redis. */
 export const expiryClock: ScriptClock = {
   read: "redis.call('PTTL', key)",
-  write: "redis.call('SET', key, value, 'PX', ahead < 1e14 and ahead or string.format('%.0f', ahead))",
+  // Most buckets keep their value, and Redis moves an expiry in half the time of SET. A key that has just expired is not there to be moved.
+  write: `\
+local ms = string.format(ahead < 2147483648 and '%d' or '%.0f', ahead)
+if value ~= before or redis.call('PEXPIRE', key, ms) == 0 then redis.call('SET', key, value, 'PX', ms) end`,
 };
 
 /** A script, and the name by which Redis remembers it. */
@@ -65,20 +68,20 @@ function takeOne({ read, write }: ScriptClock): string {
   KEYS[1]  the bucket
   ARGV[1]  units to take; 0 only looks
   ARGV[2]  full: units in a whole bucket
-  ARGV[3]  r: units that drain in a millisecond
+  ARGV[3]  r: units that drain in a millisecond; 1 where it is left out
 
   Returns the units in use if they were taken, -1 less the units in use if refused,
   nil where a policy of several limits wrote the bucket: the script for several can read it.
 ]]
 local key = KEYS[1]
-local units, full, r = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+local units, full, r = ARGV[1] + 0, ARGV[2] + 0, (ARGV[3] or 1) + 0
 ${readOne(read, "redis.call('GET', key)", { neverExpires, notOurs, several: "false" })}
 local allowed = used + units <= full
 if allowed then used = used + units end
 if units > 0 and (allowed or clamped) then
   local ahead = math.ceil(used / r)
   ${writeSlack}
-  ${write}
+  ${indent(write)}
 end
 return allowed and used or -1 - used
 `;
@@ -91,14 +94,14 @@ function takeMany({ read, write }: ScriptClock): string {
   Takes from many buckets of one policy of one limit, as the script for one does; a fault of one key leaves the others alone.
 
   KEYS[1]…  the buckets; one may come again, and finds what was left by then
-  ARGV[1]  full: units in a whole bucket
-  ARGV[2]  r: units that drain in a millisecond
-  ARGV[3]… of each key two: units to take each time (0 only looks), and how many times
+  ARGV[1]… of each key two: units to take each time (0 only looks), and how many times
+  then     full: units in a whole bucket
+  then     r: units that drain in a millisecond; 1 where it is left out
 
   Returns of each key the units in use if they were taken each time, -1 less the units in use if never,
   {units in use, times} if they were taken some of the times, or the name of a fault.
 ]]
-local full, r = tonumber(ARGV[1]), tonumber(ARGV[2])
+local full, r = ARGV[2 * #KEYS + 1] + 0, (ARGV[2 * #KEYS + 2] or 1) + 0
 
 local function take(key, units, times)
   ${indent(readOne(read, "redis.pcall('GET', key)", faults))}
@@ -108,7 +111,7 @@ local function take(key, units, times)
   if units > 0 and (taken > 0 or clamped) then
     local ahead = math.ceil(used / r)
     ${writeSlack}
-    ${write}
+    ${indent(indent(write))}
   end
   if taken == times then return used end
   return taken == 0 and -1 - used or {used, taken}
@@ -116,16 +119,16 @@ end
 
 local reply = {}
 for i, key in ipairs(KEYS) do
-  reply[i] = take(key, tonumber(ARGV[2 * i + 1]), tonumber(ARGV[2 * i + 2]))
+  reply[i] = take(key, ARGV[2 * i - 1] + 0, ARGV[2 * i] + 0)
 end
 return reply
 `;
 }
 
 /** Lua that works out the value of a bucket that is full in `ahead` ms; most have no slack. */
-const writeSlack = "value = ahead * r == used and '0' or string.format('%.0f', ahead * r - used)";
+const writeSlack = "local value = ahead * r == used and '0' or string.format('%.0f', ahead * r - used)";
 
-/** Lua that reads a bucket of one limit: `value`, the units in `used`, and whether they were `clamped`; what is no such bucket is returned. */
+/** Lua that reads a bucket of one limit: what it holds as `before`, the units in `used`, and whether they were `clamped`; what is no such bucket is returned. */
 function readOne(
   read: string,
   get: string,
@@ -133,16 +136,16 @@ function readOne(
 ): string {
   return `\
 local used, clamped = 0, false
-local value = ${get}
-${faults.wrongType === undefined ? "" : `if type(value) == 'table' then return ${faults.wrongType} end\n`}if value then
+local before = ${get}
+${faults.wrongType === undefined ? "" : `if type(before) == 'table' then return ${faults.wrongType} end\n`}if before then
   local ahead = ${read}
   if ahead == -1 then return ${faults.neverExpires} end
-  if value ~= '0' and (#value > 16 or not string.find(value, '^%d+$')) then
-    if string.sub(value, 1, 2) == '1|' then return ${faults.several} end
+  if before ~= '0' and (#before > 16 or not string.find(before, '^%d+$')) then
+    if string.sub(before, 1, 2) == '1|' then return ${faults.several} end
     return ${faults.notOurs}
   end
   if ahead > 0 then
-    local slack = tonumber(value)
+    local slack = before + 0
     used = ahead * r
     if slack < r then used = used - slack end
     if used > 2 * full then used, clamped = 2 * full, true end
@@ -162,7 +165,7 @@ function take({ read, write }: ScriptClock): string {
 
   Returns 1 if they were taken or 0 if refused, then the units in use of each limit.
 ]]
-local key, cost = KEYS[1], tonumber(ARGV[1])
+local key, cost = KEYS[1], ARGV[1] + 0
 ${readBucket(read)}
 local allowed = true
 for i = 1, count do
@@ -189,7 +192,7 @@ function adjust({ read, write }: ScriptClock): string {
 
   Returns the whole tokens that the debt had room for, the fewest over the limits, then the units in use of each limit.
 ]]
-local key, tokens = KEYS[1], tonumber(ARGV[1])
+local key, tokens = KEYS[1], ARGV[1] + 0
 ${readBucket(read)}
 local room = math.huge
 for i = 1, count do
@@ -203,7 +206,8 @@ return {room, unpack(used)}
 }
 
 /**
- * Lua that reads the limits of ARGV and what of each is in use: `count`, `name`, `p`, `r`, `full`, `used`, and whether any was `clamped`.
+ * Lua that reads the limits of ARGV, the bucket as `before`, and what of each is in use: `count`, `name`, `p`, `r`, `full`, `used`, and
+ * whether any was `clamped`.
  *
  * Entries are found by the name of the limit. A bare slack belongs to the first limit; a policy of one takes the first entry
  * where none has its name.
@@ -214,24 +218,24 @@ local name, p, r, full = {}, {}, {}, {}
 local count = (#ARGV - 1) / 4
 for i = 1, count do
   local at = 4 * i - 2
-  name[i], p[i], r[i], full[i] = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
+  name[i], p[i], r[i], full[i] = ARGV[at], ARGV[at + 1] + 0, ARGV[at + 2] + 0, ARGV[at + 3] + 0
 end
 
 local longest, entries, first = 0, {}, nil
-local value = redis.call('GET', key)
-if value then
+local before = redis.call('GET', key)
+if before then
   longest = ${read}
   if longest == -1 then return ${neverExpires} end
-  if #value <= 16 and string.find(value, '^%d+$') then
-    entries[name[1]] = {0, tonumber(value)}
-  elseif string.sub(value, 1, 2) == '1|' then
+  if #before <= 16 and string.find(before, '^%d+$') then
+    entries[name[1]] = {0, before + 0}
+  elseif string.sub(before, 1, 2) == '1|' then
     local last = 1
     repeat
-      local _, stop, entry, distance, slack = string.find(value, '^|([^:|]+):(%d+):(%d+)', last + 1)
+      local _, stop, entry, distance, slack = string.find(before, '^|([^:|]+):(%d+):(%d+)', last + 1)
       if not stop or #distance > 16 or #slack > 16 then return ${notOurs} end
-      entries[entry] = {tonumber(distance), tonumber(slack)}
+      entries[entry] = {distance + 0, slack + 0}
       first, last = first or entries[entry], stop
-    until last == #value
+    until last == #before
   else
     return ${notOurs}
   end
@@ -269,8 +273,8 @@ else
       parts[#parts + 1] = string.format('|%s:%.0f:%.0f', name[i], ahead - own, slack)
     end
   end
-  value = table.concat(parts)
-  ${write}
+  local value = table.concat(parts)
+  ${indent(write)}
 end`;
 }
 

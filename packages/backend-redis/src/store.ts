@@ -94,12 +94,12 @@ export class RedisStore implements Backend {
   async #oneScript(entries: readonly Entry[]): Promise<readonly Outcome[]> {
     const keys = entries.map(({ taking }) => taking.id);
     const { first } = (entries[0] as Entry).taking.written;
-    return outcomesOf(entries, await this.#connection.run(scripts.takeMany, keys, [...first, ...entries.flatMap(countOf)]));
+    return outcomesOf(entries, await this.#connection.run(scripts.takeMany, keys, [...entries.flatMap(countOf), ...first]));
   }
 
   /** In a Cluster the keys of a script must share a slot, so each has a script of its own, and all one way there and back. */
   async #onePipeline(entries: readonly Entry[]): Promise<readonly Outcome[]> {
-    const calls = entries.map((entry) => ({ key: entry.taking.id, args: [...entry.taking.written.first, ...countOf(entry)] }));
+    const calls = entries.map((entry) => ({ key: entry.taking.id, args: [...countOf(entry), ...entry.taking.written.first] }));
     const replies = await this.#connection.runEach(scripts.takeMany, calls);
     return entries.map((entry, i) => {
       const reply = replies[i];

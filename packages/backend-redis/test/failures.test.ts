@@ -100,7 +100,7 @@ describe("a user", () => {
     client.disconnect();
   });
 
-  test.each(["+evalsha", "+get", "+set", "+pttl", "~ratelimit:*"])("who lacks %s is told so", async (missing) => {
+  test.each(["+evalsha", "+get", "+set", "+pttl", "+pexpire", "~ratelimit:*"])("who lacks %s is told so", async (missing) => {
     const client = clientOf(
       await makeUser(
         [admin],

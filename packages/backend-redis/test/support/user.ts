@@ -1,7 +1,19 @@
 import { randomBytes } from "node:crypto";
 
 /** What the README says that the limiter's user needs. */
-export const rights: readonly string[] = ["~ratelimit:*", "+evalsha", "+eval", "+get", "+set", "+pttl", "+del", "+ping", "+hello", "+info"];
+export const rights: readonly string[] = [
+  "~ratelimit:*",
+  "+evalsha",
+  "+eval",
+  "+get",
+  "+set",
+  "+pttl",
+  "+pexpire",
+  "+del",
+  "+ping",
+  "+hello",
+  "+info",
+];
 
 /** The same in a Cluster. */
 export const clusterRights: readonly string[] = [...rights, "+cluster|slots", "+cluster|shards", "+cluster|info"];
