@@ -28,7 +28,7 @@ export const bench: Bench = {
   about:
     "A small JSON page behind a limiter with the three `X-RateLimit-` fields, 50 keep-alive connections with a request in flight on each, the server on one core and the client (and Redis) on the other. All requests come from one address. Each limiter has its defaults. Added CPU is the server's CPU time per request less that of the same framework without a limiter in the same round.",
   async run(quick) {
-    const [rounds, ms] = quick ? [2, 150] : [15, 700];
+    const [rounds, ms] = quick ? [2, 150] : [30, 350];
     await using client = await Worker.start("load", {}, { core: cores.other });
     const tables: Table[] = [];
     const goals: Goal[] = [];
@@ -60,7 +60,7 @@ async function measure(
   const start = (limiter: LimiterId) => (): Promise<Worker> =>
     Worker.start("http", { framework, limiter, ...how } satisfies Setup, { core: cores.measured });
   return withCrew(new Map(ids.map((id) => [id, start(id)])), (crew) =>
-    interleave(ids, { rounds, warmUps: 4 }, async (id) => {
+    interleave(ids, { rounds, warmUps: 8 }, async (id) => {
       const server = crew.get(id) as Worker;
       const port = (await server.ask("port")) as number;
       const before = (await server.ask("cpu")) as number;

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { quantile } from "../figure.ts";
 import type { Answers } from "../worker.ts";
@@ -13,24 +14,26 @@ export interface Load {
 
 const request = Buffer.from("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: keep-alive\r\n\r\n");
 
-/** A process that keeps a server busy: so many connections, a request in flight on each. */
+/** A process that keeps servers busy: so many connections to each, a request in flight on each. Between its rounds a server keeps them. */
 export function open(): Answers {
+  const connectionsOf = new Map<number, Promise<readonly Connection[]>>();
+  const connect = (port: number, count: number): Promise<readonly Connection[]> =>
+    Promise.all(Array.from({ length: count }, () => Connection.to(port, () => connectionsOf.delete(port))));
   return {
     prove: () => {},
     load: async ({ port, connections, ms }: { port: number; connections: number; ms: number }): Promise<Load> => {
+      const opened = connectionsOf.get(port) ?? connect(port, connections);
+      connectionsOf.set(port, opened);
+      const open = await opened;
       const latencies: number[] = [];
       let refused = 0;
       const start = performance.now();
-      const end = start + ms;
-      await Promise.all(
-        Array.from({ length: connections }, () =>
-          keepAsking(port, end, (status, tookMs) => {
-            if (status !== 200 && status !== 429) throw new Error(`The server answered ${status}`);
-            if (status === 429) refused++;
-            latencies.push(tookMs);
-          }),
-        ),
-      );
+      const seen = (status: number, tookMs: number): void => {
+        if (status !== 200 && status !== 429) throw new Error(`The server answered ${status}`);
+        if (status === 429) refused++;
+        latencies.push(tookMs);
+      };
+      await Promise.all(open.map((connection) => connection.keepAsking(start + ms, seen)));
       const seconds = (performance.now() - start) / 1000;
       return {
         requests: latencies.length,
@@ -43,37 +46,56 @@ export function open(): Answers {
   };
 }
 
-/** One connection, until `end`. */
-function keepAsking(port: number, end: number, seen: (status: number, tookMs: number) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const socket: Socket = connect({ host: "127.0.0.1", port, noDelay: true });
-    let [sent, received] = [0, Buffer.alloc(0)];
-    const ask = (): void => {
-      sent = performance.now();
-      socket.write(request);
-    };
-    socket.once("connect", ask);
-    socket.once("error", reject);
-    socket.once("close", () => reject(new Error("The server closed a connection")));
-    socket.on("data", (data) => {
-      received = received.length === 0 ? data : Buffer.concat([received, data]);
-      const length = lengthOf(received);
-      if (length === undefined || received.length < length) return;
-      const now = performance.now();
-      try {
-        seen(Number(received.toString("latin1", 9, 12)), now - sent);
-      } catch (error) {
-        reject(error);
-      }
-      received = received.subarray(length);
-      if (now < end) ask();
-      else {
-        socket.removeAllListeners("close");
-        socket.destroy();
-        resolve();
-      }
+type Seen = (status: number, tookMs: number) => void;
+
+/** A connection that stays open; one round after the other keeps asking on it. */
+class Connection {
+  readonly #socket: Socket;
+  #received: Buffer = Buffer.alloc(0);
+  #answered: () => void = () => {};
+  #failed: (error: unknown) => void = () => {};
+
+  private constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.on("data", (data) => this.#read(data));
+    socket.on("error", (error) => this.#failed(error));
+    socket.on("close", () => this.#failed(new Error("The server closed a connection")));
+  }
+
+  static async to(port: number, onClose: () => void): Promise<Connection> {
+    const socket = connect({ host: "127.0.0.1", port, noDelay: true });
+    await once(socket, "connect");
+    socket.once("close", onClose);
+    return new Connection(socket);
+  }
+
+  /** One request after the other, until `end`. */
+  keepAsking(end: number, seen: Seen): Promise<void> {
+    return new Promise((resolve, reject) => {
+      let sent = performance.now();
+      this.#failed = reject;
+      this.#answered = () => {
+        const now = performance.now();
+        seen(Number(this.#received.toString("latin1", 9, 12)), now - sent);
+        sent = now;
+        if (now < end) this.#socket.write(request);
+        else resolve();
+      };
+      this.#socket.write(request);
     });
-  });
+  }
+
+  #read(data: Buffer): void {
+    this.#received = this.#received.length === 0 ? data : Buffer.concat([this.#received, data]);
+    try {
+      const length = lengthOf(this.#received);
+      if (length === undefined || this.#received.length < length) return;
+      this.#answered();
+      this.#received = this.#received.subarray(length);
+    } catch (error) {
+      this.#failed(error);
+    }
+  }
 }
 
 /** Bytes of the answer that `received` begins with, once its head is there. */
