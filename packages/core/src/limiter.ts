@@ -204,7 +204,7 @@ export class RateLimiter<B extends Backend = Backend> {
       return result;
     };
     const take = this.backend.take(scope, backendKey(key), checkedCost(cost));
-    return isAnswered(take) ? tell(take) : take.then(tell);
+    return isAnswered(take) ? tell(take) : Promise.resolve(take).then(tell);
   }
 
   async #adjust(key: string, tokens: number, sign: 1 | -1): Promise<{ result: RateLimitResult; take: Take }> {
@@ -271,9 +271,9 @@ function withLimitName(options: unknown, name: string | undefined): unknown {
   return limits === undefined ? { ...options, name: own } : options;
 }
 
-/** Apart, since a closure in `decide` would cost every call its context. */
+/** Apart, since a closure in `decide` would cost every call its context. Whatever a backend promises by becomes a promise of ours. */
 function resultLater(policy: Policy, take: Promise<Take>, cost: number): Promise<RateLimitResult> {
-  return take.then((take) => toResult(policy, take, cost));
+  return Promise.resolve(take).then((take) => toResult(policy, take, cost));
 }
 
 function closed(): RateLimitError {

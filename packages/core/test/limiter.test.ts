@@ -1,5 +1,13 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
-import { type Backend, ManualClock, type RateLimitExceeded, RateLimiter, type RateLimitResult, type SyncBackend } from "../src/index.ts";
+import {
+  type Backend,
+  ManualClock,
+  type RateLimitExceeded,
+  RateLimiter,
+  type RateLimitResult,
+  type SyncBackend,
+  type Take,
+} from "../src/index.ts";
 import { LateBackend, tableBackend } from "./support/backends.ts";
 import { caught, rejected } from "./support/caught.ts";
 
@@ -29,6 +37,14 @@ describe("check", () => {
     const limiter = new RateLimiter({ rate: 1, backend: new LateBackend() });
     const [one, other] = await Promise.all([limiter.check("key"), limiter.check("key")]);
     expect([one.allowed, other.allowed, other.retryAfter]).toEqual([true, false, 60]);
+  });
+
+  test("is a promise of Node's, whatever the backend promises by", async () => {
+    const late = new LateBackend();
+    const take: Backend["take"] = (...call) => ({ then: (...then) => late.take(...call).then(...then) }) as Promise<Take>;
+    const checked = new RateLimiter({ rate: 1, backend: Object.assign(new LateBackend(), { take }) as Backend }).check("key");
+    expect(checked).toBeInstanceOf(Promise);
+    expect((await checked).allowed).toBe(true);
   });
 
   test("passes on what the backend throws or rejects with", async () => {
