@@ -1,13 +1,5 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
-import {
-  type Backend,
-  ManualClock,
-  type RateLimitExceeded,
-  RateLimiter,
-  type RateLimitResult,
-  type SyncBackend,
-  type Take,
-} from "../src/index.ts";
+import { type Backend, ManualClock, type RateLimitExceeded, RateLimiter, type RateLimitResult, type SyncBackend } from "../src/index.ts";
 import { LateBackend, tableBackend } from "./support/backends.ts";
 import { caught, rejected } from "./support/caught.ts";
 
@@ -41,7 +33,11 @@ describe("check", () => {
 
   test("is a promise of Node's, whatever the backend promises by", async () => {
     const late = new LateBackend();
-    const take: Backend["take"] = (...call) => ({ then: (...then) => late.take(...call).then(...then) }) as Promise<Take>;
+    const thenable = <T>(answer: Promise<T>): Promise<T> => {
+      const then = (...callbacks: Parameters<Promise<T>["then"]>): unknown => thenable(answer.then(...callbacks));
+      return { then } as Promise<T>;
+    };
+    const take: Backend["take"] = (...call) => thenable(late.take(...call));
     const checked = new RateLimiter({ rate: 1, backend: Object.assign(new LateBackend(), { take }) as Backend }).check("key");
     expect(checked).toBeInstanceOf(Promise);
     expect((await checked).allowed).toBe(true);
