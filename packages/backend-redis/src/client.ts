@@ -7,16 +7,19 @@ export interface RedisClient {
   readonly status: string;
   evalsha(sha1: string, keys: number, ...args: string[]): Promise<unknown>;
   eval(lua: string, keys: number, ...args: string[]): Promise<unknown>;
-  pipeline(): {
-    evalsha(sha1: string, keys: number, ...args: string[]): unknown;
-    exec(): Promise<readonly (readonly [Error | null, unknown])[] | null>;
-  };
   del(key: string): Promise<unknown>;
   info(): Promise<unknown>;
   connect(): Promise<unknown>;
   on(event: string, listener: (error: Error) => void): unknown;
   off(event: string, listener: (error: Error) => void): unknown;
-  readonly options?: { readonly enableOfflineQueue?: boolean | undefined; readonly maxRetriesPerRequest?: number | null | undefined };
+  readonly options?: {
+    readonly enableOfflineQueue?: boolean | undefined;
+    readonly maxRetriesPerRequest?: number | null | undefined;
+    readonly host?: string | undefined;
+    readonly port?: number | undefined;
+  };
+  /** What it writes to, while it is connected; of a Cluster only its nodes have one. */
+  readonly stream?: { cork(): void; uncork(): void } | undefined;
   /** Of a Cluster only. */
   nodes?(role: "master"): RedisClient[];
   /** Of a Cluster only: for each slot its servers, the master first, as `host:port`. */

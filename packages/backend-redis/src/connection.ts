@@ -1,6 +1,6 @@
 import { RateLimitError } from "@ratelimit/core";
 import type { OwnClient, RedisClient } from "./client.ts";
-import { failure, isClusterDown, isElsewhere, isNoScript, isReply, unusable } from "./failure.ts";
+import { failure, isClusterDown, isNoScript, isReply, unusable } from "./failure.ts";
 import type { Script } from "./scripts.ts";
 import { readServer, warnOfVersion } from "./server.ts";
 import { slotOf } from "./slots.ts";
@@ -53,19 +53,16 @@ export class Connection {
     }
   }
 
-  /** Runs a script on each of several keys of one server, in one pipeline: what each replied, or failed with. */
+  /**
+   * Runs a script on each of several keys of one server, all in one write: what each replied, or failed with.
+   * Not by a pipeline of ioredis: each of those, and all its commands, stay until the next full garbage collection (a fifth of the time).
+   */
   async runEach(script: Script, calls: readonly { readonly key: string; readonly args: readonly string[] }[]): Promise<unknown[]> {
-    const pipeline = this.#client.pipeline();
-    for (const { key, args } of calls) pipeline.evalsha(script.sha1, 1, key, ...args);
-    const replies = await pipeline.exec().catch((error: unknown) => calls.map(() => [error, null] as const));
-    const settled = calls.map(({ key, args }, i) => {
-      const [error, reply] = replies?.[i] ?? [];
-      if (error === null || error === undefined) return reply;
-      return isNoScript(error) || isElsewhere(error)
-        ? this.run(script, [key], args).catch((error: unknown) => error)
-        : this.#failure(error);
-    });
-    return settled.some((one) => one instanceof Promise) ? Promise.all(settled) : settled;
+    const socket = this.#socketTo(calls[0]?.key ?? "");
+    socket?.cork();
+    const replies = calls.map(({ key, args }) => this.run(script, [key], args).catch((error: unknown) => error));
+    socket?.uncork();
+    return Promise.all(replies);
   }
 
   /** Whether all keys lie on one server, so that one script may have many of them. */
@@ -76,6 +73,12 @@ export class Connection {
   /** The server that keeps a key, as `host:port`; "" where there is only one, or nobody knows. */
   serverOf(key: string): string {
     return this.#client.slots?.[slotOf(key)]?.[0] ?? "";
+  }
+
+  #socketTo(key: string): RedisClient["stream"] {
+    const server = this.serverOf(key);
+    const node = this.#client.nodes?.("master").find(({ options }) => `${options?.host}:${options?.port}` === server);
+    return node?.stream;
   }
 
   /** A key that lies on a server: in a Cluster it takes a few tries, for every third tag lies on one of three servers. */

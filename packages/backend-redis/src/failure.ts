@@ -22,11 +22,6 @@ export function isClusterDown(error: unknown): boolean {
   return isReply(error) && error.message.startsWith("CLUSTERDOWN");
 }
 
-/** Whether a pipeline did not reach the node that keeps a key, because slots were on the move, and so its call was not carried out. */
-export function isElsewhere(error: unknown): boolean {
-  return error instanceof Error && /^(MOVED|ASK|TRYAGAIN) |^All keys in the pipeline should belong/.test(error.message);
-}
-
 /** The error of a call that failed; where only its key is at fault, it says so. */
 export function failure(error: unknown): RateLimitError {
   const cause = withoutCommand(error);

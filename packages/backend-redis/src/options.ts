@@ -45,7 +45,7 @@ export type RedisBackendOptions = (Opening | ClientOptions) & DecisionOptions;
 
 const ways = ["url", "cluster", "sentinels", "client"] as const;
 
-const clientMethods = ["evalsha", "eval", "pipeline", "del", "info", "connect", "on", "off"] as const;
+const clientMethods = ["evalsha", "eval", "del", "info", "connect", "on", "off"] as const;
 
 /** Whatever it was meant for, a text may be a URL with a password. */
 function masked(value: unknown): unknown {

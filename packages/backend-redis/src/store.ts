@@ -18,7 +18,7 @@ export class RedisStore implements Backend {
   readonly #denials: DenyCache | undefined;
   readonly #written = new WeakMap<Policy, Written>();
   readonly #batch: Batch = new Batch({
-    // The keys of a script must lie on one server, and are all of one policy; a pipeline takes whatever one node keeps.
+    // The keys of a script must lie on one server, and are all of one policy; one write takes whatever one node keeps.
     groupOf: ({ id, written }) => (this.#connection.isOneServer ? written : this.#connection.serverOf(id)),
     several: (taking) => this.#takeAll(taking),
     one: (taking) => this.#takeOne(taking),
@@ -80,7 +80,7 @@ export class RedisStore implements Backend {
 
   async #takeMany(entries: readonly Entry[]): Promise<readonly Outcome[]> {
     const sentAt = this.#now();
-    const outcomes = await (this.#connection.isOneServer ? this.#oneScript(entries) : this.#onePipeline(entries));
+    const outcomes = await (this.#connection.isOneServer ? this.#oneScript(entries) : this.#oneWrite(entries));
     for (const [i, { taking, calls }] of entries.entries()) {
       const outcome = outcomes[i] as Outcome;
       if (outcome === "several" || outcome instanceof Error) continue;
@@ -98,7 +98,7 @@ export class RedisStore implements Backend {
   }
 
   /** In a Cluster the keys of a script must share a slot, so each has a script of its own, and all one way there and back. */
-  async #onePipeline(entries: readonly Entry[]): Promise<readonly Outcome[]> {
+  async #oneWrite(entries: readonly Entry[]): Promise<readonly Outcome[]> {
     const calls = entries.map((entry) => ({ key: entry.taking.id, args: [...countOf(entry), ...entry.taking.written.first] }));
     const replies = await this.#connection.runEach(scripts.takeMany, calls);
     return entries.map((entry, i) => {

@@ -41,7 +41,6 @@ redis.call('HSET', '${hash}', key, string.format('%.0f', redis.call('HGET', '${h
         tell();
         return redis.eval(counterparts.get(lua)?.lua ?? lua, keys, ...args);
       },
-      pipeline: () => redis.pipeline(),
       del: (key) => redis.del(key),
       info: () => redis.info(),
       connect: () => redis.connect(),
