@@ -8,6 +8,8 @@ import { warnOnce } from "./warn.ts";
 /** A configuration, ready for `new RateLimiter({ config, backend })` and for `rateLimit({ config })`. */
 export interface RateLimitConfig {
   readonly policy: Policy;
+  /** That of the limiter, unless it has one of its own; `"default"`. */
+  readonly name?: string;
   readonly keyPrefix: string;
   readonly headers: "legacy" | "none";
   readonly redisUrl?: string;
@@ -116,9 +118,8 @@ function readConfig(problems: Problems, options: unknown): RateLimitConfig | und
   if (!problems.checkOptions("config", options, configRules)) return undefined;
   const { rate = 100, period, burst, name, redisUrl, keyPrefix = "ratelimit:", includeHeaders = true } = options as ConfigOptions;
   const policy = readPolicy(problems, { rate, period, burst, name });
-  return (
-    policy && Object.freeze({ policy, keyPrefix, headers: includeHeaders ? "legacy" : "none", ...(redisUrl !== undefined && { redisUrl }) })
-  );
+  const given = { ...(name !== undefined && { name }), ...(redisUrl !== undefined && { redisUrl }) };
+  return policy && Object.freeze({ policy, keyPrefix, headers: includeHeaders ? "legacy" : "none", ...given });
 }
 
 function variableOf(option: string): string {

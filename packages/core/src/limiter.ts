@@ -19,7 +19,7 @@ import { WaitingLines } from "./wait.ts";
 export type RateLimiterOptions<B extends Backend = Backend> = (PolicyOptions | { config: RateLimitConfig }) & {
   backend: B;
   /**
-   * Which bucket, among those of one backend: any text; the name in `config`, or `"default"`.
+   * Which bucket, among those of one backend: any text; that of `config`, or `"default"`.
    * Beside a `rate` it names that limit too, if it can stand in a header (`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`); else that one is `"default"`.
    * Names in `limits` are for headers only: they can change, and limits be added, without a bucket being forgotten.
    */
@@ -228,7 +228,7 @@ export function readLimiterOptions<B extends Backend>(
   const {
     config,
     backend,
-    name,
+    name = config?.name,
     keyPrefix = config?.keyPrefix ?? "ratelimit:",
   } = options as Partial<RateLimiterOptions<B> & { config: RateLimitConfig }>;
   const own = policyOptions.filter((option) => (options as Record<string, unknown>)[option] !== undefined);
@@ -251,17 +251,12 @@ export function readLimiterOptions<B extends Backend>(
           withLimitName(Object.fromEntries(own.map((option) => [option, (options as never)[option]])), name),
         )
       : policyIn(config);
-  return policy && { policy, backend: backend as B, name: name ?? (config === undefined ? defaultName : nameOf(policy)), keyPrefix };
+  return policy && { policy, backend: backend as B, name: name ?? defaultName, keyPrefix };
 }
 
 function policyIn(config: unknown): Policy | undefined {
   const { policy } = (config ?? {}) as Partial<RateLimitConfig>;
   return isPolicy(policy) ? policy : undefined;
-}
-
-/** A configuration is the short form of a policy, where one name is the limiter's and the limit's. */
-function nameOf({ limits }: Policy): string {
-  return limits.length === 1 ? limits[0].name : defaultName;
 }
 
 /** In the short form a limiter's name names its limit too, where headers can carry it. */

@@ -1,5 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { type Backend, defineConfig, ManualClock, RateLimiter, type RateLimiterOptions } from "../src/index.ts";
+import {
+  type Backend,
+  defineConfig,
+  definePolicy,
+  ManualClock,
+  type PolicyOptions,
+  RateLimiter,
+  type RateLimiterOptions,
+} from "../src/index.ts";
 import { LateBackend, tableBackend } from "./support/backends.ts";
 import { caught } from "./support/caught.ts";
 
@@ -147,13 +155,21 @@ test.each<[string, object[]]>([
   ["a second limit is added", [{ name: "day" }, { name: "week", period: "7d" }]],
   ["its only limit gets another name", [{ name: "daily" }]],
 ])("who is refused by a limiter without a name still is when %s", async (_, limits) => {
-  const backend = tableBackend();
-  const limiterOf = (...limits: object[]): RateLimiter =>
-    new RateLimiter({ limits: limits.map((limit) => ({ rate: 10, period: "1d", ...limit })), backend } as RateLimiterOptions);
-  const before = limiterOf({ name: "day" });
-  await before.check("ada", { cost: 10 });
-  await before.close();
-  expect((await limiterOf(...limits).check("ada")).allowed).toBe(false);
+  const policies: ((options: PolicyOptions) => object)[] = [
+    (options) => options,
+    (options) => ({ config: { ...defineConfig(), policy: definePolicy(options) } }),
+  ];
+  for (const policyOf of policies) {
+    const backend = tableBackend();
+    const limiterOf = (...limits: object[]): RateLimiter => {
+      const options = { limits: limits.map((limit) => ({ rate: 10, period: "1d", ...limit })) } as unknown as PolicyOptions;
+      return new RateLimiter({ ...policyOf(options), backend } as RateLimiterOptions);
+    };
+    const before = limiterOf({ name: "day" });
+    await before.check("ada", { cost: 10 });
+    await before.close();
+    expect((await limiterOf(...limits).check("ada")).allowed).toBe(false);
+  }
 });
 
 describe("two limiters of one name on one backend", () => {
