@@ -53,3 +53,21 @@ describe("keys with braces", () => {
     for (const count of counts) expect(count).toBeGreaterThan(5);
   });
 });
+
+describe("calls of one turn", () => {
+  test.each([
+    ["of ioredis 6", () => ({ cluster: addresses })],
+    ["of ioredis 5 with a keyPrefix", () => ({ client: new Cluster5([...addresses], { keyPrefix: "mine:" }) })],
+  ])("each get the answer to their own key, and find the same bucket alone: a client %s", async (_, optionsOf) => {
+    const options = optionsOf();
+    await using backend = new RedisBackend({ ...options, ...strict });
+    const limiter = new RateLimiter({ rate: 1, period: "1h", burst: 1000, backend, name: randomUUID() });
+    const left = Array.from({ length: 100 }, (_, i) => 999 - i);
+    const taken = await Promise.all(left.map((_, i) => limiter.check(`key ${i}`, { cost: i + 1 })));
+    expect(taken.map(({ remaining }) => remaining)).toEqual(left);
+    const alone: number[] = [];
+    for (const i of left.keys()) alone.push((await limiter.peek(`key ${i}`)).remaining);
+    expect(alone).toEqual(left);
+    if ("client" in options) options.client.disconnect();
+  });
+});
