@@ -28,8 +28,8 @@ function isRedisUrl(value: unknown): boolean {
 
 function isEncoded(text: string): boolean {
   try {
-    decodeURIComponent(text);
-    return true;
+    // The result is used, for a bundler drops the call where it is not.
+    return typeof decodeURIComponent(text) === "string";
   } catch {
     return false;
   }
