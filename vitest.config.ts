@@ -1,8 +1,5 @@
-import { defaultServerConditions } from "vite";
 import { defineConfig } from "vitest/config";
-
-// Tests read the sources of every package, so a change needs no build to be seen.
-const conditions = ["@ratelimit/source", ...defaultServerConditions];
+import { conditions } from "./packages/testbed/src/conditions.ts";
 
 // One row per folder that has tests. The last part of its path is the project's name, with "redis:" before it
 // where the tests need a Redis server. What holds decisions against the clock runs alone, one file after the other: on a machine of

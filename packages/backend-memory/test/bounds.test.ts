@@ -1,6 +1,6 @@
+import { MemoryBackend } from "@ratelimit/backend-memory";
 import { ManualClock, RateLimiter } from "@ratelimit/core";
 import { describe, expect, test } from "vitest";
-import { MemoryBackend } from "../src/index.ts";
 
 /** A token in an hour: nothing flows back while a test runs, unless the clock is moved. */
 function hourly(backend: MemoryBackend, burst: number, name: string = "default"): RateLimiter<MemoryBackend> {

@@ -1,6 +1,6 @@
+import { MemoryBackend } from "@ratelimit/backend-memory";
 import { ManualClock, RateLimiter } from "@ratelimit/core";
 import { describe, expect, test } from "vitest";
-import { MemoryBackend } from "../src/index.ts";
 
 describe("a clock that steps back below where it began", () => {
   test.each([0, 5, 1e12, -1e12, 0.5])("from %d", (start) => {

@@ -1,7 +1,7 @@
+import { MemoryBackend } from "@ratelimit/backend-memory";
 import { backendSuite } from "@ratelimit/conformance";
 import { ManualClock } from "@ratelimit/core";
 import { describe } from "vitest";
-import { MemoryBackend } from "../src/index.ts";
 
 describe("by a clock that the test moves", () => {
   backendSuite(() => {

@@ -1,6 +1,6 @@
+import { MemoryBackend } from "@ratelimit/backend-memory";
 import { RateLimiter } from "@ratelimit/core";
 import { afterEach, expect, test, vi } from "vitest";
-import { MemoryBackend } from "../src/index.ts";
 
 afterEach(() => void vi.useRealTimers());
 

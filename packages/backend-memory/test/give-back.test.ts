@@ -1,8 +1,8 @@
 import { createHook } from "node:async_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
+import { MemoryBackend } from "@ratelimit/backend-memory";
 import { ManualClock, RateLimiter } from "@ratelimit/core";
 import { describe, expect, test, vi } from "vitest";
-import { MemoryBackend } from "../src/index.ts";
 
 /** The sweep is a real timer; a pass over the table takes a second at the least. */
 const [patienceMs, checkEveryMs] = [15_000, 20];

@@ -1,6 +1,6 @@
+import { MemoryBackend, type MemoryBackendOptions, sharedMemoryBackend } from "@ratelimit/backend-memory";
 import { ManualClock, RateLimitError, RateLimiter } from "@ratelimit/core";
 import { describe, expect, expectTypeOf, test } from "vitest";
-import { MemoryBackend, type MemoryBackendOptions, sharedMemoryBackend } from "../src/index.ts";
 
 function refusalOf(options: unknown): { code: string; message: string } {
   try {

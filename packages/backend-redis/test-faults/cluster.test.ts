@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { type RedisCluster, type RedisServer, startCluster } from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { describe, test } from "vitest";
-import { RedisBackend } from "../src/index.ts";
 import { slotOf } from "../src/slots.ts";
 import { excessOf, figures, lateOf, noiseOf, sources } from "../test/support/fault.ts";
 import { clock, type Decision, Events, Load, tight } from "../test/support/load.ts";

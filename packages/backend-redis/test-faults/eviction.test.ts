@@ -1,8 +1,8 @@
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { RateLimiter } from "@ratelimit/core";
 import { type Standalone, startStandalone } from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { expect, test } from "vitest";
-import { RedisBackend } from "../src/index.ts";
 import { Events } from "../test/support/load.ts";
 
 const blocked = Array.from({ length: 20 }, (_, i) => `blocked:${i}`);

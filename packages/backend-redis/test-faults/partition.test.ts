@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { RedisBackend, type RedisBackendOptions } from "@ratelimit/backend-redis";
 import {
   layCable,
   makeNamespace,
@@ -10,7 +11,6 @@ import {
 } from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { describe, test } from "vitest";
-import { RedisBackend, type RedisBackendOptions } from "../src/index.ts";
 import { excessOf, figures, lateOf, noiseOf, sources } from "../test/support/fault.ts";
 import { clock, type Decision, Events, Load, tight } from "../test/support/load.ts";
 

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { MemoryBackend } from "@ratelimit/backend-memory";
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { definePolicy, ManualClock, type Scope, type Take } from "@ratelimit/core";
 import type {} from "@ratelimit/testbed";
 import fc from "fast-check";
 import { Redis } from "ioredis";
 import { afterAll, expect, inject, test } from "vitest";
-import { RedisBackend } from "../src/index.ts";
 import { frozen } from "./support/frozen.ts";
 import { strictAsked } from "./support/strict.ts";
 

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { RateLimiter } from "@ratelimit/core";
 import { startCluster, startFaultProxy, startStandalone } from "@ratelimit/testbed";
 import { Cluster, Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { RedisBackend } from "../src/index.ts";
 import { like } from "./support/like.ts";
 import { strict } from "./support/strict.ts";
 

@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { backendSuite } from "@ratelimit/conformance";
 import { RateLimiter } from "@ratelimit/core";
 import type {} from "@ratelimit/testbed";
 import { Cluster } from "ioredis";
 import { Cluster as Cluster5 } from "ioredis5";
 import { afterAll, describe, expect, inject, test } from "vitest";
-import { RedisBackend } from "../src/index.ts";
 import { strict } from "./support/strict.ts";
 import { clusterRights, makeUser } from "./support/user.ts";
 

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { RateLimiter } from "@ratelimit/core";
 import type {} from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { Redis as Redis5 } from "ioredis5";
 import { afterAll, describe, expect, inject, test } from "vitest";
-import { RedisBackend } from "../src/index.ts";
 import { like } from "./support/like.ts";
 import { strictAsked } from "./support/strict.ts";
 

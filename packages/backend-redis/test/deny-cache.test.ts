@@ -3,12 +3,12 @@ import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { RateLimiter } from "@ratelimit/core";
 import { startStandalone } from "@ratelimit/testbed";
 import { type Bundle, bundle } from "@ratelimit/testbed/bundle";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
-import { RedisBackend } from "../src/index.ts";
 import { strict } from "./support/strict.ts";
 import type { Undoing } from "./support/undoer.ts";
 

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { MemoryBackend } from "@ratelimit/backend-memory";
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { Oracle } from "@ratelimit/conformance";
 import { type Backend, ManualClock, type Policy, type Scope, type Take } from "@ratelimit/core";
 import type {} from "@ratelimit/testbed";
@@ -9,7 +10,6 @@ import { Redis } from "ioredis";
 import { afterAll, expect, inject, test } from "vitest";
 import { Connection } from "../src/connection.ts";
 import { DenyCache, Denying } from "../src/deny-cache.ts";
-import { RedisBackend } from "../src/index.ts";
 import { RedisStore } from "../src/store.ts";
 import { frozen } from "./support/frozen.ts";
 import { strictAsked } from "./support/strict.ts";

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { RedisBackend, type RedisClient, safeRedisOptions } from "@ratelimit/backend-redis";
 import { RateLimitError, RateLimiter, type RateLimitResult } from "@ratelimit/core";
 import { startStandalone, startTls } from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { describe, expect, inject, test } from "vitest";
-import { RedisBackend, type RedisClient, safeRedisOptions } from "../src/index.ts";
 import { like } from "./support/like.ts";
 import { strict } from "./support/strict.ts";
 import { makeUser, rights } from "./support/user.ts";

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { RateLimiter } from "@ratelimit/core";
 import { startStandalone } from "@ratelimit/testbed";
 import { afterEach, expect, inject, test, vi } from "vitest";
-import { RedisBackend } from "../src/index.ts";
 
 // What somebody switches on for a test of his own code, and forgets that a limiter is at work behind it.
 const { url } = inject("redis");

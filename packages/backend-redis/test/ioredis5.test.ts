@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
+import { RedisBackend, type RedisBackendOptions } from "@ratelimit/backend-redis";
 import { backendSuite } from "@ratelimit/conformance";
 import { RateLimiter } from "@ratelimit/core";
 import type {} from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { Redis as Redis5 } from "ioredis5";
 import { describe, expect, inject, test, vi } from "vitest";
-import { RedisBackend, type RedisBackendOptions } from "../src/index.ts";
 import { strict } from "./support/strict.ts";
 
 // What we open is opened with version 5 here.

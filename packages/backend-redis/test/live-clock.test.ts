@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { RedisBackend } from "@ratelimit/backend-redis";
 import type { Limit, Policy } from "@ratelimit/core";
 import type {} from "@ratelimit/testbed";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { RedisBackend } from "../src/index.ts";
 import { strictAsked } from "./support/strict.ts";
 import { policyOf } from "./support/traces.ts";
 

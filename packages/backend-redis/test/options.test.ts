@@ -1,9 +1,9 @@
+import { RedisBackend, type RedisBackendOptions, safeClusterOptions, safeRedisOptions } from "@ratelimit/backend-redis";
 import { RateLimitError } from "@ratelimit/core";
 import type {} from "@ratelimit/testbed";
 import { Cluster, Redis } from "ioredis";
 import { Redis as Redis5 } from "ioredis5";
 import { describe, expect, inject, test } from "vitest";
-import { RedisBackend, type RedisBackendOptions, safeClusterOptions, safeRedisOptions } from "../src/index.ts";
 
 const secret = "s3cr3t";
 const port = new URL(inject("redis").url).port;

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { RateLimiter } from "@ratelimit/core";
 import { startStandalone } from "@ratelimit/testbed";
 import fc from "fast-check";
 import { Redis } from "ioredis";
 import { describe, expect, inject, test } from "vitest";
-import { RedisBackend } from "../src/index.ts";
 import { expiryClock, type Script, scriptsWith } from "../src/scripts.ts";
 import { strict } from "./support/strict.ts";
 

@@ -1,8 +1,8 @@
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { backendSuite } from "@ratelimit/conformance";
 import type {} from "@ratelimit/testbed";
 import { Redis as Redis5 } from "ioredis5";
 import { afterAll, describe, inject } from "vitest";
-import { RedisBackend } from "../src/index.ts";
 import { strict } from "./support/strict.ts";
 
 const { name, addresses: sentinels } = inject("redis").sentinels;

@@ -1,8 +1,8 @@
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { backendSuite } from "@ratelimit/conformance";
 import type {} from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { afterAll, describe, inject } from "vitest";
-import { RedisBackend } from "../src/index.ts";
 import { frozen } from "./support/frozen.ts";
 import { strict, strictAsked } from "./support/strict.ts";
 

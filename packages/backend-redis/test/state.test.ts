@@ -1,10 +1,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { RateLimiter } from "@ratelimit/core";
 import type {} from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
-import { RedisBackend } from "../src/index.ts";
 import { strict } from "./support/strict.ts";
 
 /** A database of its own, for the examples name their keys as a reader would. */

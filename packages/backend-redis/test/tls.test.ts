@@ -1,9 +1,9 @@
+import { RedisBackend, safeRedisOptions } from "@ratelimit/backend-redis";
 import { backendSuite } from "@ratelimit/conformance";
 import { RateLimiter } from "@ratelimit/core";
 import type {} from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { describe, expect, inject, test } from "vitest";
-import { RedisBackend, safeRedisOptions } from "../src/index.ts";
 import { like } from "./support/like.ts";
 import { strict } from "./support/strict.ts";
 import { makeUser, rights } from "./support/user.ts";

@@ -1,5 +1,5 @@
+import { ManualClock, RateLimiter } from "@ratelimit/core";
 import { expect, test } from "vitest";
-import { ManualClock, RateLimiter } from "../src/index.ts";
 import { tableBackend } from "./support/backends.ts";
 import { caught } from "./support/caught.ts";
 

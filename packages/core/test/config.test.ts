@@ -1,5 +1,5 @@
+import { type ConfigOptions, configFromEnv, defineConfig } from "@ratelimit/core";
 import { describe, expect, test } from "vitest";
-import { type ConfigOptions, configFromEnv, defineConfig } from "../src/index.ts";
 import { caught } from "./support/caught.ts";
 import { warningsOf } from "./support/warnings.ts";
 

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { BucketTable, type DecisionMessage, type EvictMessage, ManualClock, RateLimiter } from "@ratelimit/core";
 import { describe, expect, test } from "vitest";
-import { BucketTable, type DecisionMessage, type EvictMessage, ManualClock, RateLimiter } from "../src/index.ts";
 import { LateBackend, tableBackend } from "./support/backends.ts";
 
 /** What a channel publishes while `act` runs. */

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
+import { defineConfig, ManualClock, RateLimitError, RateLimitExceeded, RateLimiter, type RateLimitResult } from "@ratelimit/core";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { defineConfig, ManualClock, RateLimitError, RateLimitExceeded, RateLimiter, type RateLimitResult } from "../src/index.ts";
 import { tableBackend } from "./support/backends.ts";
 import { caught } from "./support/caught.ts";
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { BucketTable, RateLimiter, resilient } from "@ratelimit/core";
 import { afterEach, expect, test, vi } from "vitest";
 import { processClock } from "../src/clock.ts";
-import { BucketTable, RateLimiter, resilient } from "../src/index.ts";
 import { LateBackend } from "./support/backends.ts";
 
 afterEach(() => void vi.useRealTimers());

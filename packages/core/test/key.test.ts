@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import { escapeKey, RateLimiter } from "@ratelimit/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { escapeKey, RateLimiter } from "../src/index.ts";
 import { backendKey, escapeName } from "../src/key.ts";
 import { LateBackend } from "./support/backends.ts";
 import { rejected } from "./support/caught.ts";

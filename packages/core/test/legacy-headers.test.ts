@@ -1,6 +1,6 @@
+import { RateLimiter, type RateLimitResult, type Take } from "@ratelimit/core";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { exposedHeaders, headerFields, rateLimitHeaders } from "../src/headers.ts";
-import { RateLimiter, type RateLimitResult, type Take } from "../src/index.ts";
 
 /** 2026-11-24T12:00:00Z */
 const now = 1_795_521_600;

@@ -1,4 +1,3 @@
-import { describe, expect, test } from "vitest";
 import {
   type Backend,
   defineConfig,
@@ -7,7 +6,8 @@ import {
   type PolicyOptions,
   RateLimiter,
   type RateLimiterOptions,
-} from "../src/index.ts";
+} from "@ratelimit/core";
+import { describe, expect, test } from "vitest";
 import { LateBackend, tableBackend } from "./support/backends.ts";
 import { caught } from "./support/caught.ts";
 

@@ -1,5 +1,5 @@
+import { type Backend, ManualClock, type RateLimitExceeded, RateLimiter, type RateLimitResult, type SyncBackend } from "@ratelimit/core";
 import { describe, expect, expectTypeOf, test } from "vitest";
-import { type Backend, ManualClock, type RateLimitExceeded, RateLimiter, type RateLimitResult, type SyncBackend } from "../src/index.ts";
 import { LateBackend, tableBackend } from "./support/backends.ts";
 import { caught, rejected } from "./support/caught.ts";
 

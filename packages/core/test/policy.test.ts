@@ -1,5 +1,5 @@
+import { definePolicy, type LimitOptions, type PolicyOptions } from "@ratelimit/core";
 import { describe, expect, test } from "vitest";
-import { definePolicy, type LimitOptions, type PolicyOptions } from "../src/index.ts";
 import { isPolicy, samePolicy } from "../src/policy.ts";
 import { caught } from "./support/caught.ts";
 import { warningsOf } from "./support/warnings.ts";

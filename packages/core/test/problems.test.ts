@@ -1,5 +1,5 @@
+import { checkOptions, Problems, type Rules, rule } from "@ratelimit/core";
 import { describe, expect, test } from "vitest";
-import { checkOptions, Problems, type Rules, rule } from "../src/index.ts";
 import { expected, nearest } from "../src/message.ts";
 import { caught } from "./support/caught.ts";
 

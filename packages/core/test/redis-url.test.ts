@@ -1,6 +1,6 @@
+import { configFromEnv, defineConfig } from "@ratelimit/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { configFromEnv, defineConfig } from "../src/index.ts";
 import { caught } from "./support/caught.ts";
 import { always } from "./support/property.ts";
 

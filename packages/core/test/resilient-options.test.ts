@@ -1,5 +1,5 @@
+import { type ResilientOptions, resilient } from "@ratelimit/core";
 import { describe, expect, test } from "vitest";
-import { type ResilientOptions, resilient } from "../src/index.ts";
 import { LateBackend } from "./support/backends.ts";
 import { caught } from "./support/caught.ts";
 

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Backend, type OutageEvent, RateLimitError, RateLimiter, type ResilientOptions, resilient, type Take } from "@ratelimit/core";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Backend, type OutageEvent, RateLimitError, RateLimiter, type ResilientOptions, resilient, type Take } from "../src/index.ts";
 
 /** A backend that answers as the test says, and tells how it was called. */
 class Puppet implements Backend {

@@ -1,5 +1,5 @@
+import { ManualClock, RateLimiter, type RateLimitResult, type Source } from "@ratelimit/core";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { ManualClock, RateLimiter, type RateLimitResult, type Source } from "../src/index.ts";
 import { tableBackend } from "./support/backends.ts";
 
 beforeEach(() => {

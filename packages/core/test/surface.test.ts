@@ -1,5 +1,5 @@
+import * as core from "@ratelimit/core";
 import { expect, test } from "vitest";
-import * as core from "../src/index.ts";
 
 test("the public names of @ratelimit/core are these", () => {
   expect(Object.keys(core).sort()).toMatchInlineSnapshot(`

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { BucketTable, ManualClock, RateLimiter } from "@ratelimit/core";
 import { afterEach, expect, test, vi } from "vitest";
 import { processClock } from "../src/clock.ts";
-import { BucketTable, ManualClock, RateLimiter } from "../src/index.ts";
 
 afterEach(() => void vi.useRealTimers());
 

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
+import { ManualClock, type PolicyOptions, RateLimiter, type RateLimitResult } from "@ratelimit/core";
 import { expect, test } from "vitest";
-import { ManualClock, type PolicyOptions, RateLimiter, type RateLimitResult } from "../src/index.ts";
 import { tableBackend } from "./support/backends.ts";
 
 /** A trace with every figure that is expected of it; `retryMs` of -1 means never. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Backend, ManualClock, type PolicyOptions, RateLimiter, type WaitOptions } from "@ratelimit/core";
 import { describe, expect, test } from "vitest";
 import { processClock } from "../src/clock.ts";
-import { type Backend, ManualClock, type PolicyOptions, RateLimiter, type WaitOptions } from "../src/index.ts";
 import { LateBackend, tableBackend } from "./support/backends.ts";
 import { rejected } from "./support/caught.ts";
 import { warningsOf } from "./support/warnings.ts";

@@ -1,9 +1,9 @@
 import { MemoryBackend } from "@ratelimit/backend-memory";
 import { listen, type Served } from "@ratelimit/conformance";
 import { ManualClock, RateLimiter } from "@ratelimit/core";
+import { limitByUser, rateLimit } from "@ratelimit/express";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import { afterEach, expect, test } from "vitest";
-import { limitByUser, rateLimit } from "../src/index.ts";
 
 const open: Served[] = [];
 afterEach(() => Promise.all(open.splice(0).map((served) => served.close())));

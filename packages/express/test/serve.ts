@@ -1,7 +1,7 @@
 import { type Answer, type Limiter, listen, type Serve, userIn } from "@ratelimit/conformance";
 import { andThen } from "@ratelimit/core/http";
+import { limitByApiKey, limitByUser, rateLimit } from "@ratelimit/express";
 import express, { type Request, type RequestHandler, type Response } from "express";
-import { limitByApiKey, limitByUser, rateLimit } from "../src/index.ts";
 
 /** Starts an application in this framework. */
 export const serve: Serve = (app) => {

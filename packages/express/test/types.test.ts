@@ -1,9 +1,9 @@
 import type { RateLimitResult } from "@ratelimit/core";
 import type { RequestRateLimit } from "@ratelimit/core/http";
+import { limitByApiKey, limitByUser, rateLimit } from "@ratelimit/express";
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import express from "express";
 import { expectTypeOf, test } from "vitest";
-import { limitByApiKey, limitByUser, rateLimit } from "../src/index.ts";
 
 test("functions among the options know Express' request", () => {
   const limit = rateLimit({

@@ -1,7 +1,7 @@
 import { listen } from "@ratelimit/conformance";
+import { limitByUser, rateLimit } from "@ratelimit/express";
 import express from "express";
 import { expect, test } from "vitest";
-import { limitByUser, rateLimit } from "../src/index.ts";
 
 /** The codes of the warnings that two requests with X-Forwarded-For give rise to. */
 async function warningsOf(app: express.Express): Promise<(string | undefined)[]> {

@@ -1,8 +1,8 @@
 import { MemoryBackend } from "@ratelimit/backend-memory";
 import { type Backend, ManualClock, RateLimiter } from "@ratelimit/core";
+import rateLimit, { limitByApiKey, limitByUser } from "@ratelimit/fastify";
 import Fastify, { type FastifyInstance, type InjectOptions, type LightMyRequestResponse } from "fastify";
 import { expect, test } from "vitest";
-import rateLimit, { limitByApiKey, limitByUser } from "../src/index.ts";
 
 const ok = async (): Promise<string> => "ok";
 

@@ -1,8 +1,8 @@
 import http2 from "node:http2";
 import { portOf } from "@ratelimit/conformance";
+import rateLimit from "@ratelimit/fastify";
 import Fastify from "fastify";
 import { expect, test } from "vitest";
-import rateLimit from "../src/index.ts";
 
 test("over HTTP/2 a refusal is the same, nothing warns, and refund is asked with the status that was sent", async () => {
   const warnings: string[] = [];

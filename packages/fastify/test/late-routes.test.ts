@@ -1,6 +1,6 @@
+import rateLimit, { limitByUser } from "@ratelimit/fastify";
 import Fastify from "fastify";
 import { expect, test } from "vitest";
-import rateLimit, { limitByUser } from "../src/index.ts";
 
 test("limitByUser at a route declared before the plugin limits ahead of the route's preHandlers, and warns", async () => {
   const codes: (string | undefined)[] = [];

@@ -1,7 +1,7 @@
 import { type Answer, type App, type Limiter, portOf, type Serve, serverOptions, userIn } from "@ratelimit/conformance";
 import { andThen } from "@ratelimit/core/http";
+import { type FastifyRateLimitOptions, limitByApiKey, limitByUser, type RouteRateLimit, rateLimit } from "@ratelimit/fastify";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import { type FastifyRateLimitOptions, limitByApiKey, limitByUser, type RouteRateLimit, rateLimit } from "../src/index.ts";
 
 /** Starts an application in this framework. */
 export const serve: Serve = async (app) => {

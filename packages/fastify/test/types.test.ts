@@ -1,8 +1,8 @@
 import type { RateLimitResult } from "@ratelimit/core";
 import type { RequestRateLimit } from "@ratelimit/core/http";
+import named, { limitByApiKey, limitByUser, rateLimit } from "@ratelimit/fastify";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import { expectTypeOf, test } from "vitest";
-import named, { limitByApiKey, limitByUser, rateLimit } from "../src/index.ts";
 
 const ok = async (): Promise<string> => "ok";
 

@@ -1,6 +1,6 @@
+import rateLimit, { type FastifyRateLimitOptions, limitByUser, type RouteRateLimit } from "@ratelimit/fastify";
 import Fastify, { type FastifyServerOptions } from "fastify";
 import { expect, test } from "vitest";
-import rateLimit, { type FastifyRateLimitOptions, limitByUser, type RouteRateLimit } from "../src/index.ts";
 
 /** The codes of the warnings that two requests with X-Forwarded-For give rise to. */
 async function warningsOf(

@@ -2,10 +2,10 @@ import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import Router from "@koa/router";
 import { listen, type Served } from "@ratelimit/conformance";
+import { limitByUser, type RateLimitState, rateLimit } from "@ratelimit/koa";
 import Koa, { type Middleware } from "koa";
 import mount from "koa-mount";
 import { afterEach, expect, test } from "vitest";
-import { limitByUser, type RateLimitState, rateLimit } from "../src/index.ts";
 
 const open: Served[] = [];
 afterEach(() => Promise.all(open.splice(0).map((served) => served.close())));

@@ -1,8 +1,8 @@
 import Router, { type RouterContext } from "@koa/router";
 import { type Answer, type Limiter, listen, type Serve, userIn } from "@ratelimit/conformance";
+import { limitByApiKey, limitByUser, type RateLimitState, rateLimit } from "@ratelimit/koa";
 import Koa, { type Context, type Middleware } from "koa";
 import mount from "koa-mount";
-import { limitByApiKey, limitByUser, type RateLimitState, rateLimit } from "../src/index.ts";
 
 /** Starts an application in this framework. */
 export const serve: Serve = (app) => {

@@ -1,9 +1,9 @@
 import Router from "@koa/router";
 import type { RateLimitResult } from "@ratelimit/core";
 import type { RequestRateLimit } from "@ratelimit/core/http";
+import { limitByApiKey, limitByUser, type RateLimitState, rateLimit } from "@ratelimit/koa";
 import Koa, { type Context, type Next } from "koa";
 import { expectTypeOf, test } from "vitest";
-import { limitByApiKey, limitByUser, type RateLimitState, rateLimit } from "../src/index.ts";
 
 test("functions among the options know Koa's context", () => {
   rateLimit({

@@ -1,7 +1,7 @@
 import { listen } from "@ratelimit/conformance";
+import { limitByUser, rateLimit } from "@ratelimit/koa";
 import Koa, { type Middleware } from "koa";
 import { expect, test } from "vitest";
-import { limitByUser, rateLimit } from "../src/index.ts";
 
 /** The codes of the warnings that two requests with X-Forwarded-For give rise to. */
 async function warningsOf(options: { proxy?: boolean; maxIpsCount?: number }, limit: Middleware): Promise<(string | undefined)[]> {

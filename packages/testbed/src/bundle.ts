@@ -1,7 +1,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build, defaultServerConditions } from "vite";
+import { build } from "vite";
+import { conditions } from "./conditions.ts";
 
 /** A program that a test starts as a process of its own. */
 export interface Bundle extends AsyncDisposable {
@@ -16,10 +17,9 @@ export interface BundleOptions {
   inside?: true | (string | RegExp)[];
 }
 
-/** Makes one file of a program and of the sources it stands on, so that no build has to be up to date. */
+/** Makes one file of a program and of all it stands on. */
 export async function bundle(program: string, { folder = tmpdir(), inside = true }: BundleOptions = {}): Promise<Bundle> {
   const outDir = await mkdtemp(join(folder, ".ratelimit-program-"));
-  const conditions = ["@ratelimit/source", ...defaultServerConditions];
   await build({
     configFile: false,
     logLevel: "error",

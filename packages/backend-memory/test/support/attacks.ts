@@ -2,8 +2,8 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
+import { MemoryBackend } from "@ratelimit/backend-memory";
 import { RateLimiter } from "@ratelimit/core";
-import { MemoryBackend } from "../../src/index.ts";
 
 /** Frees what nobody holds; the process runs with --expose-gc. */
 const collect = (): void => (globalThis as { gc?: () => void }).gc?.();

@@ -1,8 +1,8 @@
+import { RedisBackend, safeRedisOptions } from "@ratelimit/backend-redis";
 import { RateLimiter } from "@ratelimit/core";
 import { startFaultProxy, startStandalone, startTls } from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { describe, test } from "vitest";
-import { RedisBackend, safeRedisOptions } from "../../src/index.ts";
 import { suffer } from "../support/fault.ts";
 import { Events } from "../support/load.ts";
 import { makeUser, rights } from "../support/user.ts";

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { type Bound, type Recorded, worstWindow } from "@ratelimit/conformance";
 import { type Backend, RateLimiter } from "@ratelimit/core";
 import type {} from "@ratelimit/testbed";
 import fc from "fast-check";
 import { Redis } from "ioredis";
 import { afterAll, describe, expect, inject, test } from "vitest";
-import { RedisBackend } from "../../src/index.ts";
 import { clock } from "../support/load.ts";
 import { strict } from "../support/strict.ts";
 

@@ -1,10 +1,10 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { RateLimiter } from "@ratelimit/core";
 import { startFaultProxy, startStandalone } from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { describe, test } from "vitest";
-import { RedisBackend } from "../../src/index.ts";
 import { figures, lateOf, noiseOf, percentile, sources } from "../support/fault.ts";
 import { clock, Events, Load } from "../support/load.ts";
 

@@ -1,8 +1,8 @@
 /** The program of one of several processes that share budgets: it asks for far more than there is, and counts. */
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { RateLimitError, RateLimiter } from "@ratelimit/core";
-import { RedisBackend } from "../../src/index.ts";
 import type { Opening } from "../../src/options.ts";
 import { strict } from "./strict.ts";
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import { RedisBackend, type RedisBackendOptions } from "@ratelimit/backend-redis";
 import { type Allowance, type Bound, worstWindow } from "@ratelimit/conformance";
 import { RateLimiter, type Source } from "@ratelimit/core";
-import { RedisBackend, type RedisBackendOptions } from "../../src/index.ts";
 import { clock, type Decision, Events, Load, tight } from "./load.ts";
 
 /** What is done to Redis, and what has to come of it. */

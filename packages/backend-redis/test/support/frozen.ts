@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
+import type { RedisClient } from "@ratelimit/backend-redis";
 import { ManualClock } from "@ratelimit/core";
 import type { Redis } from "ioredis";
-import type { RedisClient } from "../../src/index.ts";
 import { expiryClock, type Script, type Scripts, scriptsWith } from "../../src/scripts.ts";
 
 /** A client that runs our scripts, line for line, by a clock which only the test moves. */

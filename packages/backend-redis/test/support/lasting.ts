@@ -1,7 +1,7 @@
 /** The program of a process whose Redis stops answering: its first argument is the URL, the second says what to do. It prints what it saw as JSON. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { RateLimiter } from "@ratelimit/core";
-import { RedisBackend } from "../../src/index.ts";
 
 const [, , url = "", how = ""] = process.argv;
 const backend = new RedisBackend({ url, onOutage: () => {} });

@@ -1,7 +1,7 @@
 /** A program that meets nothing but outages, waits for none of its calls, and has to end by itself, without a rejection that nobody handles. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { RedisBackend, type RedisBackendOptions } from "@ratelimit/backend-redis";
 import { RateLimiter } from "@ratelimit/core";
-import { RedisBackend, type RedisBackendOptions } from "../../src/index.ts";
 import { strict } from "./strict.ts";
 
 /** What the program prints at its end: how many of its calls failed, and how many did not. */

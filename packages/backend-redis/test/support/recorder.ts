@@ -1,5 +1,5 @@
 /** The program of one of several processes that share limits: it keeps up a load, and writes down every decision. */
-import { RedisBackend, type RedisBackendOptions } from "../../src/index.ts";
+import { RedisBackend, type RedisBackendOptions } from "@ratelimit/backend-redis";
 import { type Decision, Events, Load, type tight } from "./load.ts";
 
 /** What a process is told to do. */

@@ -1,7 +1,7 @@
 /** The program of another process that gives back, or forgets, what a limiter took here. */
 import { once } from "node:events";
+import { RedisBackend } from "@ratelimit/backend-redis";
 import { RateLimiter, type RateLimiterOptions } from "@ratelimit/core";
-import { RedisBackend } from "../../src/index.ts";
 import { strict } from "./strict.ts";
 
 /** What to undo, and of which limiter. */

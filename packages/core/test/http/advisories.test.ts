@@ -1,8 +1,8 @@
 import { readFileSync } from "node:fs";
+import { type Backend, RateLimiter } from "@ratelimit/core";
+import { clientIp } from "@ratelimit/core/http";
 import { describe, expect, test } from "vitest";
 import { trustRule } from "../../src/http/client-ip.ts";
-import { clientIp } from "../../src/http/index.ts";
-import { type Backend, RateLimiter } from "../../src/index.ts";
 
 /** What was found in others' address handling; what shows only on the wire is in the advisories of httpSuite. */
 describe("advisories", () => {

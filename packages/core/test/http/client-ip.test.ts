@@ -1,7 +1,7 @@
 import { BlockList } from "node:net";
+import { clientIp, type Trust } from "@ratelimit/core/http";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { clientIp, type Trust } from "../../src/http/index.ts";
 import { always } from "../support/property.ts";
 
 test.each([

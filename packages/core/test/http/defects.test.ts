@@ -1,6 +1,6 @@
+import { BucketTable, definePolicy, ManualClock, RateLimiter, type SyncBackend } from "@ratelimit/core";
+import { clientIp } from "@ratelimit/core/http";
 import { describe, expect, test } from "vitest";
-import { clientIp } from "../../src/http/index.ts";
-import { BucketTable, definePolicy, ManualClock, RateLimiter, type SyncBackend } from "../../src/index.ts";
 import { LateBackend } from "../support/backends.ts";
 import { caught } from "../support/caught.ts";
 

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { type Backend, ManualClock, RateLimiter, type SyncBackend } from "@ratelimit/core";
 import {
   createApiKeyGuard,
   createGuard,
@@ -6,8 +6,8 @@ import {
   type HttpRequest,
   type RateLimitOptions,
   type Verdict,
-} from "../../src/http/index.ts";
-import { type Backend, ManualClock, RateLimiter, type SyncBackend } from "../../src/index.ts";
+} from "@ratelimit/core/http";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { LateBackend, tableBackend } from "../support/backends.ts";
 import { warningsOf } from "../support/warnings.ts";
 
@@ -155,7 +155,7 @@ describe("a test runner's", () => {
 
 test("two copies of core in one process: a limiter of the one in a guard of the other", async () => {
   vi.resetModules();
-  const copy = await import("../../src/index.ts");
+  const copy = await import("@ratelimit/core");
   expect(copy.RateLimiter).not.toBe(RateLimiter);
   const clock = new ManualClock();
   const limiter = new copy.RateLimiter({ rate: 1, backend: new copy.BucketTable(10, clock) });
@@ -168,7 +168,7 @@ test("two copies of core in one process: a limiter of the one in a guard of the 
 
 test("two copies of core in one process: a request that passes a guard of each is told of both, and charged once by each", async () => {
   vi.resetModules();
-  const copy = await import("../../src/http/index.ts");
+  const copy = await import("@ratelimit/core/http");
   expect(copy.createGuard).not.toBe(createGuard);
   const own = guardOf({ limits: [{ name: "own", rate: 5 }], headers: "draft-8" });
   const limits = [{ name: "other", rate: 2 }] as const;

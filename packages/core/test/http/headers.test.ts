@@ -1,8 +1,8 @@
+import { definePolicy, ManualClock, type Policy, RateLimiter, type RateLimitResult } from "@ratelimit/core";
+import { exposedHeaders, type HeaderMode, rateLimitHeaders } from "@ratelimit/core/http";
 import fc from "fast-check";
 import { parseDictionary, parseItem, parseList, serializeDictionary, serializeItem, serializeList } from "structured-headers";
 import { describe, expect, test } from "vitest";
-import { exposedHeaders, type HeaderMode, rateLimitHeaders } from "../../src/http/index.ts";
-import { definePolicy, ManualClock, type Policy, RateLimiter, type RateLimitResult } from "../../src/index.ts";
 import { toResult } from "../../src/result.ts";
 import { tableBackend } from "../support/backends.ts";
 import { always } from "../support/property.ts";

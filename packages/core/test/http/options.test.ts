@@ -1,6 +1,6 @@
+import { defineConfig, type RateLimitError, RateLimiter, type SyncBackend } from "@ratelimit/core";
+import { createApiKeyGuard, createGuard, createUserGuard, type HttpRequest } from "@ratelimit/core/http";
 import { describe, expect, test } from "vitest";
-import { createApiKeyGuard, createGuard, createUserGuard, type HttpRequest } from "../../src/http/index.ts";
-import { defineConfig, type RateLimitError, RateLimiter, type SyncBackend } from "../../src/index.ts";
 import { LateBackend, tableBackend } from "../support/backends.ts";
 import { caught } from "../support/caught.ts";
 

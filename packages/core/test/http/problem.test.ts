@@ -1,6 +1,6 @@
+import { definePolicy } from "@ratelimit/core";
 import { expect, test } from "vitest";
 import { problemBody } from "../../src/http/problem.ts";
-import { definePolicy } from "../../src/index.ts";
 import { toResult } from "../../src/result.ts";
 
 const one = definePolicy({ rate: 100, period: 60, burst: 150 });

@@ -1,6 +1,7 @@
 /** Leaves a limiter with buckets, an eviction and a sweep behind, and nothing else to do. */
+
+import { BucketTable, RateLimiter } from "@ratelimit/core";
 import { processClock } from "../../src/clock.ts";
-import { BucketTable, RateLimiter } from "../../src/index.ts";
 
 const limiter = new RateLimiter({ rate: 5, period: "1h", backend: new BucketTable(3, processClock) });
 for (const key of ["a", "b", "c", "d", "e"]) limiter.checkSync(key);

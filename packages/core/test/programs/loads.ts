@@ -1,5 +1,5 @@
 /** Loads the package, uses a limiter, and tells which of Node's own modules that took. */
-import { ManualClock, RateLimiter } from "../../src/index.ts";
+import { ManualClock, RateLimiter } from "@ratelimit/core";
 import { tableBackend } from "../support/backends.ts";
 
 const limiter = new RateLimiter({ rate: 5, backend: tableBackend(new ManualClock()) });

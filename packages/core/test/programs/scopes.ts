@@ -1,7 +1,7 @@
 /** Limiters that come and go leave nothing behind once their buckets are full again. */
 import { setTimeout as sleep } from "node:timers/promises";
+import { BucketTable, definePolicy } from "@ratelimit/core";
 import { processClock } from "../../src/clock.ts";
-import { BucketTable, definePolicy } from "../../src/index.ts";
 
 const collect = (globalThis as unknown as { gc: () => void }).gc;
 const table = new BucketTable(10_000, processClock);

@@ -7,7 +7,7 @@ import {
   type Scope,
   type SyncBackend,
   type Take,
-} from "../../src/index.ts";
+} from "@ratelimit/core";
 
 /** Buckets in this process; by a clock that stands still unless the test moves it. */
 export function tableBackend(clock: Clock = new ManualClock()): SyncBackend {

@@ -1,5 +1,5 @@
+import { RateLimitError } from "@ratelimit/core";
 import { expect } from "vitest";
-import { RateLimitError } from "../../src/index.ts";
 
 /** The RateLimitError that `act` throws. */
 export function caught(act: () => unknown): RateLimitError {
