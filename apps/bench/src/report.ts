@@ -11,7 +11,7 @@ const pages: Readonly<Record<string, string>> = { outage: fileURLToPath(new URL(
 
 const preface = `# Performance
 
-How fast @ratelimit is, what it costs, and how it stands beside the limiters that people use; what fell short of its goal is told too.
+How fast @ratelimit is, what it costs, and how it stands beside the limiters that people use; what fell short of its goal is told too, and [why](decisions/speed-goals.md).
 
 Absolute figures are those of one shared virtual machine and swing with its neighbours. **Read the ratios**: subjects take turns (A B C, B C A, …),
 each in a process of its own, ratios are taken round by round, and the median counts; in brackets is how far the lowest and highest round lie from it.
