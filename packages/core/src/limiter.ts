@@ -19,8 +19,9 @@ import { WaitingLines } from "./wait.ts";
 export type RateLimiterOptions<B extends Backend = Backend> = (PolicyOptions | { config: RateLimitConfig }) & {
   backend: B;
   /**
-   * Which bucket, among those of one backend: any text; that of `config`, or `"default"`.
+   * Which buckets, among those of one backend and `keyPrefix`: any text; the name in `config`, or `"default"`.
    * Beside a `rate` it names that limit too, if it can stand in a header (`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`); else that one is `"default"`.
+   * Beside a `config` the limit keeps the name that it has there.
    * Names in `limits` are for headers only: they can change, and limits be added, without a bucket being forgotten.
    */
   name?: string | undefined;
@@ -52,8 +53,8 @@ export const limiterRules: Rules = {
  * Decides by a token bucket whether a call may go on: `rate` tokens per `period` (seconds; 60) flow into a bucket of `burst`
  * (`rate`), and a call takes `cost` (1) of them or is refused.
  *
- * A refusal is a value. Keys are non-empty strings, one bucket each. Limiters of one `name` on one backend share their buckets,
- * so a live one of the same name must have the same policy.
+ * A refusal is a value. Keys are non-empty strings, one bucket each. Limiters of one `name` and `keyPrefix` on one
+ * backend share their buckets, so a live one of the same name must have the same policy.
  *
  * @throws {RateLimitError} INVALID_POLICY or INVALID_OPTION from the constructor, with every problem at once; later
  * INVALID_KEY and INVALID_COST before the backend is asked, INVALID_OPTION after `close()`, BACKEND when the backend fails.

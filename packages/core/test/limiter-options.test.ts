@@ -180,6 +180,13 @@ describe("two limiters of one name on one backend", () => {
     expect((await other.check("key")).remaining).toBe(0);
   });
 
+  test("are apart where they have a keyPrefix each, whatever their policies", async () => {
+    const backend = tableBackend();
+    const [one, other] = [new RateLimiter({ rate: 3, backend }), new RateLimiter({ rate: 4, keyPrefix: "other:", backend })];
+    await one.check("key", { cost: 2 });
+    expect((await other.check("key")).remaining).toBe(3);
+  });
+
   test.each<[object]>([
     [{ rate: 4 }],
     [{ rate: 3, burst: 4 }],
