@@ -51,6 +51,10 @@ export class MemoryBackend implements SyncBackend {
     return this.#table.adjust(scope, key, tokens);
   }
 
+  block(scope: Scope, key: string, ms: number): void {
+    this.#table.block(scope, key, ms);
+  }
+
   reset(scope: Scope, key: string): void {
     this.#table.reset(scope, key);
   }

@@ -56,12 +56,12 @@ describe("maxKeys", () => {
 
 describe("who has to go", () => {
   test("is the fullest of them", () => {
-    const backend = new MemoryBackend({ maxKeys: 10, clock: new ManualClock() });
+    const backend = new MemoryBackend({ maxKeys: 8, clock: new ManualClock() });
     const limiter = hourly(backend, 100);
-    for (const [i, key] of keysOf(10).entries()) limiter.checkSync(key, { cost: 90 - 5 * i });
+    for (const [i, key] of keysOf(8).entries()) limiter.checkSync(key, { cost: 90 - 5 * i });
     limiter.checkSync("new", { cost: 95 });
-    const left = keysOf(10).map((key) => limiter.checkSync(key, { cost: 0 }).remaining);
-    expect(left).toEqual([10, 15, 20, 25, 30, 35, 40, 45, 50, 100]);
+    const left = keysOf(8).map((key) => limiter.checkSync(key, { cost: 0 }).remaining);
+    expect(left).toEqual([10, 15, 20, 25, 30, 35, 40, 100]);
   });
 
   test("is by its share of the bucket, where limits differ", () => {

@@ -52,6 +52,10 @@ class DoubleSpeed extends ToyBackend {
 }
 
 class SavesIdleTime extends ToyBackend {
+  protected override entries(scope: Scope, key: string): readonly Entry[] {
+    return this.buckets.get(this.id(scope, key)) ?? [];
+  }
+
   protected override used({ r }: Limit, ahead: number, slack: number): number {
     return ahead * r - slack;
   }
@@ -63,9 +67,57 @@ class ForgetsSlack extends ToyBackend {
   }
 }
 
-class TrustsSlack extends ToyBackend {
-  protected override used({ r }: Limit, ahead: number, slack: number): number {
-    return Math.max(0, ahead * r - slack);
+class ForgetsOtherPolicies extends ToyBackend {
+  protected override kept(): Entry[] {
+    return [];
+  }
+}
+
+class DropsDrainedEntries extends ToyBackend {
+  protected override kept(others: readonly Entry[]): Entry[] {
+    return others.filter(({ fullAt }) => fullAt > this.now());
+  }
+}
+
+class InheritsNothing extends ToyBackend {
+  protected override inherited(): number {
+    return 0;
+  }
+}
+
+class InheritsDebts extends ToyBackend {
+  protected override inherited({ r }: Limit, owedMs: number): number {
+    return owedMs * r;
+  }
+}
+
+class ForgetsWhatItInherits extends ToyBackend {
+  protected override inherits(): boolean {
+    return false;
+  }
+}
+
+class ProlongsBlocks extends ToyBackend {
+  protected override blockAfter(_blockedMs: number, blockMs: number): number {
+    return blockMs;
+  }
+}
+
+class NeverBlocks extends ToyBackend {
+  protected override blockAfter(blockedMs: number): number {
+    return blockedMs;
+  }
+}
+
+class ChargesTheBlocked extends ToyBackend {
+  protected override passesBlock(): boolean {
+    return true;
+  }
+}
+
+class ShortensBlocks extends ToyBackend {
+  protected override longerBlock(_blockedMs: number, ms: number): number {
+    return ms;
   }
 }
 
@@ -121,7 +173,7 @@ class StepBackIsFull extends ToyBackend {
   }
 }
 
-class RefundsBeyondFull extends ToyBackend {
+class RefundsBeyondFull extends SavesIdleTime {
   protected override least({ full }: Limit): number {
     return -full;
   }
@@ -144,14 +196,14 @@ class NeverOwes extends ToyBackend {
 }
 
 class KeepsUnchargedSecret extends ToyBackend {
-  protected override answer(allowed: boolean, used: readonly number[]): Take {
-    return super.answer(allowed, used, 0);
+  protected override answer(allowed: boolean, used: readonly number[], _uncharged: number, blockedMs: number): Take {
+    return super.answer(allowed, used, 0, blockedMs);
   }
 }
 
 class AlwaysLists extends ToyBackend {
-  protected override answer(allowed: boolean, used: readonly number[], uncharged: number): Take {
-    return { ...super.answer(allowed, used, uncharged), used };
+  protected override answer(allowed: boolean, used: readonly number[], uncharged: number, blockedMs: number): Take {
+    return { ...super.answer(allowed, used, uncharged, blockedMs), used };
   }
 }
 
@@ -259,7 +311,19 @@ export const brokenBackends: readonly Broken[] = [
   { what: "has a clock of double the speed", Backend: DoubleSpeed, breaks: ["in any window", "so it is for a caller"] },
   { what: "saves idle time beyond a full bucket", Backend: SavesIdleTime, breaks: ["a bucket that is forgotten", "in any window"] },
   { what: "forgets the slack", Backend: ForgetsSlack, breaks: ["the slack of a limit", "every answer equals"] },
-  { what: "trusts the slack of another rate", Backend: TrustsSlack, breaks: ["the slack of a limit"] },
+  {
+    what: "drops the entries of other policies",
+    Backend: ForgetsOtherPolicies,
+    breaks: ["each of several policies"],
+  },
+  { what: "drops drained entries of other policies at once", Backend: DropsDrainedEntries, breaks: ["a retryAfter comes true although"] },
+  { what: "starts a changed limit with a full bucket", Backend: InheritsNothing, breaks: ["a bucket keeps the time"] },
+  { what: "starts a changed limit with a debt", Backend: InheritsDebts, breaks: ["a limit that was lowered"] },
+  { what: "does not store what a refused call inherited", Backend: ForgetsWhatItInherits, breaks: ["a limit that was lowered"] },
+  { what: "prolongs a block with each refusal", Backend: ProlongsBlocks, breaks: ["a policy with `block`"] },
+  { what: "never starts a block", Backend: NeverBlocks, breaks: ["a policy with `block`"] },
+  { what: "serves a blocked key", Backend: ChargesTheBlocked, breaks: ["block refuses every call", "a block outlives"] },
+  { what: "shortens a block", Backend: ShortensBlocks, breaks: ["block refuses every call"] },
   { what: "charges the limits that fit when another refuses", Backend: ChargesWhatFits, breaks: ["several limits", "every answer equals"] },
   { what: "takes a token more per call", Backend: TakesPerCall, breaks: ["take(a) then take(b)"] },
   { what: "admits what costs much", Backend: MuchIsFree, breaks: ["more cost never", "take(a) then take(b)"] },

@@ -1,8 +1,8 @@
 import type { Awaitable, Backend, Limit, ManualClock, Policy, Scope, Take } from "@ratelimit/core";
 
-/** One limit of a bucket; "" is the only one of its policy. */
+/** One limit of a bucket; without a fingerprint it is a block. */
 export interface Entry {
-  readonly name: string;
+  readonly fingerprint?: number;
   readonly fullAt: number;
   readonly slack: number;
 }
@@ -17,15 +17,17 @@ export class ToyBackend implements Backend {
   }
 
   take(scope: Scope, key: string, cost: number): Awaitable<Take> {
-    const { limits } = scope.policy;
+    const { limits, blockMs } = scope.policy;
     const claimed = this.read(scope, key);
+    const blockedMs = this.blockedMs(scope, key);
     const before = claimed.map((used, i) => Math.min(used, this.most(limits[i] as Limit)));
     const fitting = limits.map((limit, i) => this.fits(limit, before[i] as number, cost));
-    const allowed = fitting.every(Boolean);
+    const allowed = fitting.every(Boolean) && this.passesBlock(cost, blockedMs);
     const used = before.map((used, i) => used + (this.pays(allowed, fitting[i] as boolean) ? this.price(limits[i] as Limit, cost) : 0));
-    const clamped = claimed.some((used, i) => used > (before[i] as number));
-    if (this.writes(cost, allowed, clamped)) this.write(scope, key, used);
-    return this.answer(allowed, used, 0);
+    const mustStore = claimed.some((used, i) => used > (before[i] as number)) || this.inherits(scope, key);
+    const block = !allowed && cost > 0 ? this.blockAfter(blockedMs, blockMs) : blockedMs;
+    if (this.writes(cost, allowed, mustStore || block !== blockedMs)) this.write(scope, key, used, block);
+    return this.answer(allowed, used, 0, block);
   }
 
   adjust(scope: Scope, key: string, tokens: number): Awaitable<Take> {
@@ -37,8 +39,15 @@ export class ToyBackend implements Backend {
       const beyond = tokens > (room[i] as number) ? this.most(limit) : (before[i] as number) + units;
       return Math.max(this.least(limit), beyond);
     });
-    this.write(scope, key, used);
-    return this.answer(true, used, Math.max(0, tokens - Math.min(...room)));
+    const blockedMs = this.blockedMs(scope, key);
+    this.write(scope, key, used, blockedMs);
+    return this.answer(true, used, Math.max(0, tokens - Math.min(...room)), blockedMs);
+  }
+
+  block(scope: Scope, key: string, ms: number): Awaitable<void> {
+    const until = this.now() + this.longerBlock(this.blockedMs(scope, key), ms);
+    const others = this.entries(scope, key).filter(({ fingerprint }) => fingerprint !== undefined);
+    this.buckets.set(this.id(scope, key), [...others, { fullAt: until, slack: 0 }]);
   }
 
   reset(scope: Scope, key: string): Awaitable<void> {
@@ -55,35 +64,86 @@ export class ToyBackend implements Backend {
     return this.clock.now();
   }
 
-  protected read(scope: Scope, key: string): number[] {
+  /** What is stored, unless all of it is over. */
+  protected entries(scope: Scope, key: string): readonly Entry[] {
     const entries = this.buckets.get(this.id(scope, key)) ?? [];
+    return entries.some(({ fullAt }) => fullAt > this.now()) ? entries : [];
+  }
+
+  protected read(scope: Scope, key: string): number[] {
+    const entries = this.entries(scope, key);
     return scope.policy.limits.map((limit, i) => {
       const entry = this.find(entries, scope.policy, i);
-      return entry === undefined ? 0 : this.used(limit, entry.fullAt - this.now(), entry.slack);
+      if (entry === undefined) return this.inherited(limit, this.owedByOthers(entries, scope.policy));
+      return this.used(limit, entry.fullAt - this.now(), entry.slack);
     });
   }
 
   protected find(entries: readonly Entry[], { limits }: Policy, i: number): Entry | undefined {
-    const named = entries.find(({ name }) => name === limits[i]?.name || (name === "" && i === 0));
-    return named ?? (limits.length === 1 ? entries[0] : undefined);
+    return entries.find(({ fingerprint }) => fingerprint === limits[i]?.fingerprint);
+  }
+
+  protected others(entries: readonly Entry[], { limits }: Policy): Entry[] {
+    return entries.filter(({ fingerprint }) => fingerprint !== undefined && !limits.some((limit) => limit.fingerprint === fingerprint));
+  }
+
+  protected owedByOthers(entries: readonly Entry[], policy: Policy): number {
+    return Math.max(0, ...this.others(entries, policy).map(({ fullAt }) => fullAt - this.now()));
+  }
+
+  protected inherited({ full, r }: Limit, owedMs: number): number {
+    return Math.min(full, owedMs * r);
+  }
+
+  protected inherits(scope: Scope, key: string): boolean {
+    const entries = this.entries(scope, key);
+    const isNew = scope.policy.limits.some((_, i) => this.find(entries, scope.policy, i) === undefined);
+    return isNew && this.owedByOthers(entries, scope.policy) > 0;
+  }
+
+  protected blockedMs(scope: Scope, key: string): number {
+    const block = this.entries(scope, key).find(({ fingerprint }) => fingerprint === undefined);
+    return block === undefined ? 0 : Math.max(0, block.fullAt - this.now());
+  }
+
+  protected passesBlock(cost: number, blockedMs: number): boolean {
+    return cost === 0 || blockedMs === 0;
+  }
+
+  protected blockAfter(blockedMs: number, blockMs: number): number {
+    return blockedMs === 0 ? blockMs : blockedMs;
+  }
+
+  protected longerBlock(blockedMs: number, ms: number): number {
+    return Math.max(blockedMs, ms);
   }
 
   protected used({ r }: Limit, ahead: number, slack: number): number {
     return ahead > 0 ? ahead * r - (slack < r ? slack : 0) : 0;
   }
 
-  protected write(scope: Scope, key: string, used: readonly number[]): void {
-    const { limits } = scope.policy;
-    const entries = limits.flatMap((limit, i) => {
+  protected write(scope: Scope, key: string, used: readonly number[], blockedMs: number): void {
+    const others = this.kept(this.others(this.entries(scope, key), scope.policy));
+    const own = scope.policy.limits.flatMap((limit, i) => {
       const ahead = this.ahead(limit, used[i] as number);
-      const entry = {
-        name: limits.length === 1 ? "" : limit.name,
-        fullAt: this.now() + ahead,
-        slack: ahead * limit.r - (used[i] as number),
-      };
-      return used[i] === 0 ? [] : [entry];
+      const entry = { fingerprint: limit.fingerprint, fullAt: this.now() + ahead, slack: ahead * limit.r - (used[i] as number) };
+      return used[i] === 0 && others.length === 0 ? [] : [entry];
     });
-    this.buckets.set(this.id(scope, key), entries);
+    const block = blockedMs > 0 ? [{ fullAt: this.now() + blockedMs, slack: 0 }] : [];
+    this.buckets.set(this.id(scope, key), [...own, ...others, ...block]);
+  }
+
+  /** The entries of other policies that a write keeps. */
+  protected kept(others: readonly Entry[]): Entry[] {
+    const kept = others.filter(({ fullAt }) => fullAt > this.now() - 86_400_000);
+    while (kept.length > 8) {
+      const nearest = Math.min(...kept.map(({ fullAt }) => fullAt));
+      kept.splice(
+        kept.findLastIndex(({ fullAt }) => fullAt === nearest),
+        1,
+      );
+    }
+    return kept;
   }
 
   protected ahead({ r }: Limit, used: number): number {
@@ -102,8 +162,8 @@ export class ToyBackend implements Backend {
     return cost * p;
   }
 
-  protected writes(cost: number, allowed: boolean, clamped: boolean): boolean {
-    return cost > 0 && (allowed || clamped);
+  protected writes(cost: number, allowed: boolean, mustStore: boolean): boolean {
+    return cost > 0 && (allowed || mustStore);
   }
 
   protected most({ full }: Limit): number {
@@ -114,7 +174,7 @@ export class ToyBackend implements Backend {
     return 0;
   }
 
-  protected answer(allowed: boolean, used: readonly number[], uncharged: number): Take {
-    return { allowed, used: used.length === 1 ? (used[0] as number) : used, uncharged };
+  protected answer(allowed: boolean, used: readonly number[], uncharged: number, blockedMs: number): Take {
+    return { allowed, used: used.length === 1 ? (used[0] as number) : used, uncharged, ...(blockedMs > 0 && { blockedMs }) };
   }
 }

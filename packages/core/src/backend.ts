@@ -24,6 +24,8 @@ export interface Take {
   readonly need?: number;
   /** Processes that the bucket is divided by while each decides alone; 1. */
   readonly instances?: number;
+  /** Milliseconds that the key stays blocked, whatever its limits allow; absent if it is not blocked. */
+  readonly blockedMs?: number;
   /** By `adjust`: whole tokens beyond the debt of one burst, the largest over the limits. */
   readonly uncharged?: number;
   /** The backend's reading of the process clock (`performance.now()`), in ms, where it took one: spares another. */
@@ -43,7 +45,9 @@ export interface Backend {
   take(scope: Scope, key: string, cost: number): Awaitable<Take>;
   /** Gives back (`tokens` < 0) or charges whatever is left (> 0), down to a debt of one burst. */
   adjust(scope: Scope, key: string, tokens: number): Awaitable<Take>;
-  /** Forgets the bucket: it is full. */
+  /** Refuses every call with a cost for the next `ms` milliseconds, at least; `reset` lifts it. */
+  block(scope: Scope, key: string, ms: number): Awaitable<void>;
+  /** Forgets the bucket and lifts its block: the next call finds it full. */
   reset(scope: Scope, key: string): Awaitable<void>;
   /** Gives up what the backend holds; a second call does nothing. */
   close(): Awaitable<void>;
@@ -53,11 +57,12 @@ export interface Backend {
 export interface SyncBackend extends Backend {
   take(scope: Scope, key: string, cost: number): Take;
   adjust(scope: Scope, key: string, tokens: number): Take;
+  block(scope: Scope, key: string, ms: number): void;
   reset(scope: Scope, key: string): void;
   close(): void;
 }
 
-const methods = ["take", "adjust", "reset", "close"] as const;
+const methods = ["take", "adjust", "block", "reset", "close"] as const;
 
 /** The methods that `value` lacks to be a backend. */
 export function missingMethods(value: unknown): string[] {

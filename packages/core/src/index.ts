@@ -1,3 +1,4 @@
+export { BucketTable } from "./backend/memory/bucket-table.ts";
 export type { Awaitable, Backend, Scope, Source, SyncBackend, Take } from "./backend.ts";
 export { retryMsOf } from "./bucket.ts";
 export { type Clock, ManualClock } from "./clock.ts";
@@ -15,5 +16,4 @@ export { checkOptions, Problems, type Rule, type Rules, rule } from "./problems.
 export { redisUrlRule } from "./redis-url.ts";
 export { type BackendParts, type ResilientBackend, type ResilientOptions, resilient, resilientRules } from "./resilient.ts";
 export type { LimitResult, RateLimitResult } from "./result.ts";
-export { BucketTable } from "./table.ts";
 export { warnOnce } from "./warn.ts";

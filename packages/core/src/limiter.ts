@@ -123,7 +123,9 @@ export class RateLimiter<B extends Backend = Backend> {
     const { policy } = this.#share.scope;
     const take = await this.#open().take(this.#share.scope, backendKey(key), 0);
     const decided = take.source === "closed" || take.source === "open";
-    const allowed = decided ? take.allowed : policy.limits.every((limit, i) => fits(limit, unitsOf(take, i), neededOf(limit, take, cost)));
+    const allowed = decided
+      ? take.allowed
+      : take.blockedMs === undefined && policy.limits.every((limit, i) => fits(limit, unitsOf(take, i), neededOf(limit, take, cost)));
     return toResult(policy, { ...take, allowed }, cost);
   }
 

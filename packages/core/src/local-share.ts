@@ -1,7 +1,7 @@
+import { BucketTable } from "./backend/memory/bucket-table.ts";
 import type { Scope, Take } from "./backend.ts";
 import { processClock } from "./clock.ts";
 import type { Limit } from "./policy.ts";
-import { BucketTable } from "./table.ts";
 
 /** More units than this are not counted: the sum of two such numbers is still exact. */
 const most = 2 ** 52;
@@ -23,30 +23,30 @@ export class LocalShare {
   }
 
   /** Notes what the backend said of a bucket. */
-  remember(scope: Scope, key: string, { used }: Take): void {
-    this.#table.write(scope, key, typeof used === "number" ? [used] : used);
+  remember(scope: Scope, key: string, { used, blockedMs }: Take): void {
+    this.#table.write(scope, key, typeof used === "number" ? [used] : used, blockedMs);
   }
 
   take(scope: Scope, key: string, cost: number): Take {
-    const { limits } = scope.policy;
-    const before = this.#table.read(scope, key);
+    const { limits, blockMs } = scope.policy;
+    const { used: before, blockedMs } = this.#table.read(scope, key);
     const charge = cost * this.#instances;
     const enough = (limit: Limit, i: number): boolean =>
       cost <= limit.burst && (before[i] as number) + Math.min(charge, limit.burst) * limit.p <= limit.full;
-    const allowed = limits.every(enough);
-    return this.#answer(
-      scope,
-      key,
-      allowed,
-      allowed && cost > 0,
-      allowed ? limits.map((limit, i) => (before[i] as number) + charge * limit.p) : before,
-    );
+    const allowed = limits.every(enough) && (cost === 0 || blockedMs === 0);
+    const startsBlock = !allowed && cost > 0 && blockMs > 0 && blockedMs === 0;
+    const used = allowed ? limits.map((limit, i) => (before[i] as number) + charge * limit.p) : before;
+    return this.#answer(scope, key, allowed, cost > 0 && (allowed || startsBlock), used, startsBlock ? blockMs : blockedMs);
   }
 
   adjust(scope: Scope, key: string, tokens: number): Take {
-    const before = this.#table.read(scope, key);
+    const { used: before, blockedMs } = this.#table.read(scope, key);
     const used = scope.policy.limits.map((limit, i) => Math.max(0, (before[i] as number) + tokens * this.#instances * limit.p));
-    return this.#answer(scope, key, true, true, used);
+    return this.#answer(scope, key, true, true, used, blockedMs);
+  }
+
+  block(scope: Scope, key: string, ms: number): void {
+    this.#table.block(scope, key, ms);
   }
 
   reset(scope: Scope, key: string): void {
@@ -57,9 +57,15 @@ export class LocalShare {
     this.#table.close();
   }
 
-  #answer(scope: Scope, key: string, allowed: boolean, changed: boolean, units: readonly number[]): Take {
+  #answer(scope: Scope, key: string, allowed: boolean, changed: boolean, units: readonly number[], blockedMs: number): Take {
     const used = units.map((count) => Math.min(most, count));
-    if (changed) this.#table.write(scope, key, used);
-    return { allowed, used: used.length === 1 ? (used[0] as number) : used, source: "local", instances: this.#instances };
+    if (changed) this.#table.write(scope, key, used, blockedMs);
+    return {
+      allowed,
+      used: used.length === 1 ? (used[0] as number) : used,
+      source: "local",
+      instances: this.#instances,
+      ...(blockedMs > 0 && { blockedMs }),
+    };
   }
 }

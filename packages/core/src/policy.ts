@@ -5,7 +5,7 @@ import { warnOnce } from "./warn.ts";
 
 /** One limit as it is written: `rate` tokens per `period`, in a bucket of `burst`. */
 export interface LimitOptions {
-  /** Tokens per period: a positive integer ("2.5 per second" is 5 per 2 s). */
+  /** Tokens per period: a positive integer ("2.5 per second" is 5 per 2 s), or 0 to refuse everything. */
   rate: number;
   /** Seconds, or a text with a unit (`"1m"`), of whole milliseconds; 60. */
   period?: Duration | undefined;
@@ -16,9 +16,17 @@ export interface LimitOptions {
 }
 
 /** One limit, or several that are taken all or none; several need names, each its own. */
-export type PolicyOptions =
+export type PolicyOptions = (
   | (LimitOptions & { limits?: never })
-  | { limits: readonly [LimitOptions, ...LimitOptions[]]; rate?: never; period?: never; burst?: never };
+  | { limits: readonly [LimitOptions, ...LimitOptions[]]; rate?: never; period?: never; burst?: never }
+) & {
+  /**
+   * How long a key stays refused after its first refusal: seconds, or a string with a unit (`"10m"`).
+   * Later refusals do not prolong it, and `reset` lifts it.
+   * @defaultValue no block: a key is refused only until its bucket holds enough tokens again
+   */
+  block?: Duration | undefined;
+};
 
 /** One compiled limit. `p` units are one token, `r` units drain in a millisecond, `full` units are the whole bucket. */
 export interface Limit {
@@ -33,11 +41,15 @@ export interface Limit {
   readonly p: number;
   readonly r: number;
   readonly full: number;
+  /** Identifies `p`, `r` and `full` in a stored bucket: 32 bits. Names do not matter there. */
+  readonly fingerprint: number;
 }
 
 /** The rule of a limiter: its limits, compiled and frozen. */
 export interface Policy {
   readonly limits: readonly [Limit, ...Limit[]];
+  /** Milliseconds that a key stays refused after its first refusal; 0 if it is not blocked. */
+  readonly blockMs: number;
 }
 
 /** What a limiter or a limit is called that has no name. */
@@ -49,13 +61,21 @@ export function isLimitName(name: unknown): name is string {
   return typeof name === "string" && limitName.test(name);
 }
 
-const limitRules: Rules = {
-  rate: { ...rule.positiveInteger, wayOut: 'write whole tokens: 2.5 per second is { rate: 5, period: "2s" }' },
-  period: {
-    expects: 'seconds, or a text such as "1m", of whole milliseconds above 0',
+function durationRule(option: string): Rule {
+  return {
+    expects: 'seconds, or a string such as "1m", of whole milliseconds above 0',
     accepts: (value) => durationMs(value) !== undefined,
-    wayOut: 'write period: 60 or period: "1m" (units: ms, s, m, h, d)',
+    wayOut: `write ${option}: 60 or ${option}: "1m" (units: ms, s, m, h, d)`,
+  };
+}
+
+const limitRules: Rules = {
+  rate: {
+    expects: "a positive integer",
+    accepts: (value) => Object.is(value, 0) || isPositiveInteger(value),
+    wayOut: 'write whole tokens: 2.5 per second is { rate: 5, period: "2s" }, and 0 refuses everything',
   },
+  period: durationRule("period"),
   burst: { ...rule.positiveInteger, wayOut: "leave it out for a bucket of `rate` tokens" },
   name: {
     expects: "a letter followed by at most 63 letters, digits, _, . or -",
@@ -63,6 +83,9 @@ const limitRules: Rules = {
     wayOut: 'it goes out in headers; write for example name: "per-minute"',
   },
 };
+
+/** What a policy of one limit takes. */
+const singleRules: Rules = { ...limitRules, block: durationRule("block") };
 
 const severalRules: Rules = {
   limits: {
@@ -73,6 +96,7 @@ const severalRules: Rules = {
   rate: insideLimits(),
   period: insideLimits(),
   burst: insideLimits(),
+  block: durationRule("block"),
 };
 
 /** The names of a policy's options, for constructors that take them among their own. */
@@ -82,7 +106,7 @@ export const policyOptions: readonly string[] = Object.keys(severalRules);
  * Checks a policy once and freezes it; everything behind it trusts the result.
  *
  * A limit is `rate` tokens (positive integer) per `period` (seconds, or a text with a unit; 60) in a bucket of `burst` tokens (`rate`).
- * Several limits are taken all or none. They must be countable exactly (`4 * burst * period / gcd(rate, period in ms)` below 2^53),
+ * Several limits are taken all or none. With `block`, a key that was refused stays refused for so long. Limits must be countable exactly (`4 * burst * period / gcd(rate, period in ms)` below 2^53),
  * and a bucket must hold at least one millisecond of refill.
  *
  * @throws {RateLimitError} INVALID_POLICY that tells every problem at once.
@@ -100,25 +124,34 @@ export function definePolicy(options: PolicyOptions): Policy {
 /** Reads a policy; what is wrong with it goes to `problems`, and then there is none. */
 export function readPolicy(problems: Problems, options: unknown): Policy | undefined {
   const before = problems.count;
-  const limits = isSeveral(options) ? readLimits(problems, options) : [readLimit(problems, "policy", options)];
-  return problems.count === before ? freeze(limits as Limit[]) : undefined;
+  const limits = isSeveral(options) ? readLimits(problems, options) : [readLimit(problems, "policy", options, singleRules)];
+  return problems.count === before ? freeze(limits as Limit[], (options as PolicyOptions).block) : undefined;
 }
 
 /** Whether `value` is what {@link definePolicy} returns, of this or another copy of the package. */
 export function isPolicy(value: unknown): value is Policy {
-  const { limits } = (value ?? {}) as Partial<Policy>;
-  return Array.isArray(limits) && limits.length > 0 && limits.every((limit: Partial<Limit> | null) => isCompiled(limit ?? {}));
+  const { limits, blockMs } = (value ?? {}) as Partial<Policy>;
+  return (
+    isCount(blockMs) &&
+    Array.isArray(limits) &&
+    limits.length > 0 &&
+    limits.every((limit: Partial<Limit> | null) => isCompiled(limit ?? {}))
+  );
 }
 
 /** Whether two policies are the same rule. */
 export function samePolicy(a: Policy, b: Policy): boolean {
-  const text = ({ limits }: Policy): string =>
-    JSON.stringify(limits.map(({ name, rate, periodMs, burst }) => [name, rate, periodMs, burst]));
+  const text = ({ limits, blockMs }: Policy): string =>
+    JSON.stringify([blockMs, ...limits.map(({ name, rate, periodMs, burst }) => [name, rate, periodMs, burst])]);
   return a === b || text(a) === text(b);
 }
 
-function isCompiled({ name, rate, periodMs, burst, p, r, full }: Partial<Limit>): boolean {
-  return isLimitName(name) && [rate, periodMs, burst, p, r, full].every(isPositiveInteger);
+function isCompiled({ name, rate, periodMs, burst, p, r, full, fingerprint }: Partial<Limit>): boolean {
+  return isLimitName(name) && [periodMs, p, r].every(isPositiveInteger) && [rate, burst, full, fingerprint].every(isCount);
+}
+
+function isCount(value: unknown): boolean {
+  return value === 0 || isPositiveInteger(value);
 }
 
 function isSeveral(options: unknown): options is { limits: unknown } {
@@ -131,7 +164,7 @@ function readLimits(problems: Problems, options: { limits: unknown }): (Limit | 
   const names = new Set<string>();
   return list.map((entry, i) => {
     const here = problems.named((option) => `limits[${i}]${option === "limit" ? "" : `.${option}`}`);
-    const limit = readLimit(here, "limit", entry);
+    const limit = readLimit(here, "limit", entry, limitRules);
     if (limit === undefined) return undefined;
     if (list.length > 1 && (entry as LimitOptions).name === undefined)
       here.add("name", "given where limits are several", undefined, 'write for example name: "minute"');
@@ -141,9 +174,9 @@ function readLimits(problems: Problems, options: { limits: unknown }): (Limit | 
   });
 }
 
-function readLimit(problems: Problems, what: string, options: unknown): Limit | undefined {
+function readLimit(problems: Problems, what: string, options: unknown, rules: Rules): Limit | undefined {
   const before = problems.count;
-  if (!problems.checkOptions(what, options, limitRules)) return undefined;
+  if (!problems.checkOptions(what, options, rules)) return undefined;
   if (options["rate"] === undefined) problems.add("rate", "a positive integer", undefined, "write rate: 100 for 100 tokens per period");
   if (problems.count > before) return undefined;
   return compile(problems, options as unknown as LimitOptions);
@@ -151,6 +184,7 @@ function readLimit(problems: Problems, what: string, options: unknown): Limit | 
 
 function compile(problems: Problems, { rate, period = 60, burst = rate, name = defaultName }: LimitOptions): Limit {
   const periodMs = durationMs(period) as number;
+  if (rate === 0) return closedLimit(problems, name, periodMs, burst);
   const divisor = gcd(rate, periodMs);
   const [p, r] = [periodMs / divisor, rate / divisor];
   const full = burst * p;
@@ -164,7 +198,30 @@ function compile(problems: Problems, { rate, period = 60, burst = rate, name = d
       `for ${rate} per ${periodMs} ms write burst: ${Math.ceil(r / p)} or more`,
     );
   warnOfMilliseconds(period);
-  return Object.freeze({ name, rate, period: periodMs / 1000, burst, periodMs, p, r, full });
+  return Object.freeze({ name, rate, period: periodMs / 1000, burst, periodMs, p, r, full, fingerprint: fingerprintOf(p, r, full) });
+}
+
+/** A limit that admits nothing: a bucket without room, so that every other rule applies to it unchanged. */
+function closedLimit(problems: Problems, name: string, periodMs: number, burst: number): Limit {
+  if (burst !== 0) problems.add("burst", "absent beside `rate: 0`", burst, "leave it out: a closed limit holds no tokens");
+  return Object.freeze({
+    name,
+    rate: 0,
+    period: periodMs / 1000,
+    burst: 0,
+    periodMs,
+    p: 1,
+    r: 1,
+    full: 0,
+    fingerprint: fingerprintOf(1, 1, 0),
+  });
+}
+
+/** FNV-1a, 32 bits, of `p:r:full` in decimal digits. It is part of the stored format: docs/state.md. */
+function fingerprintOf(...numbers: readonly [p: number, r: number, full: number]): number {
+  let hash = 0x811c9dc5;
+  for (const character of numbers.join(":")) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);
+  return hash >>> 0;
 }
 
 function warnOfMilliseconds(period: Duration): void {
@@ -184,6 +241,9 @@ function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b);
 }
 
-function freeze(limits: Limit[]): Policy {
-  return Object.freeze({ limits: Object.freeze(limits) as unknown as Policy["limits"] });
+function freeze(limits: Limit[], block: Duration | undefined): Policy {
+  return Object.freeze({
+    limits: Object.freeze(limits) as unknown as Policy["limits"],
+    blockMs: block === undefined ? 0 : (durationMs(block) as number),
+  });
 }

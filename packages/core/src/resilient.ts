@@ -108,6 +108,11 @@ export class ResilientBackend implements Backend {
     return this.#inTime<Take>({ method: "adjust", scope, key, tokens });
   }
 
+  /** In an outage this process blocks the key alone, unless nobody decides. */
+  async block(scope: Scope, key: string, ms: number): Promise<void> {
+    await this.#inTime({ method: "block", scope, key, tokens: ms });
+  }
+
   /** What the backend did not confirm rejects in every mode: there is no result that could tell it. */
   async reset(scope: Scope, key: string): Promise<void> {
     await this.#inTime({ method: "reset", scope, key, tokens: 0 });
@@ -181,8 +186,9 @@ export class ResilientBackend implements Backend {
   }
 
   /** Notes what was answered, for the time when the backend cannot be asked. */
-  #remember({ method, scope, key }: Call, answer: unknown): void {
+  #remember({ method, scope, key, tokens }: Call, answer: unknown): void {
     if (method === "reset") this.#local.reset(scope, key);
+    else if (method === "block") this.#local.block(scope, key, tokens);
     else if (this.#outage === "local") this.#local.remember(scope, key, answer as Take);
   }
 
@@ -247,7 +253,7 @@ export class ResilientBackend implements Backend {
 
 /** One call, of the backend or of who stands in for it. */
 interface Call {
-  readonly method: "take" | "adjust" | "reset";
+  readonly method: "take" | "adjust" | "block" | "reset";
   readonly scope: Scope;
   readonly key: string;
   readonly tokens: number;
@@ -261,7 +267,7 @@ function ask(asked: Asked, { method, scope, key, tokens }: Call): unknown {
 
 /** Whether it is what the call asked for; a reset asks for nothing. */
 function isAnswer({ method, scope }: Call, answer: unknown): boolean {
-  return method === "reset" || isTake(answer, scope.policy);
+  return method === "reset" || method === "block" || isTake(answer, scope.policy);
 }
 
 /** What is decided where nobody counts. */

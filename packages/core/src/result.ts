@@ -10,7 +10,7 @@ export interface LimitResult {
   readonly limit: number;
   /** Tokens in a full bucket. */
   readonly burst: number;
-  /** Whole tokens left. */
+  /** Whole tokens left; 0 while the key is blocked. */
   readonly remaining: number;
   /** Seconds until this limit would admit the call: 0 where it does, `Infinity` where it never will. */
   readonly retryAfter: number;
@@ -27,7 +27,7 @@ export interface RateLimitResult {
   readonly limit: number;
   /** Tokens in a full bucket: 150. */
   readonly burst: number;
-  /** Whole tokens left: 149. */
+  /** Whole tokens left: 149. 0 while the key is blocked. */
   readonly remaining: number;
   /** Seconds until this very call would be admitted: 0 when it was, `Infinity` when its cost exceeds the burst. */
   readonly retryAfter: number;
@@ -78,11 +78,11 @@ export function neededOf(limit: Limit, { need, instances = 1 }: Take, cost: numb
 /** The result where `limit` is the only one. A literal, filled in one go: docs/decisions/plain-results.md. */
 function resultOf(limit: Limit, used: number, take: Take, cost: number): RateLimitResult {
   const { name, rate, burst } = limit;
-  const { allowed, instances, source = "backend" } = take;
-  const left = remainingOf(limit, used);
+  const { allowed, instances, blockedMs, source = "backend" } = take;
+  const left = blockedMs === undefined ? remainingOf(limit, used) : 0;
   const remaining = instances === undefined ? left : shareOf(limit, left, instances);
-  const retryAfter = allowed ? 0 : retryMsOf(limit, used, neededOf(limit, take, cost)) / 1000;
-  const ahead = aheadOf(limit, used);
+  const retryAfter = allowed ? 0 : Math.max(retryMsOf(limit, used, neededOf(limit, take, cost)), blockedMs ?? 0) / 1000;
+  const ahead = Math.max(aheadOf(limit, used), blockedMs ?? 0);
   const resetAfter = ahead / 1000;
   return {
     allowed,

@@ -24,7 +24,7 @@ describe("by code", () => {
     [null, "Expected `config` to be an object of options, got null"],
     [[], "Expected `config` to be an object of options, got "],
     ...(["rate", "burst"] as const).flatMap((option) =>
-      [0, -1, Number.NaN, Number.POSITIVE_INFINITY, "100", null, 10n, true, 2 ** 53, 0.5].map((value): [unknown, string] => [
+      [-0, -1, Number.NaN, Number.POSITIVE_INFINITY, "100", null, 10n, true, 2 ** 53, 0.5].map((value): [unknown, string] => [
         { [option]: value },
         `Expected \`${option}\` to be a positive integer, got `,
       ]),
@@ -184,7 +184,7 @@ describe("a bad value is told by the name of its variable", () => {
   });
 
   test("an override is told by its own name", () => {
-    expect(caught(() => configFromEnv({ RATELIMIT_RATE: "5" }, { rate: 0 })).message).toMatch(/^Expected `rate` to be/);
+    expect(caught(() => configFromEnv({ RATELIMIT_RATE: "5" }, { rate: -1 })).message).toMatch(/^Expected `rate` to be/);
   });
 
   test("what only shows in the policy is told by its variable too", () => {

@@ -22,7 +22,7 @@ function fieldsOf(
   take: Take,
   cost: number = 1,
 ): Record<string, string> {
-  const backend = { take: () => take, adjust: () => take, reset: () => {}, close: () => {} };
+  const backend = { take: () => take, adjust: () => take, block: () => {}, reset: () => {}, close: () => {} };
   const limiter = new RateLimiter({ limits, backend });
   return rateLimitHeaders(limiter.checkSync("key", { cost }), limiter.policy);
 }

@@ -21,19 +21,24 @@ describe("what is no limiter", () => {
     ["a text", "100/min", "INVALID_OPTION", 'Expected `options` to be an object of options, got "100/min"'],
     ["no policy", { backend }, "INVALID_POLICY", "Expected `rate` to be a positive integer, got undefined: write rate: 100"],
     ["a bad rate", { rate: "100", backend }, "INVALID_POLICY", 'Expected `rate` to be a positive integer, got "100"'],
-    ["a bad limit", { limits: [{ rate: 0 }], backend }, "INVALID_POLICY", "Expected `limits[0].rate` to be a positive integer, got 0"],
+    ["a bad limit", { limits: [{ rate: -1 }], backend }, "INVALID_POLICY", "Expected `limits[0].rate` to be a positive integer, got -1"],
     ["a rate beside limits", { limits: [{ rate: 1 }], rate: 1, backend }, "INVALID_POLICY", "Expected `rate` to be absent beside `limits`"],
     ["no backend", { rate: 1 }, "INVALID_OPTION", "Expected `backend` to be given, got undefined: write backend: new MemoryBackend()"],
-    ["a backend of null", { rate: 1, backend: null }, "INVALID_OPTION", "got null: it has no take, no adjust, no reset, no close;"],
+    [
+      "a backend of null",
+      { rate: 1, backend: null },
+      "INVALID_OPTION",
+      "got null: it has no take, no adjust, no block, no reset, no close;",
+    ],
     [
       "a class of backends",
       { rate: 1, backend: LateBackend },
       "INVALID_OPTION",
-      "got a function: it has no take, no adjust, no reset, no close;",
+      "got a function: it has no take, no adjust, no block, no reset, no close;",
     ],
     [
       "a backend without reset",
-      { rate: 1, backend: { take() {}, adjust() {}, close() {} } },
+      { rate: 1, backend: { take() {}, adjust() {}, block() {}, close() {} } },
       "INVALID_OPTION",
       "got an object: it has no reset;",
     ],
@@ -83,7 +88,7 @@ describe("what is no limiter", () => {
   });
 
   test("is told with all its problems at once", () => {
-    const { message } = caught(() => new RateLimiter({ rate: 0, period: "x", brust: 1, name: 5, backend: {} } as never));
+    const { message } = caught(() => new RateLimiter({ rate: -1, period: "x", brust: 1, name: 5, backend: {} } as never));
     const sentences = message.split("\n  - ");
     expect(sentences[0]).toBe("5 problems:");
     for (const option of ["rate", "period", "brust", "name", "backend"])

@@ -108,7 +108,13 @@ describe("enforce", () => {
   });
 
   test("tells an outage as one: what is closed while the backend is out is no fault of the caller's", async () => {
-    const closed: Backend = { take: () => ({ allowed: false, used: 0, source: "closed" }), adjust: never, reset: never, close: never };
+    const closed: Backend = {
+      take: () => ({ allowed: false, used: 0, source: "closed" }),
+      adjust: never,
+      block: never,
+      reset: never,
+      close: never,
+    };
     const limiter = new RateLimiter({ rate: 1, backend: closed });
     expect(await rejected(limiter.enforce("key"))).toMatchObject({ name: "RateLimitError", code: "BACKEND", status: 503 });
     expect(await limiter.check("key")).toMatchObject({ allowed: false, source: "closed" });
@@ -228,7 +234,7 @@ describe("reset, update, close", () => {
     expect([limiter.name, limiter.policy.limits[0].name]).toEqual(["api", "other"]);
   });
 
-  test.each<unknown>([undefined, null, [], "x", {}, { rate: 0 }, { limits: [] }, { rate: 5, backend: {} }])(
+  test.each<unknown>([undefined, null, [], "x", {}, { rate: -1 }, { limits: [] }, { rate: 5, backend: {} }])(
     "an update to %j changes nothing",
     (options) => {
       const limiter = new RateLimiter({ rate: 10, name: "api", backend: tableBackend() });

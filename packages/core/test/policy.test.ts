@@ -92,8 +92,9 @@ const noIntegers: [unknown, string][] = [
 ];
 
 describe("what is no positive integer", () => {
+  // A rate of 0 is a limit that refuses everything.
   for (const option of ["rate", "burst"] as const)
-    test.each(noIntegers)(`${option}: %s`, (value, shown) => {
+    test.each(noIntegers.filter(([value]) => option === "burst" || !Object.is(value, 0)))(`${option}: %s`, (value, shown) => {
       const { code, message } = caught(() => definePolicy({ rate: 10, [option]: value }));
       expect(code).toBe("INVALID_POLICY");
       expect(message).toMatch(`Expected \`${option}\` to be a positive integer, got ${shown}: `);
@@ -108,7 +109,7 @@ describe("what is no policy", () => {
     ["a text", "100/min", 'Expected `policy` to be an object of options, got "100/min"'],
     ["no rate", {}, "Expected `rate` to be a positive integer, got undefined: write rate: 100"],
     ["a rate that is undefined", { rate: undefined }, "Expected `rate` to be a positive integer, got undefined"],
-    ["a period of 0", { rate: 1, period: 0 }, "Expected `period` to be seconds, or a text such as"],
+    ["a period of 0", { rate: 1, period: 0 }, "Expected `period` to be seconds, or a string such as"],
     ["a period without its unit", { rate: 1, period: "60" }, 'got "60": write period: 60 or period: "1m"'],
     ["a period of half a millisecond", { rate: 1, period: 0.0005 }, "of whole milliseconds above 0, got 0.0005"],
     ["a name with a space", { rate: 1, name: "per minute" }, "Expected `name` to be a letter followed by"],
@@ -169,7 +170,7 @@ describe("what is no policy", () => {
   });
 
   test("is told with all its problems at once", () => {
-    const { message } = caught(() => definePolicy({ rate: 0, period: "1 m", burst: -1, name: "a b", brust: 1 } as never));
+    const { message } = caught(() => definePolicy({ rate: -1, period: "1 m", burst: -1, name: "a b", brust: 1 } as never));
     expect(message.split("\n  - ").map((line) => line.slice(0, 26))).toEqual([
       "5 problems:",
       "Unknown option `brust`: di",

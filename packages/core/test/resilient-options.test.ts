@@ -53,5 +53,5 @@ test("options may be frozen, or undefined", () => {
 
 test("what is no backend is refused, with the methods that it lacks", () => {
   for (const backend of [{ take() {} }, null, undefined, 5, []])
-    expect(() => resilient(backend as never)).toThrow(/Expected `backend` to be a backend with .*adjust, reset.* close/);
+    expect(() => resilient(backend as never)).toThrow(/Expected `backend` to be a backend with .*adjust, block, reset.* close/);
 });

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 class Puppet implements Backend {
   take: Backend["take"];
   adjust: Backend["adjust"];
+  block: Backend["block"] = () => {};
   reset: Backend["reset"] = () => {};
   close: Backend["close"] = () => {};
   calls = 0;

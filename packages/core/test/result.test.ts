@@ -72,7 +72,7 @@ describe("who decided", () => {
     ["closed", false, { source: "closed", ...unseen, allowed: false, remaining: 0, retryAfter: 1, resetAfter: 1, resetAt: 1_795_521_601 }],
   ])("%s", async (source, allowed, figures) => {
     const answer = { allowed, used: 600, ...(source && { source }) };
-    const backend = { take: () => answer, adjust: () => answer, reset: () => {}, close: () => {} };
+    const backend = { take: () => answer, adjust: () => answer, block: () => {}, reset: () => {}, close: () => {} };
     const limiter = new RateLimiter({ rate: 100, period: "1m", burst: 150, name: "api", backend });
     for (const result of [await limiter.check("key"), limiter.checkSync("key"), await limiter.peek("key")]) {
       const peeked = source === "deny-cache" && result.allowed ? { ...figures, allowed: true } : figures;

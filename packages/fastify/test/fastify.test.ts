@@ -130,6 +130,7 @@ test("a route with parameters is one budget, and its name in a shared store is t
       return inProcess.take(scope, key, cost);
     },
     adjust: async (scope, key, tokens) => inProcess.adjust(scope, key, tokens),
+    block() {},
     reset() {},
     close() {},
   };
@@ -239,7 +240,7 @@ test("mistakes are told where a plugin is registered and where a route is declar
   const app = Fastify();
   await app.register(rateLimit);
   const declare = (limit: unknown) => (): unknown => app.get("/", { config: { rateLimit: limit as never } }, ok);
-  expect(declare({ rate: 0 })).toThrow(/Expected `rate` to be a positive integer, got 0/);
+  expect(declare({ rate: -1 })).toThrow(/Expected `rate` to be a positive integer, got -1/);
   expect(declare([{ rate: 1 }, limitByUser({ rate: 1.5 })])).toThrow(/Expected `rate` to be a positive integer, got 1.5/);
   expect(declare(limitByApiKey({ rate: 1, header: "not a field" }))).toThrow(/Expected `header` to be a header's name/);
   expect(declare(limitByUser({ rate: 1, hook: "onSend" } as never))).toThrow(/Expected `hook`/);

@@ -18,7 +18,7 @@ type Step =
   | { readonly do: "step back"; readonly ms: number }
   /** To the moment that the last answer named, or a millisecond beside it; and there the same call again. */
   | { readonly do: "pass until"; readonly what: "retryMs" | "resetMs"; readonly off: -1 | 0 | 1 }
-  | { readonly do: "change policy"; readonly to: number }
+  | { readonly do: "change policy"; readonly to: number; readonly blockMs: number }
   | { readonly do: "reset" };
 
 const amount = fc.record({ quarters: fc.nat(9), more: fc.nat(3) });
@@ -35,7 +35,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("step back"), ms: fc.oneof(fc.nat(3), fc.nat(5000)) }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant("change policy"), to: fc.nat(3) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant("change policy"), to: fc.nat(3), blockMs: fc.constantFrom(0, 0, 700) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("reset") }) },
 ) as fc.Arbitrary<Step>;
 
@@ -54,6 +54,7 @@ export const oracleEquality: BackendPromise = promise("every answer equals a rat
 
 async function followed(bench: Bench, policies: readonly LimitSpec[][], steps: readonly Step[]): Promise<void> {
   let limits = policies[0] as LimitSpec[];
+  let blockMs = 0;
   const limiter = bench.limiter(policyOf(limits));
   const oracle = new Oracle();
   let last: Expected = oracle.peek(limits, 1);
@@ -66,17 +67,18 @@ async function followed(bench: Bench, policies: readonly LimitSpec[][], steps: r
     if (step.do === "pass") await pass(step.ms);
     else if (step.do === "pass until") {
       await pass(Math.max(0, finiteOr(last.tightest[step.what], 1) + step.off));
-      last = await compared(limiter, oracle, limits, "take", tokens);
+      last = await compared(limiter, oracle, { limits, blockMs }, "take", tokens);
     } else if (step.do === "step back") await pass(oracle.isStale ? 0 : -step.ms);
     else if (step.do === "reset") {
       await limiter.reset("key");
       oracle.reset();
     } else if (step.do === "change policy") {
       limits = policies[step.to % policies.length] as LimitSpec[];
-      limiter.update(policyOf(limits));
+      blockMs = step.blockMs;
+      limiter.update({ ...policyOf(limits), ...(blockMs > 0 && { block: `${blockMs}ms` as const }) });
     } else {
       tokens = tokensOf(step.amount, limits);
-      last = await compared(limiter, oracle, limits, step.do, tokens);
+      last = await compared(limiter, oracle, { limits, blockMs }, step.do, tokens);
     }
   }
 }
@@ -84,13 +86,13 @@ async function followed(bench: Bench, policies: readonly LimitSpec[][], steps: r
 async function compared(
   limiter: RateLimiter,
   oracle: Oracle,
-  limits: readonly LimitSpec[],
+  { limits, blockMs }: { limits: readonly LimitSpec[]; blockMs: number },
   call: "take" | "peek" | "refund" | "charge",
   tokens: number,
 ): Promise<Expected> {
   // To charge nothing may rewrite a bucket or not.
   const some = Math.max(1, tokens);
-  if (call === "take") return equal(await limiter.check("key", { cost: tokens }), oracle.take(limits, tokens), `take ${tokens}`);
+  if (call === "take") return equal(await limiter.check("key", { cost: tokens }), oracle.take(limits, tokens, blockMs), `take ${tokens}`);
   if (call === "peek") return equal(await limiter.peek("key", { cost: tokens }), oracle.peek(limits, tokens), `peek ${tokens}`);
   if (call === "refund") return equal(await limiter.refund("key", some), oracle.adjust(limits, -some), `refund ${some}`);
   const charged = await limiter.charge("key", some);

@@ -1,6 +1,7 @@
 import { test } from "vitest";
 import { charge, debt, refund } from "./adjustments.ts";
 import { answers } from "./answers.ts";
+import { blockAcrossPolicies, blockByCall, blockOnRefusal } from "./blocking.ts";
 import { clampIsKept, clockBack, lookIsNotKept } from "./clock-back.ts";
 import { crowd, nothingLost, sameTick } from "./concurrency.ts";
 import { expiry, fullAtReset, liveFullAtReset } from "./expiry.ts";
@@ -11,6 +12,7 @@ import { close, reset } from "./resetting.ts";
 import { aboveBurst, liveRetryAfter, retryAfter } from "./retry-after.ts";
 import type { BackendPromise, MakeBackend } from "./subject.ts";
 import { allOrNone, look, monotony, sum } from "./sums.ts";
+import { takingTurns, turnsComeTrue } from "./taking-turns.ts";
 import { liveWindowBound, windowBound } from "./window-bound.ts";
 
 /** What every backend promises, in the order of algorithm, keys, concurrency, end of life. */
@@ -38,6 +40,11 @@ export const backendPromises: readonly BackendPromise[] = [
   policyChange,
   loweredLimit,
   slack,
+  takingTurns,
+  turnsComeTrue,
+  blockOnRefusal,
+  blockByCall,
+  blockAcrossPolicies,
   strangeKeys,
   anyKeys,
   anyNames,

@@ -86,6 +86,7 @@ function recording(): { backend: SyncBackend; cost: (req: AnyRequest) => number;
         return table.take(scope, key, cost);
       },
       adjust: (scope, key, tokens) => table.adjust(scope, key, tokens),
+      block: (scope, key, ms) => table.block(scope, key, ms),
       reset: (scope, key) => table.reset(scope, key),
       close: () => table.close(),
     },

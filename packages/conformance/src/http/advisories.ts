@@ -133,6 +133,7 @@ export const advisories: readonly HttpPromise[] = [
         adjusts++;
         throw new Error("of the backend");
       },
+      block() {},
       reset() {},
       close() {},
     };

@@ -74,6 +74,7 @@ const outage = promise("shadow: a backend that is out and refuses does not refus
   const backend = {
     take: () => ({ allowed: false, used: 0, source: "closed" as const }),
     adjust: () => ({ allowed: true, used: 0 }),
+    block() {},
     reset() {},
     close() {},
   };

@@ -29,6 +29,10 @@ export class TableBackend implements SyncBackend {
     return this.#table.adjust(scope, key, tokens);
   }
 
+  block(scope: Scope, key: string, ms: number): void {
+    this.#table.block(scope, key, ms);
+  }
+
   reset(scope: Scope, key: string): void {
     this.#table.reset(scope, key);
   }
@@ -53,6 +57,10 @@ export function asynchronous(backend: SyncBackend, until: () => Promise<unknown>
       await until();
       return backend.adjust(scope, key, tokens);
     },
+    async block(scope, key, ms) {
+      await until();
+      backend.block(scope, key, ms);
+    },
     async reset(scope, key) {
       await until();
       backend.reset(scope, key);
@@ -63,7 +71,7 @@ export function asynchronous(backend: SyncBackend, until: () => Promise<unknown>
 
 /** A backend whose every answer to a take is `take`. */
 export function answering(take: () => Take | Promise<Take>): Backend {
-  return { take, adjust: take, reset() {}, close() {} };
+  return { take, adjust: take, block() {}, reset() {}, close() {} };
 }
 
 function nextTurn(): Promise<void> {

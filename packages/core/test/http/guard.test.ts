@@ -96,7 +96,7 @@ test("a request without an address shares one bucket, ip:unknown, and that is to
     asked.push(key);
     return { allowed: true, used: 0 };
   };
-  const guard = guardOf({ rate: 1, backend: { take, adjust: take, reset() {}, close() {} }, name: "nobody" });
+  const guard = guardOf({ rate: 1, backend: { take, adjust: take, block() {}, reset() {}, close() {} }, name: "nobody" });
   const warnings = await warningsOf(async () => {
     for (const ip of [undefined, "unknown", "/var/run/socket"]) await guard({ ip });
   });
@@ -110,7 +110,7 @@ test("a stored key tells its kind, and with a secret nothing else", async () => 
     asked.push(key);
     return { allowed: true, used: 0 };
   };
-  const backend: Backend = { take, adjust: take, reset() {}, close() {} };
+  const backend: Backend = { take, adjust: take, block() {}, reset() {}, close() {} };
   for (const keySecret of [undefined, "0123456789abcdef", Buffer.alloc(32)])
     await guardOf({ rate: 1, backend, name: "kinds", key: () => "ada", keySecret })({});
   expect(asked[0]).toBe("key:ada");

@@ -29,7 +29,7 @@ const odd: readonly unknown[] = [0, -1, Number.NaN, Number.POSITIVE_INFINITY, "1
 
 /** What each numeric option takes of the odd values; the rest are errors that name the option. */
 describe.each<[option: string, taken: readonly unknown[]]>([
-  ["rate", []],
+  ["rate", [0]],
   ["burst", []],
   ["period", [0.5]],
   ["cost", [0, odd.at(-1)]],
@@ -52,7 +52,7 @@ test.each(Object.keys(make) as (keyof typeof make)[])("%s tells what it is calle
 
 test("all problems of one construction are told in one error, policy and all", () => {
   const { code, message } = problem({
-    ...{ rate: 0, brust: 5, burst: -1, excludePaths: ["health"], headers: "draft-9", trust: ["10.0.0.0/33"], ipv6Prefix: 0 },
+    ...{ rate: -1, brust: 5, burst: -1, excludePaths: ["health"], headers: "draft-9", trust: ["10.0.0.0/33"], ipv6Prefix: 0 },
     ...{
       keySecret: "short",
       skip: true,

@@ -31,6 +31,10 @@ export class LateBackend implements Backend {
     return this.#later(`adjust ${tokens}`, () => this.#backend.adjust(scope, key, tokens));
   }
 
+  block(scope: Scope, key: string, ms: number): Promise<void> {
+    return this.#later(`block ${ms}`, () => this.#backend.block(scope, key, ms));
+  }
+
   reset(scope: Scope, key: string): Promise<void> {
     return this.#later("reset", () => this.#backend.reset(scope, key));
   }

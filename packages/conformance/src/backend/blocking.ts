@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import type { Scope } from "@ratelimit/core";
+import { definePolicy } from "@ratelimit/core";
+import { slow } from "./arbitraries.ts";
+import { type BackendPromise, promise, unusedName } from "./subject.ts";
+
+const blocking = { ...slow(2), block: "10s" } as const;
+
+export const blockOnRefusal: BackendPromise = promise(
+  "a policy with `block` refuses a key from its first refusal until the block is over, however many refusals follow",
+  "standing",
+  async (bench) => {
+    const limiter = bench.limiter({ rate: 1, period: 1, burst: 2, block: "10s" });
+    await limiter.check("key", { cost: 2 });
+    assert.equal((await limiter.check("key")).retryAfter, 10, "the first refusal starts the block");
+    await bench.pass(4000);
+    const { allowed, remaining, retryAfter } = await limiter.check("key");
+    assert.deepEqual([allowed, remaining, retryAfter], [false, 0, 6], "a later one does not prolong it");
+    await bench.pass(5999);
+    assert.equal((await limiter.check("key")).allowed, false);
+    await bench.pass(1);
+    assert.equal((await limiter.check("key")).allowed, true);
+
+    const slower = bench.limiter({ rate: 1, period: 60, burst: 2, block: "10s" });
+    await slower.check("key", { cost: 2 });
+    assert.equal((await slower.check("key", { cost: 2 })).retryAfter, 120, "the limits make it wait longer than the block");
+    await bench.pass(120_000);
+    assert.equal((await slower.check("key", { cost: 2 })).allowed, true);
+  },
+);
+
+export const blockByCall: BackendPromise = promise(
+  "block refuses every call with a cost, a look sees it, a second one never shortens it, and reset lifts it",
+  "any",
+  async (bench) => {
+    const scope: Scope = { prefix: `ratelimit:${unusedName()}:`, policy: definePolicy(slow(5)) };
+    await bench.backend.take(scope, "key", 1);
+    await bench.backend.block(scope, "key", 3_600_000);
+    await bench.backend.block(scope, "key", 1);
+    const refused = await bench.backend.take(scope, "key", 1);
+    assert.equal(refused.allowed, false);
+    assert.ok((refused.blockedMs ?? 0) > 3_590_000, `blocked for ${refused.blockedMs} ms`);
+    const look = await bench.backend.take(scope, "key", 0);
+    assert.ok((look.blockedMs ?? 0) > 3_590_000, `a look sees ${look.blockedMs} ms`);
+    assert.ok(([look.used].flat()[0] as number) <= ([refused.used].flat()[0] as number), "nothing was charged");
+    assert.equal((await bench.backend.take(scope, "other", 1)).blockedMs, undefined, "another key is free");
+    await bench.backend.reset(scope, "key");
+    const after = await bench.backend.take(scope, "key", 5);
+    assert.deepEqual([after.allowed, after.blockedMs], [true, undefined]);
+  },
+);
+
+export const blockAcrossPolicies: BackendPromise = promise("a block outlives a change of the policy", "any", async (bench) => {
+  const limiter = bench.limiter(blocking);
+  await limiter.check("key", { cost: 2 });
+  await limiter.check("key");
+  limiter.update(slow(50));
+  const { allowed, retryAfter } = await limiter.check("key");
+  assert.equal(allowed, false);
+  assert.ok(retryAfter > 5 && retryAfter <= 86_400, `retry after ${retryAfter} s`);
+});

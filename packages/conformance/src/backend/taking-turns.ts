@@ -1,0 +1,114 @@
+import assert from "node:assert/strict";
+import { definePolicy, retryMsOf, type Scope } from "@ratelimit/core";
+import fc from "fast-check";
+import { anyLimits, policyOf } from "./arbitraries.ts";
+import type { LimitSpec } from "./oracle.ts";
+import { always } from "./property.ts";
+import { type BackendPromise, type Bench, promise, unusedName } from "./subject.ts";
+
+/** Policies that take turns on one key, as old and new processes do during a deploy. */
+const trace = fc.record({
+  policies: fc.array(anyLimits, { minLength: 2, maxLength: 3 }),
+  steps: fc.array(fc.record({ by: fc.nat(2), quarters: fc.nat(5), ms: fc.oneof(fc.constant(0), fc.nat(20), fc.nat(3000)) }), {
+    minLength: 1,
+    maxLength: 60,
+  }),
+});
+
+interface Admission {
+  readonly at: number;
+  readonly tokens: number;
+}
+
+export const takingTurns: BackendPromise = promise(
+  "each of several policies that take turns on one key keeps its own bound in every window",
+  "standing",
+  (bench) =>
+    always(
+      trace,
+      async ({ policies, steps }) => {
+        const scopes = scopesOf(policies);
+        const admitted = new Map<string, { limit: LimitSpec; admissions: Admission[] }>();
+        for (const { by, quarters, ms } of steps) {
+          await bench.pass(ms);
+          const limits = policies[by % policies.length] as LimitSpec[];
+          const cost = Math.ceil((quarters * Math.min(...limits.map(({ burst }) => burst))) / 4);
+          const { allowed } = await bench.backend.take(scopes[by % policies.length] as Scope, "key", cost);
+          if (!allowed || cost === 0) continue;
+          // Limits of equal numbers are one.
+          for (const admissions of new Set(limits.map((limit) => admissionsOf(admitted, limit))))
+            admissions.push({ at: bench.now(), tokens: cost });
+        }
+        for (const { limit, admissions } of admitted.values()) withinBound(limit, admissions);
+      },
+      150,
+    ),
+);
+
+/** The limits of a policy that fill within a day: for so long the entry of another policy is kept after it has drained. */
+function fast(limits: readonly LimitSpec[]): LimitSpec[] {
+  const some = limits.filter(({ rate, periodMs, burst }) => (burst * periodMs) / rate < 86_400_000).slice(0, 2);
+  return some.length > 0 ? some : [{ name: "fast", rate: 3, periodMs: 1000, burst: 5 }];
+}
+
+/** Owes something for as long as the test runs, so that the key lives on; the entries of all policies fit beside its own. */
+const anchor: LimitSpec = { name: "anchor", rate: 1, periodMs: 30 * 86_400_000, burst: 1000 };
+
+export const turnsComeTrue: BackendPromise = promise(
+  "a retryAfter comes true although other policies take turns on the key meanwhile",
+  "standing",
+  (bench) =>
+    always(
+      trace,
+      async ({ policies, steps }) => {
+        const [anchored, ...scopes] = scopesOf([[anchor], ...policies.map(fast)]) as [Scope, ...Scope[]];
+        await check(bench, anchored, 1000);
+        for (const { by, quarters, ms } of steps) {
+          await bench.pass(ms);
+          const scope = scopes[by % policies.length] as Scope;
+          const cost = Math.max(1, Math.ceil((quarters * Math.min(...scope.policy.limits.map(({ burst }) => burst))) / 4));
+          const retryMs = await check(bench, scope, cost);
+          if (retryMs === 0 || retryMs === Number.POSITIVE_INFINITY) continue;
+          await bench.pass(retryMs);
+          for (const other of scopes.filter((candidate) => sharesNoLimit(candidate, scope))) await check(bench, other, 1);
+          assert.equal(await check(bench, scope, cost), 0, `refused ${retryMs} ms after it was told to retry then`);
+        }
+      },
+      150,
+    ),
+);
+
+/** One scope for each policy, all on the same buckets. */
+function scopesOf(policies: readonly LimitSpec[][]): Scope[] {
+  const prefix = `ratelimit:${unusedName()}:`;
+  return policies.map((limits) => ({ prefix, policy: definePolicy(policyOf(limits)) }));
+}
+
+/** Milliseconds until the call would be admitted: 0 if it was. */
+async function check(bench: Bench, scope: Scope, cost: number): Promise<number> {
+  const { allowed, used } = await bench.backend.take(scope, "key", cost);
+  const units = [used].flat();
+  return allowed ? 0 : Math.max(...scope.policy.limits.map((limit, i) => retryMsOf(limit, units[i] as number, cost)));
+}
+
+function sharesNoLimit({ policy: { limits } }: Scope, { policy }: Scope): boolean {
+  return !limits.some(({ fingerprint }) => policy.limits.some((own) => own.fingerprint === fingerprint));
+}
+
+function admissionsOf(admitted: Map<string, { limit: LimitSpec; admissions: Admission[] }>, limit: LimitSpec): Admission[] {
+  const { rate, periodMs, burst } = limit;
+  const known = admitted.get(`${rate}/${periodMs}/${burst}`) ?? { limit, admissions: [] };
+  admitted.set(`${rate}/${periodMs}/${burst}`, known);
+  return known.admissions;
+}
+
+function withinBound({ rate, periodMs, burst }: LimitSpec, admissions: readonly Admission[]): void {
+  for (const [i, { at: from }] of admissions.entries()) {
+    let tokens = 0n;
+    for (const { at, tokens: more } of admissions.slice(i)) {
+      tokens += BigInt(more);
+      const bound = BigInt(burst) * BigInt(periodMs) + BigInt(rate) * BigInt(at - from);
+      assert.ok(tokens * BigInt(periodMs) <= bound, `${tokens} tokens in ${at - from} ms at ${rate} per ${periodMs} ms, burst ${burst}`);
+    }
+  }
+}

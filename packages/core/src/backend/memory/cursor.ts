@@ -1,0 +1,47 @@
+import type { PackedBucket } from "./packed-bucket.ts";
+import type { Generation, PrefixTable } from "./prefix-table.ts";
+import type { Shard } from "./sharded-map.ts";
+
+/** Walks over all buckets of a table, again and again, while they come and go. */
+export class Cursor {
+  readonly #tables: ReadonlyMap<string, PrefixTable>;
+  #shards: Iterator<readonly [Generation, Shard]> | undefined;
+  #buckets: Iterator<readonly [string, PackedBucket]> | undefined;
+  generation!: Generation;
+  shard!: Shard;
+  key!: string;
+  bucket!: PackedBucket;
+
+  constructor(tables: ReadonlyMap<string, PrefixTable>) {
+    this.#tables = tables;
+  }
+
+  /** Moves on to the next bucket; false once at the end of each pass, where there is none. */
+  next(): boolean {
+    for (;;) {
+      const step = this.#buckets?.next();
+      if (step !== undefined && !step.done) {
+        [this.key, this.bucket] = step.value;
+        return true;
+      }
+      this.#shards ??= shardsOf(this.#tables);
+      const { value, done } = this.#shards.next();
+      if (done) {
+        this.rest();
+        return false;
+      }
+      [this.generation, this.shard] = value;
+      this.#buckets = this.shard.entries();
+    }
+  }
+
+  /** Lets go of the maps it stood in. */
+  rest(): void {
+    this.#shards = this.#buckets = undefined;
+  }
+}
+
+function* shardsOf(tables: ReadonlyMap<string, PrefixTable>): Generator<readonly [Generation, Shard]> {
+  for (const { generations } of tables.values())
+    for (const generation of [...generations]) for (const shard of generation.buckets.shards) yield [generation, shard];
+}

@@ -1,0 +1,150 @@
+/**
+ * How a bucket is stored in this process, by the same rules as in Redis (docs/state.md).
+ *
+ * A bucket is a list of entries, one for each limit that has used something, recognised by the limit's numbers. Calls by another policy
+ * leave the entries of this one alone, so two policies can take turns on one key and each keeps its own bound.
+ */
+import { aheadOf, slackOf, usedOf } from "../../bucket.ts";
+import type { Limit, Policy } from "../../policy.ts";
+
+/** One limit of a bucket: full again at `fullAt` (ms of the table's clock), less `slack` units. Without a limit it is a block until then. */
+export interface Entry {
+  readonly limit: Limit | undefined;
+  readonly fullAt: number;
+  readonly slack: number;
+}
+
+/**
+ * Nearly every bucket has one entry, and is a number: the whole part is `fullAt`, the fraction its slack. Which limit it belongs to
+ * is known from the map that holds it.
+ */
+export type PackedBucket = number | readonly Entry[];
+
+/** A slack of 1 as a fraction, and the largest `fullAt` that leaves the number enough bits for it: 49 days. */
+const [slackBit, slackUnits, latestNumber] = [2 ** -20, 2 ** 20, 2 ** 32];
+
+/** Entries of other policies that a bucket keeps; beyond these, the one nearest full is dropped. */
+const maxForeignEntries = 8;
+/**
+ * Milliseconds that the entry of another policy is kept after it has drained. A limit without an entry inherits what others owe, so
+ * dropping it at once would make a client that waited for its `retryAfter` wait again.
+ */
+const keepDrainedMs = 86_400_000;
+
+/** Whether two limits count the same way, and so are one limit to a bucket. */
+export function isSameLimit(a: Limit | undefined, b: Limit): boolean {
+  return a === b || a?.fingerprint === b.fingerprint;
+}
+
+/** Units in use of a limit whose entry is a number. */
+export function usedInNumber(packed: number, limit: Limit, now: number): number {
+  const fullAt = Math.floor(packed);
+  return usedOf(limit, fullAt - now, (packed - fullAt) * slackUnits);
+}
+
+/** The number for a limit that is the only one in use, or `undefined` if it does not fit into one. */
+export function packNumber(limit: Limit, used: number, now: number): number | undefined {
+  const fullAt = now + aheadOf(limit, used);
+  const slack = limit.r === 1 ? 0 : slackOf(limit, used);
+  return slack * slackBit < 1 && Math.abs(fullAt) < latestNumber ? fullAt + slack * slackBit : undefined;
+}
+
+/** A bucket as a list; `limit` is the one that a number belongs to. A bucket that is full has no entries, as if it had been swept. */
+export function entriesOf(packed: PackedBucket, limit: Limit, now: number): readonly Entry[] {
+  const fullAt = fullAtOf(packed);
+  if (fullAt <= now) return [];
+  return typeof packed === "number" ? [{ limit, fullAt, slack: (packed - fullAt) * slackUnits }] : packed;
+}
+
+/** What a policy finds in a bucket. */
+export interface Found {
+  /** Units in use of each limit; a clock that stepped back may make it more than there can be. */
+  readonly used: readonly number[];
+  /** Whether a limit has no entry of its own and starts with what other policies' entries owe: even a refusal must store that. */
+  readonly inherits: boolean;
+  readonly blockedMs: number;
+}
+
+/** Reads the entries by a policy. */
+export function readEntries(entries: readonly Entry[], { limits }: Policy, now: number): Found {
+  let [owedMs, blockedMs] = [0, 0];
+  for (const { limit, fullAt } of entries) {
+    if (limit === undefined) blockedMs = Math.max(0, fullAt - now);
+    else if (!limits.some((own) => isSameLimit(limit, own))) owedMs = Math.max(owedMs, fullAt - now);
+  }
+  let inherits = false;
+  const used = limits.map((limit) => {
+    const entry = entries.find((candidate) => isSameLimit(candidate.limit, limit));
+    if (entry !== undefined) return usedOf(limit, entry.fullAt - now, entry.slack);
+    inherits ||= owedMs > 0;
+    return Math.min(limit.full, owedMs * limit.r);
+  });
+  return { used, inherits, blockedMs };
+}
+
+/** The entries after a call: the policy's own, those of other policies, and the block. */
+export function writeEntries(
+  before: readonly Entry[],
+  { limits }: Policy,
+  used: readonly number[],
+  blockedMs: number,
+  now: number,
+): readonly Entry[] {
+  const foreign = foreignEntries(before, limits, now);
+  const entries: Entry[] = [];
+  for (const [i, limit] of limits.entries()) {
+    const units = used[i] as number;
+    const isNeeded = (units > 0 || foreign.length > 0) && !entries.some((entry) => isSameLimit(entry.limit, limit));
+    if (isNeeded) entries.push({ limit, fullAt: now + aheadOf(limit, units), slack: slackOf(limit, units) });
+  }
+  entries.push(...foreign);
+  return blockedMs > 0 ? [...entries, { limit: undefined, fullAt: now + blockedMs, slack: 0 }] : entries;
+}
+
+/** The entries after a block until `until`: whatever limits they belong to, they stay as they are. */
+export function blockEntries(before: readonly Entry[], until: number, now: number): readonly Entry[] {
+  const kept = before.filter(({ limit, fullAt }) => limit !== undefined && fullAt > now - keepDrainedMs);
+  const blocks = before.filter(({ limit }) => limit === undefined);
+  return [...kept, { limit: undefined, fullAt: Math.max(until, ...blocks.map(({ fullAt }) => fullAt)), slack: 0 }];
+}
+
+function foreignEntries(entries: readonly Entry[], limits: readonly Limit[], now: number): Entry[] {
+  const foreign = entries.filter(
+    ({ limit, fullAt }) => limit !== undefined && fullAt > now - keepDrainedMs && !limits.some((own) => isSameLimit(limit, own)),
+  );
+  while (foreign.length > maxForeignEntries) foreign.splice(nearestFull(foreign), 1);
+  return foreign;
+}
+
+function nearestFull(entries: readonly Entry[]): number {
+  let nearest = 0;
+  for (const [i, { fullAt }] of entries.entries()) if (fullAt <= (entries[nearest] as Entry).fullAt) nearest = i;
+  return nearest;
+}
+
+/** Stores entries in a map whose numbers belong to `limit`; a bucket that is full is not stored. */
+export function pack(entries: readonly Entry[], limit: Limit, now: number): PackedBucket | undefined {
+  if (entries.every(({ fullAt }) => fullAt <= now)) return undefined;
+  const [only] = entries;
+  if (entries.length > 1 || !isSameLimit(only?.limit, limit)) return entries;
+  const { fullAt, slack } = only as Entry;
+  return slack * slackBit < 1 && Math.abs(fullAt) < latestNumber ? fullAt + slack * slackBit : entries;
+}
+
+/** When the whole bucket is full and its block is over. */
+export function fullAtOf(packed: PackedBucket): number {
+  return typeof packed === "number" ? Math.floor(packed) : Math.max(...packed.map(({ fullAt }) => fullAt));
+}
+
+/** How far a bucket is used up: 0 if it carries nothing any more, above 1 if it refuses a call of cost 1. */
+export function levelOf(packed: PackedBucket, limit: Limit, now: number): number {
+  if (typeof packed === "number") return level(limit, usedInNumber(packed, limit, now));
+  let most = 0;
+  for (const { limit: own, fullAt, slack } of packed)
+    if (fullAt > now) most = Math.max(most, own === undefined ? Number.POSITIVE_INFINITY : level(own, usedOf(own, fullAt - now, slack)));
+  return most;
+}
+
+function level({ p, full }: Limit, used: number): number {
+  return used === 0 ? 0 : (used + p) / full;
+}

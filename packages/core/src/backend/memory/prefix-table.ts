@@ -1,0 +1,74 @@
+import type { Limit, Policy } from "../../policy.ts";
+import { type Entry, entriesOf, isSameLimit } from "./packed-bucket.ts";
+import { type Shard, ShardedMap } from "./sharded-map.ts";
+
+/** Buckets of which those stored as numbers belong to `limit`. */
+export interface Generation {
+  readonly limit: Limit;
+  readonly buckets: ShardedMap;
+}
+
+/** Generations that a prefix may have; a policy beyond these shares the newest one and stores lists there. */
+const maxGenerations = 4;
+
+/**
+ * The buckets of one prefix.
+ *
+ * A new policy gets a generation of its own instead of a conversion of all buckets, which would make one call wait for a million others.
+ * A bucket moves over when it is next used; an older generation that has drained is dropped.
+ */
+export class PrefixTable {
+  readonly #generations: Generation[] = [];
+  #policy: Policy | undefined;
+  #own: Generation | undefined;
+
+  get generations(): readonly Generation[] {
+    return this.#generations;
+  }
+
+  /** Whether a bucket may be in another generation than its policy's. */
+  get isMixed(): boolean {
+    return this.#generations.length > 1;
+  }
+
+  get isEmpty(): boolean {
+    return this.#generations.every(({ buckets }) => buckets.isEmpty);
+  }
+
+  /** The generation in which a policy stores its buckets. */
+  ownOf(policy: Policy): Generation {
+    if (policy !== this.#policy || this.#own === undefined) {
+      this.#own = this.#find(policy.limits[0]);
+      this.#policy = policy;
+    }
+    return this.#own;
+  }
+
+  /** The entries of a bucket, in whichever generation it is. */
+  find(key: string, now: number): { readonly shard: Shard; readonly entries: readonly Entry[] } | undefined {
+    for (const { limit, buckets } of this.#generations) {
+      const shard = buckets.shardOf(key);
+      const packed = shard.get(key);
+      if (packed !== undefined) return { shard, entries: entriesOf(packed, limit, now) };
+    }
+    return undefined;
+  }
+
+  /** Drops the generations that are empty, but for the one in use. */
+  dropDrained(): void {
+    for (let i = this.#generations.length - 1; i >= 0; i--) {
+      const generation = this.#generations[i] as Generation;
+      if (generation !== this.#own && generation.buckets.isEmpty) this.#generations.splice(i, 1);
+    }
+  }
+
+  #find(limit: Limit): Generation {
+    const known = this.#generations.find((generation) => isSameLimit(generation.limit, limit));
+    if (known !== undefined) return known;
+    if (this.#generations.length >= maxGenerations) this.dropDrained();
+    if (this.#generations.length >= maxGenerations) return this.#generations.at(-1) as Generation;
+    const made = { limit, buckets: new ShardedMap() };
+    this.#generations.push(made);
+    return made;
+  }
+}
