@@ -1,5 +1,6 @@
 import { readFileSync } from "node:fs";
 import { defineConfig } from "rolldown";
+import { lua } from "./packages/testbed/src/lua-plugin.ts";
 
 type Manifest = { exports: Record<string, { "@ratelimit/source": string; default: string } | string> };
 
@@ -12,6 +13,7 @@ export default defineConfig({
   input: Object.fromEntries(doors.map((door) => [door.default.replace(/^\.\/dist\/|\.js$/g, ""), door["@ratelimit/source"]])),
   external: /^[^./]/,
   platform: "node",
+  plugins: [lua],
   output: {
     dir: "dist",
     chunkFileNames: "shared.js",

@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { conditions } from "./packages/testbed/src/conditions.ts";
+import { lua } from "./packages/testbed/src/lua-plugin.ts";
 
 // One row per folder that has tests. The last part of its path is the project's name, with "redis:" before it
 // where the tests need a Redis server. What holds decisions against the clock runs alone, one file after the other: on a machine of
@@ -26,6 +27,7 @@ const isFaults = process.env["TEST_FAULTS"] !== undefined;
 const report = process.env["VITEST_REPORT"];
 
 export default defineConfig({
+  plugins: [lua],
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {

@@ -1,140 +1,157 @@
 import { setImmediate } from "node:timers";
-import type { Scope, Take } from "@ratelimit/core";
-import type { Written } from "./written.ts";
+import type { Scope } from "@ratelimit/core";
+import type { PolicyArgs } from "./policy-args.ts";
 
-/** A call that waits to be sent with others. */
+/** What a call does to its bucket; the script knows them by these numbers, and a take by how many times it is made. */
+export const operations = { charge: -1, block: -2, reset: -3 } as const;
+export type Operation = "take" | keyof typeof operations;
+
+/** One call on one bucket. */
+export interface Call {
+  readonly scope: Scope;
+  readonly key: string;
+  /** The bucket's key in Redis. */
+  readonly id: string;
+  readonly operation: Operation;
+  /** Tokens, or the milliseconds of a block. */
+  readonly amount: number;
+  readonly policyArgs: PolicyArgs;
+}
+
+/** What the script replied to a call. */
+export interface Reply {
+  /** How many of the equal calls took their tokens; of a charge, the whole tokens that the debt had room for. */
+  readonly count: number;
+  /** Milliseconds that the key stays blocked. */
+  readonly blockedMs: number;
+  /** Units in use of each distinct limit, after all of the equal calls. */
+  readonly used: readonly number[];
+}
+
+/** Equal takes from one bucket, next to each other in the order they were made, are one entry of a script; so is any other call. */
+export interface Entry {
+  readonly call: Call;
+  readonly times: number;
+}
+
+/** Sends entries to Redis. */
+export interface Sender {
+  /** Entries of one group can go into one script, or at least into one write. */
+  groupOf(call: Call): unknown;
+  one(call: Call): Promise<Reply>;
+  /** Replies, or the errors of single keys, in the order of the entries. */
+  many(entries: readonly Entry[]): Promise<readonly (Reply | Error)[]>;
+}
+
+/** A call that is waiting for its reply. */
 interface Waiting {
-  readonly resolve: (take: Take | Promise<Take>) => void;
+  readonly resolve: (reply: Reply) => void;
   readonly reject: (error: unknown) => void;
 }
 
-/** One call: what is taken from which bucket. */
-export interface Taking {
-  readonly scope: Scope;
-  readonly key: string;
-  /** Where the bucket is kept. */
-  readonly id: string;
-  readonly cost: number;
-  readonly written: Written;
-}
-
-/** Units of the only limit; of a cost above the burst only that it is, for all its units could not be counted exactly. */
-export function unitsOf({ scope, cost }: Taking): number {
-  const { burst, p } = scope.policy.limits[0];
-  return Math.min(cost, burst + 1) * p;
-}
-
-/** Equal calls of one key, next to each other in the order in which they came: they are one entry of a script. */
-export interface Entry {
-  readonly taking: Taking;
-  readonly calls: readonly Waiting[];
-}
-
-/** What an entry came to: the units in use after it and how many of its calls were admitted, its error, or that the script for several limits can read it. */
-export type Outcome = readonly [used: number, admitted: number] | Error | "several";
-
-/** What sends entries to Redis. */
-export interface Sender {
-  /** Calls of one group can go together. */
-  groupOf(taking: Taking): unknown;
-  /** By the script for several limits, where one is asked for. */
-  several(taking: Taking): Promise<Take>;
-  one(taking: Taking): Promise<Take>;
-  /** Entries of one group: what each came to. */
-  many(entries: readonly Entry[]): Promise<readonly Outcome[]>;
+interface OpenEntry extends Entry {
+  readonly calls: Waiting[];
+  readonly times: number;
 }
 
 /**
- * Entries of a script at the most. A turn of more is several scripts, all sent at once: Redis works on the next while this process reads
- * the answers of the last, and other clients of Redis get in between. docs/decisions has the figures.
+ * The most entries in one script. More are sent as several scripts, one after the other without waiting: Redis runs the next one while
+ * this process reads the replies of the last, and other clients get their turn in between. docs/decisions/small-batches.md has the figures.
  */
-const mostEntries = 16;
+const maxEntries = 16;
 
 /**
- * Sends calls of policies of one limit that come in one turn of the event loop together, each group by itself.
+ * Sends the calls made in one turn of the event loop together, in the order they were made.
  *
- * With nothing under way a call goes out at once, so that it never waits for company. Otherwise calls gather until the turn ends
- * (`setImmediate`). Equal calls of one key that follow each other become one entry with a count: the first so many win. Only neighbours
- * merge, for otherwise a greater cost between them would wait for ever.
+ * While nothing is in flight, a call is sent at once, so that it never waits for company. Otherwise calls gather until the turn ends
+ * (`setImmediate`). Only neighbors are merged into one entry: merging across a larger take would make that one wait forever.
  */
 export class Batch {
   readonly #sender: Sender;
-  /** The entries of this turn, by group. */
-  #entries = new Map<unknown, Entry[]>();
+  #groups = new Map<unknown, OpenEntry[]>();
   /** The last entry of each bucket in this turn. */
-  #last = new Map<string, OpenEntry>();
-  #underWay = 0;
-  readonly #end = (): void => {
-    this.#underWay--;
+  #lastOf = new Map<string, OpenEntry>();
+  #inFlight = 0;
+  readonly #landed = (): void => {
+    this.#inFlight--;
   };
 
   constructor(sender: Sender) {
     this.#sender = sender;
   }
 
-  take(taking: Taking): Promise<Take> {
-    if (this.#underWay === 0 && this.#entries.size === 0) return this.#track(this.#sender.one(taking));
+  send(call: Call): Promise<Reply> {
+    if (this.#inFlight === 0 && this.#groups.size === 0) return this.#track(this.#sender.one(call));
     return new Promise((resolve, reject) => {
-      if (this.#entries.size === 0) setImmediate(() => this.#flush());
-      const last = this.#last.get(taking.id);
-      if (last !== undefined && areEqual(last.taking, taking)) last.calls.push({ resolve, reject });
-      else this.#add({ taking, calls: [{ resolve, reject }] });
+      if (this.#groups.size === 0) setImmediate(() => this.#flush());
+      const last = this.#lastOf.get(call.id);
+      if (last !== undefined && canMerge(last.call, call)) last.calls.push({ resolve, reject });
+      else this.#add(new GatheredEntry(call, [{ resolve, reject }]));
     });
   }
 
   #add(entry: OpenEntry): void {
-    const group = this.#sender.groupOf(entry.taking);
-    const entries = this.#entries.get(group);
-    if (entries === undefined) this.#entries.set(group, [entry]);
+    const group = this.#sender.groupOf(entry.call);
+    const entries = this.#groups.get(group);
+    if (entries === undefined) this.#groups.set(group, [entry]);
     else entries.push(entry);
-    this.#last.set(entry.taking.id, entry);
+    this.#lastOf.set(entry.call.id, entry);
   }
 
   #flush(): void {
-    const byGroup = this.#entries;
-    this.#entries = new Map();
-    this.#last = new Map();
-    for (const entries of byGroup.values())
-      for (let from = 0; from < entries.length; from += mostEntries) void this.#send(entries.slice(from, from + mostEntries));
+    const groups = this.#groups;
+    this.#groups = new Map();
+    this.#lastOf = new Map();
+    for (const entries of groups.values())
+      for (let from = 0; from < entries.length; from += maxEntries) void this.#sendAll(entries.slice(from, from + maxEntries));
   }
 
-  async #send(entries: readonly Entry[]): Promise<void> {
+  async #sendAll(entries: readonly OpenEntry[]): Promise<void> {
     try {
-      const outcomes = await this.#track(this.#sender.many(entries));
-      for (const [i, entry] of entries.entries()) this.#settle(entry, outcomes[i] as Outcome);
+      const replies = await this.#track(this.#sender.many(entries));
+      for (const [i, entry] of entries.entries()) settle(entry, replies[i] as Reply | Error);
     } catch (error) {
       for (const { calls } of entries) for (const { reject } of calls) reject(error);
     }
   }
 
   #track<T>(sending: Promise<T>): Promise<T> {
-    this.#underWay++;
-    sending.then(this.#end, this.#end);
+    this.#inFlight++;
+    sending.then(this.#landed, this.#landed);
     return sending;
   }
-
-  #settle(entry: Entry, outcome: Outcome): void {
-    if (outcome === "several") for (const { resolve } of entry.calls) resolve(this.#sender.several(entry.taking));
-    else if (outcome instanceof Error) for (const { reject } of entry.calls) reject(outcome);
-    else share(entry, outcome);
-  }
 }
 
-/** An entry that takes more calls. */
-interface OpenEntry extends Entry {
+class GatheredEntry implements OpenEntry {
+  readonly call: Call;
   readonly calls: Waiting[];
-}
 
-/** Whether one count tells both. */
-function areEqual(a: Taking, b: Taking): boolean {
-  return a.cost === b.cost && a.written === b.written;
-}
-
-/** The first `admitted` calls of an entry won, each when that much less was in use; `used` is the state after all of them. */
-function share({ calls, taking }: Entry, [used, admitted]: Exclude<Outcome, Error | string>): void {
-  const units = unitsOf(taking);
-  for (const [i, { resolve }] of calls.entries()) {
-    const allowed = i < admitted;
-    resolve({ allowed, used: allowed ? used - (admitted - 1 - i) * units : used });
+  constructor(call: Call, calls: Waiting[]) {
+    this.call = call;
+    this.calls = calls;
   }
+
+  get times(): number {
+    return this.calls.length;
+  }
+}
+
+function canMerge(a: Call, b: Call): boolean {
+  return a.operation === "take" && b.operation === "take" && a.amount === b.amount && a.policyArgs === b.policyArgs;
+}
+
+/** The first `count` takes of an entry were admitted, each at a moment when that much less was in use. */
+function settle({ call, calls }: OpenEntry, reply: Reply | Error): void {
+  if (reply instanceof Error) for (const { reject } of calls) reject(reply);
+  else if (calls.length === 1) calls[0]?.resolve(reply);
+  else
+    for (const [i, { resolve }] of calls.entries()) {
+      const later = reply.count - 1 - i;
+      const used = later > 0 ? reply.used.map((units, n) => units - later * unitsOf(call, n)) : reply.used;
+      resolve(later >= 0 ? { count: 1, blockedMs: 0, used } : { count: 0, blockedMs: reply.blockedMs, used });
+    }
+}
+
+function unitsOf({ amount, policyArgs }: Call, n: number): number {
+  return amount * (policyArgs.limits[n]?.p ?? 0);
 }

@@ -12,6 +12,7 @@ interface Denial {
   /** When the answer came; what was in use has drained since. */
   readonly seenAt: number;
   readonly used: Take["used"];
+  readonly blockedMs: number;
 }
 
 /** Another process's refund or reset is seen within this time, in ms. */
@@ -46,25 +47,29 @@ export class DenyCache {
       return undefined;
     }
     if (cost < denial.cost) return undefined;
-    return { allowed: false, used: drained(denial, Math.floor(at - denial.seenAt)), source: "deny-cache", at };
+    const ms = Math.floor(at - denial.seenAt);
+    const blockedMs = denial.blockedMs - ms;
+    return { allowed: false, used: drained(denial, ms), source: "deny-cache", at, ...(blockedMs > 0 && { blockedMs }) };
   }
 
   /**
    * Notes the answer to a call that was sent at `sentAt`: what was admitted is in use by now, so an older denial tells too little.
    * A look is not noted, for it leaves in Redis what a call would cut down to the debt of one burst.
    */
-  note(scope: Scope, key: string, cost: number, { allowed, used }: Take, sentAt: number): void {
+  note(scope: Scope, key: string, cost: number, { allowed, used, blockedMs = 0 }: Take, sentAt: number): void {
     if (cost === 0) return;
     if (allowed) {
       this.forget(scope, key);
       return;
     }
     const { prefix, policy } = scope;
-    const wait = Math.max(...policy.limits.map((limit, i) => retryMsOf(limit, unitsOf(used, i), cost)));
+    // Once a block is over, the next refusal starts another one, and only the backend can do that.
+    const own = policy.blockMs > 0 ? [] : policy.limits.map((limit, i) => retryMsOf(limit, unitsOf(used, i), cost));
+    const wait = Math.max(blockedMs, ...own);
     const denials = this.#denials.get(prefix) ?? new Map<string, Denial>();
     this.#denials.set(prefix, denials);
     if (denials.size >= most) forgetOldest(denials);
-    denials.set(key, { policy, cost, until: sentAt + Math.min(longestMs, wait), seenAt: this.clock.now(), used });
+    denials.set(key, { policy, cost, until: sentAt + Math.min(longestMs, wait), seenAt: this.clock.now(), used, blockedMs });
   }
 
   forget({ prefix }: Scope, key: string): void {
@@ -92,6 +97,11 @@ export class Denying implements Backend {
     const take = await this.#asked.adjust(scope, key, tokens);
     this.#denials.forget(scope, key);
     return take;
+  }
+
+  async block(scope: Scope, key: string, ms: number): Promise<void> {
+    await this.#asked.block(scope, key, ms);
+    this.#denials.forget(scope, key);
   }
 
   async reset(scope: Scope, key: string): Promise<void> {

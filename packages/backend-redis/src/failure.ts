@@ -1,5 +1,5 @@
 import { type OutageClass, RateLimitError } from "@ratelimit/core";
-import { type KeyFault, keyErrorPrefix } from "./scripts.ts";
+import type { KeyFault } from "./scripts.ts";
 
 /** What ioredis may add to an error: the command with the key or a password in its arguments, and another such error. */
 interface ClientError extends Error {
@@ -22,15 +22,14 @@ export function isClusterDown(error: unknown): boolean {
   return isReply(error) && error.message.startsWith("CLUSTERDOWN");
 }
 
-/** The error of a call that failed; where only its key is at fault, it says so. */
+/** The error of a call that failed. */
 export function failure(error: unknown): RateLimitError {
   const cause = withoutCommand(error);
-  if (isReply(error) && (error.message.includes(keyErrorPrefix) || error.message.includes("WRONGTYPE "))) return keyFailure(cause);
   return new RateLimitError("BACKEND", "Expected Redis to decide, got an error: its cause says why", { cause });
 }
 
-/** The error of a key whose fault the script for many told. */
-export function faultOf(fault: Exclude<KeyFault, "several">): RateLimitError {
+/** The error of a key that does not hold a bucket. */
+export function faultOf(fault: KeyFault): RateLimitError {
   return keyFailure(new Error(faults[fault]));
 }
 
@@ -39,10 +38,10 @@ export function classOf(error: unknown): OutageClass {
   return isReply(error instanceof Error ? error.cause : undefined) ? "server" : "connection";
 }
 
-const faults: Readonly<Record<Exclude<KeyFault, "several">, string>> = {
+const faults: Readonly<Record<KeyFault, string>> = {
   wrongType: "WRONGTYPE the key is of another type",
-  neverExpires: `${keyErrorPrefix}the key has no expiry`,
-  notOurs: `${keyErrorPrefix}the value is not a bucket`,
+  neverExpires: "the key has no expiry",
+  notOurs: "the value is not a bucket",
 };
 
 function keyFailure(cause: unknown): RateLimitError {

@@ -51,6 +51,10 @@ export class RedisBackend implements Backend {
     return this.#decided.adjust(scope, key, tokens);
   }
 
+  block(scope: Scope, key: string, ms: number): Awaitable<void> {
+    return this.#decided.block(scope, key, ms);
+  }
+
   reset(scope: Scope, key: string): Awaitable<void> {
     return this.#decided.reset(scope, key);
   }

@@ -1,28 +1,25 @@
 import { type Awaitable, type Backend, definePolicy, escapeKey, type Policy, RateLimitError, type Scope, type Take } from "@ratelimit/core";
-import { Batch, type Entry, type Outcome, type Taking, unitsOf } from "./batch.ts";
+import { Batch, type Call, type Entry, type Operation, operations, type Reply } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import type { DenyCache } from "./deny-cache.ts";
 import { faultOf, unusable } from "./failure.ts";
-import { expiryClock, type KeyFault, keyFaults, scriptsWith } from "./scripts.ts";
-import { type Written, write } from "./written.ts";
+import { type PolicyArgs, policyArgs } from "./policy-args.ts";
+import { bucketScript, type KeyFault, keyFaults } from "./scripts.ts";
 
-const scripts = scriptsWith(expiryClock);
-
-/** No key of a caller's has the form of a probe's, for `%` is encoded in those. */
+/** The probe's bucket lives for a millisecond. */
 const probePolicy = definePolicy({ rate: 1000, period: 1 });
 
-/** Buckets in Redis by the scripts, as they are: what goes wrong is an error here, and somebody else's to deal with. */
+/** Buckets in Redis by the script, as they are: whatever goes wrong is an error here, and for others to deal with. */
 export class RedisStore implements Backend {
   readonly #connection: Connection;
-  /** Told of every answer. */
+  /** Notes every answer. */
   readonly #denials: DenyCache | undefined;
-  readonly #written = new WeakMap<Policy, Written>();
+  readonly #policyArgs = new WeakMap<Policy, PolicyArgs>();
   readonly #batch: Batch = new Batch({
-    // The keys of a script must lie on one server, and are all of one policy; one write takes whatever one node keeps.
-    groupOf: ({ id, written }) => (this.#connection.isOneServer ? written : this.#connection.serverOf(id)),
-    several: (taking) => this.#takeAll(taking),
-    one: (taking) => this.#takeOne(taking),
-    many: (entries) => this.#takeMany(entries),
+    // The keys of a script must lie on one server, and belong to one policy; one write takes everything that one node keeps.
+    groupOf: ({ id, policyArgs }) => (this.#connection.isOneServer ? policyArgs : this.#connection.serverOf(id)),
+    one: (call) => this.#one(call),
+    many: (entries) => (this.#connection.isOneServer ? this.#oneScript(entries) : this.#oneWrite(entries)),
   });
 
   constructor(connection: Connection, denials: DenyCache | undefined) {
@@ -30,103 +27,90 @@ export class RedisStore implements Backend {
     this.#denials = denials;
   }
 
-  take(scope: Scope, key: string, cost: number): Awaitable<Take> {
-    const { policy } = scope;
-    const written = this.#written.get(policy);
-    if (written === undefined) return this.#write(policy).then(() => this.take(scope, key, cost));
-    const taking: Taking = { scope, key, id: keyOf(scope, key), cost, written };
-    return policy.limits.length === 1 ? this.#batch.take(taking) : this.#takeAll(taking);
+  async take(scope: Scope, key: string, cost: number): Promise<Take> {
+    const sentAt = this.#denials?.clock.now() ?? 0;
+    // A cost that no limit ever admits is only known to be too much: all of its units might not be countable.
+    const amount = Math.min(cost, 1 + Math.max(...scope.policy.limits.map(({ burst }) => burst)));
+    const { count, blockedMs, used } = await this.#send("take", scope, key, amount);
+    const take = { allowed: count > 0, used: this.#perLimit(scope.policy, used), ...(blockedMs > 0 && { blockedMs }) };
+    this.#denials?.note(scope, key, cost, take, sentAt);
+    return take;
   }
 
   async adjust(scope: Scope, key: string, tokens: number): Promise<Take> {
-    const { all } = this.#written.get(scope.policy) ?? (await this.#write(scope.policy));
-    const reply = await this.#connection.run(scripts.adjust, [keyOf(scope, key)], [String(tokens), ...all]);
-    const [room, ...used] = integers(reply, 1 + scope.policy.limits.length);
-    return { allowed: true, used: oneOrAll(used), uncharged: Math.max(0, tokens - (room as number)) };
+    const { count, blockedMs, used } = await this.#send("charge", scope, key, tokens);
+    const uncharged = Math.max(0, tokens - count);
+    return { allowed: true, used: this.#perLimit(scope.policy, used), uncharged, ...(blockedMs > 0 && { blockedMs }) };
+  }
+
+  async block(scope: Scope, key: string, ms: number): Promise<void> {
+    await this.#send("block", scope, key, ms);
   }
 
   async reset(scope: Scope, key: string): Promise<void> {
-    await this.#connection.del(keyOf(scope, key));
+    await this.#send("reset", scope, key, 0);
   }
 
   /** Whether a server decides: takes a token from a bucket that is gone in a millisecond, on a key that lies there. */
   async probe({ prefix }: Scope, server: string): Promise<void> {
-    const { first } = this.#written.get(probePolicy) ?? (await this.#write(probePolicy));
-    await this.#connection.run(scripts.takeOne, [this.#connection.keyOn(server, `${prefix}%probe`)], ["1", ...first]);
+    await this.#connection.ready();
+    // No caller's key has this form, because `%` is encoded in those.
+    const id = this.#connection.keyOn(server, `${prefix}%probe`);
+    await this.#connection.run(bucketScript, [id], ["1", ...(policyArgs(probePolicy).short as readonly string[])]);
   }
 
   async close(): Promise<void> {
     await this.#connection.close();
   }
 
-  async #takeOne(taking: Taking): Promise<Take> {
-    const sentAt = this.#now();
-    const reply = await this.#connection.run(scripts.takeOne, [taking.id], [String(unitsOf(taking)), ...taking.written.first]);
-    if (reply === null) return this.#takeAll(taking);
-    const number = integer(reply);
-    const take = number < 0 ? { allowed: false, used: -1 - number } : { allowed: true, used: number };
-    this.#note(taking, take, sentAt);
-    return take;
+  #send(operation: Operation, scope: Scope, key: string, amount: number): Awaitable<Reply> {
+    const known = this.#policyArgs.get(scope.policy);
+    if (known === undefined) return this.#prepare(scope.policy).then(() => this.#send(operation, scope, key, amount));
+    return this.#batch.send({ scope, key, id: keyOf(scope, key), operation, amount, policyArgs: known });
   }
 
-  async #takeAll(taking: Taking): Promise<Take> {
-    const sentAt = this.#now();
-    const reply = await this.#connection.run(scripts.take, [taking.id], [String(taking.cost), ...taking.written.all]);
-    const [allowed, ...used] = integers(reply, 1 + taking.scope.policy.limits.length);
-    const take = { allowed: allowed === 1, used: oneOrAll(used) };
-    this.#note(taking, take, sentAt);
-    return take;
-  }
-
-  async #takeMany(entries: readonly Entry[]): Promise<readonly Outcome[]> {
-    const sentAt = this.#now();
-    const outcomes = await (this.#connection.isOneServer ? this.#oneScript(entries) : this.#oneWrite(entries));
-    for (const [i, { taking, calls }] of entries.entries()) {
-      const outcome = outcomes[i] as Outcome;
-      if (outcome === "several" || outcome instanceof Error) continue;
-      const [used, admitted] = outcome;
-      this.#note(taking, { allowed: admitted === calls.length, used }, sentAt);
-    }
-    return outcomes;
-  }
-
-  /** Keys of one server and one policy need one script. */
-  async #oneScript(entries: readonly Entry[]): Promise<readonly Outcome[]> {
-    const keys = entries.map(({ taking }) => taking.id);
-    const { first } = (entries[0] as Entry).taking.written;
-    return outcomesOf(entries, await this.#connection.run(scripts.takeMany, keys, [...entries.flatMap(countOf), ...first]));
-  }
-
-  /** In a Cluster the keys of a script must share a slot, so each has a script of its own, and all one way there and back. */
-  async #oneWrite(entries: readonly Entry[]): Promise<readonly Outcome[]> {
-    const calls = entries.map((entry) => ({ key: entry.taking.id, args: [...countOf(entry), ...entry.taking.written.first] }));
-    const replies = await this.#connection.runEach(scripts.takeMany, calls);
-    return entries.map((entry, i) => {
-      const reply = replies[i];
-      return reply instanceof Error ? reply : (outcomesOf([entry], reply)[0] as Outcome);
-    });
-  }
-
-  #note({ scope, key, cost }: Taking, take: Take, sentAt: number): void {
-    this.#denials?.note(scope, key, cost, take, sentAt);
-  }
-
-  #now(): number {
-    return this.#denials?.clock.now() ?? 0;
-  }
-
-  /** Writes down a policy for the scripts, if the server can keep it. */
-  async #write(policy: Policy): Promise<Written> {
+  /** Writes a policy down for the script, if the server can keep its buckets. */
+  async #prepare(policy: Policy): Promise<void> {
     await this.#connection.ready();
     const { longestFillMs } = this.#connection;
     if (policy.limits.some(({ full, r }) => full / r > longestFillMs))
       throw new RateLimitError(
         "INVALID_POLICY",
-        `Expected a policy that fills within ${longestFillMs / 3_600_000} h, for this server keeps longer expiries to the second only: use a smaller burst, or Redis or Valkey`,
+        `Expected a policy that fills within ${longestFillMs / 3_600_000} h, because this server keeps longer expiries to the second only: use a smaller burst, or Redis or Valkey`,
       );
-    const written = write(policy);
-    this.#written.set(policy, written);
-    return written;
+    this.#policyArgs.set(policy, policyArgs(policy));
+  }
+
+  async #one(call: Call): Promise<Reply> {
+    const { short, limits } = call.policyArgs;
+    const args =
+      call.operation === "take" && short !== undefined
+        ? [String(call.amount * (limits[0]?.p ?? 1)), ...short]
+        : [...entryArgs({ call, times: 1 }), ...call.policyArgs.long];
+    return replyOf(await this.#connection.run(bucketScript, [call.id], args), 1);
+  }
+
+  /** Keys of one server and one policy need one script. */
+  async #oneScript(entries: readonly Entry[]): Promise<readonly (Reply | Error)[]> {
+    const [first] = entries as readonly [Entry];
+    if (entries.length === 1) return [await replyOrError(this.#connection.run(bucketScript, [first.call.id], allArgs(first)), first.times)];
+    const keys = entries.map(({ call }) => call.id);
+    const replies = await this.#connection.run(bucketScript, keys, [...entries.flatMap(entryArgs), ...first.call.policyArgs.long]);
+    if (!Array.isArray(replies) || replies.length !== entries.length) return entries.map(notIntegers);
+    return Promise.all(entries.map(({ times }, i) => replyOrError(replies[i], times)));
+  }
+
+  /** In a Cluster the keys of a script must share a slot, so each entry has a script of its own, and all of them one write. */
+  async #oneWrite(entries: readonly Entry[]): Promise<readonly (Reply | Error)[]> {
+    const calls = entries.map((entry) => ({ key: entry.call.id, args: allArgs(entry) }));
+    const replies = await this.#connection.runEach(bucketScript, calls);
+    return Promise.all(entries.map(({ times }, i) => replyOrError(replies[i], times)));
+  }
+
+  /** Units in use of each limit of a policy, from those of its distinct limits. */
+  #perLimit(policy: Policy, used: readonly number[]): number | readonly number[] {
+    const places = this.#policyArgs.get(policy)?.places ?? [];
+    return places.length === 1 ? (used[0] as number) : places.map((place) => used[place] as number);
   }
 }
 
@@ -135,48 +119,44 @@ export function keyOf({ prefix }: Scope, key: string): string {
   return prefix + escapeKey(key);
 }
 
-/** What `takeMany` is told of an entry besides its key and its policy. */
-function countOf({ taking, calls }: Entry): [units: string, times: string] {
-  return [String(unitsOf(taking)), String(calls.length)];
+/** What the script is told of an entry besides its key and its policy. */
+function entryArgs({ call, times }: Entry): [amount: string, times: string] {
+  return [String(call.amount), String(call.operation === "take" ? times : operations[call.operation])];
 }
 
-function oneOrAll(used: readonly number[]): number | readonly number[] {
-  return used.length === 1 ? (used[0] as number) : used;
+function allArgs(entry: Entry): string[] {
+  return [...entryArgs(entry), ...entry.call.policyArgs.long];
 }
 
-/** What `takeMany` replied: as many outcomes as it had entries. */
-function outcomesOf(entries: readonly Entry[], reply: unknown): Outcome[] {
-  if (!Array.isArray(reply) || reply.length !== entries.length) return entries.map(() => notIntegers());
-  return entries.map(({ calls }, i) => {
-    try {
-      return outcomeOf(reply[i], calls.length);
-    } catch (error) {
-      return error as RateLimitError;
-    }
-  });
+async function replyOrError(reply: unknown, times: number): Promise<Reply | Error> {
+  try {
+    return replyOf(await reply, times);
+  } catch (error) {
+    return error as Error;
+  }
 }
 
-function outcomeOf(reply: unknown, times: number): Outcome {
-  if (Array.isArray(reply)) return integers(reply, 2) as unknown as Outcome;
-  if (isFault(reply)) return reply === "several" ? reply : faultOf(reply);
+/** What the script replied to `times` equal calls on one bucket. */
+function replyOf(reply: unknown, times: number): Reply {
+  if (reply instanceof Error) throw reply;
+  if (isFault(reply)) throw faultOf(reply);
+  if (Array.isArray(reply)) {
+    const [count, blockedMs, ...used] = reply.map(integer);
+    return { count: count as number, blockedMs: blockedMs as number, used };
+  }
   const number = integer(reply);
-  return number < 0 ? [-1 - number, 0] : [number, times];
+  return number < 0 ? { count: 0, blockedMs: 0, used: [-1 - number] } : { count: times, blockedMs: 0, used: [number] };
 }
 
 function isFault(reply: unknown): reply is KeyFault {
   return (keyFaults as readonly unknown[]).includes(reply);
 }
 
-/** A number of a reply; clients may be set to hand out text. */
+/** A number of a reply; some clients are set to return strings. */
 function integer(reply: unknown): number {
   const number = typeof reply === "string" && /^-?\d+$/.test(reply) ? Number(reply) : reply;
   if (Number.isSafeInteger(number)) return number as number;
   throw notIntegers();
-}
-
-function integers(reply: unknown, count: number): number[] {
-  const numbers = Array.isArray(reply) ? reply.map(integer) : [];
-  return numbers.length === count ? numbers : [integer(undefined)];
 }
 
 function notIntegers(): RateLimitError {

@@ -13,9 +13,9 @@ import { DenyCache, Denying } from "../src/deny-cache.ts";
 import { RedisStore } from "../src/store.ts";
 import { frozen } from "./support/frozen.ts";
 import { strictAsked } from "./support/strict.ts";
-import { type LimitSpec, policyOf, type Step, type Trace, traces } from "./support/traces.ts";
+import { type PolicySpec, policyOf, type Step, type Trace, traces } from "./support/traces.ts";
 
-const [runs, together, length] = [115, 4, 110];
+const [runs, together, length] = [455, 4, 110];
 const steps = runs * together * length;
 const seed = Number(process.env["FAST_CHECK_SEED"] ?? Date.now()) | 0;
 
@@ -24,7 +24,7 @@ afterAll(() => redis.disconnect());
 
 /** A backend, and the clock that makes its buckets fill. */
 interface Subject {
-  readonly backend: Pick<Backend, "take" | "adjust" | "reset">;
+  readonly backend: Pick<Backend, "take" | "adjust" | "block" | "reset">;
   readonly clock: ManualClock;
 }
 
@@ -57,9 +57,10 @@ interface Answer {
   readonly allowed: boolean;
   readonly used: readonly number[];
   readonly uncharged: number;
+  readonly blockedMs: number;
 }
 
-test(`memory, Redis and the oracle give the same answers to ${steps} random steps`, { timeout: 60_000 }, async () => {
+test(`memory, Redis and the oracle give the same answers to ${steps} random steps`, { timeout: 120_000 }, async () => {
   let compared = 0;
   process.stdout.write(`differential: FAST_CHECK_SEED=${seed}\n`);
   await fc.assert(
@@ -84,7 +85,7 @@ test("so does the deny cache in front of Redis, when calls are repeated", { time
       assert.deepEqual(await answersOfAll(cached, hammered), byOracle);
       compared += byOracle.flat().length;
     }),
-    { seed, numRuns: Math.ceil(runs / 4) },
+    { seed, numRuns: Math.ceil(runs / 16) },
   );
   const denied = cached.reduce((sum, { denials }) => sum + denials.found, 0);
   process.stdout.write(`differential: ${denied} of ${compared} answers by the deny cache\n`);
@@ -100,12 +101,14 @@ function hammering({ policies, steps }: Trace): Trace {
 function answersOfOracle({ policies, steps }: Trace): Answer[] {
   const oracle = new Oracle();
   return steps.flatMap((step, i): Answer[] => {
-    const limits = policyAt(policies, steps, i);
+    const { limits, blockMs } = policyAt(policies, steps, i);
     if (step.do === "pass") oracle.advance(step.ms);
+    if (step.do === "block") oracle.block(step.ms);
     if (step.do === "reset") oracle.reset();
     if (step.do !== "take" && step.do !== "adjust") return [];
-    const { allowed, uncharged, ...expected } = step.do === "take" ? oracle.take(limits, step.tokens) : oracle.adjust(limits, step.tokens);
-    return [{ allowed, uncharged, used: expected.limits.map(({ used }) => used) }];
+    const { allowed, uncharged, blockedMs, ...expected } =
+      step.do === "take" ? oracle.take(limits, step.tokens, blockMs) : oracle.adjust(limits, step.tokens);
+    return [{ allowed, uncharged, blockedMs, used: expected.limits.map(({ used }) => used) }];
   });
 }
 
@@ -117,6 +120,7 @@ function answersOfMemory({ policies, steps }: Trace): Answer[] {
   const answers = steps.flatMap((step, i): Answer[] => {
     const scope = scopeOf("", policyAt(compiled, steps, i));
     if (step.do === "pass") time.advance(step.ms);
+    if (step.do === "block") memory.block(scope, "key", step.ms);
     if (step.do === "reset") memory.reset(scope, "key");
     if (step.do === "take") return [answer(memory.take(scope, "key", step.tokens))];
     return step.do === "adjust" ? [answer(memory.adjust(scope, "key", step.tokens))] : [];
@@ -131,11 +135,12 @@ function answersOfAll(subjects: readonly Subject[], several: readonly Trace[]): 
 
 async function answersOfRedis({ policies, steps }: Trace, { backend, clock }: Subject): Promise<Answer[]> {
   const prefix = `ratelimit:${randomUUID()}:`;
-  const compiled = policies.map((limits) => scopeOf(prefix, policyOf(limits)));
+  const compiled = policies.map((policy) => scopeOf(prefix, policyOf(policy)));
   const answers: Answer[] = [];
   for (const [at, step] of steps.entries()) {
     const scope = policyAt(compiled, steps, at);
     if (step.do === "pass") clock.advance(step.ms);
+    if (step.do === "block") await backend.block(scope, "key", step.ms);
     if (step.do === "reset") await backend.reset(scope, "key");
     if (step.do === "take") answers.push(answer(await backend.take(scope, "key", step.tokens)));
     if (step.do === "adjust") answers.push(answer(await backend.adjust(scope, "key", step.tokens)));
@@ -144,7 +149,7 @@ async function answersOfRedis({ policies, steps }: Trace, { backend, clock }: Su
 }
 
 /** The policy that holds at step i. */
-function policyAt<T extends Policy | Scope | readonly LimitSpec[]>(policies: readonly T[], steps: readonly Step[], i: number): T {
+function policyAt<T extends Policy | Scope | PolicySpec>(policies: readonly T[], steps: readonly Step[], i: number): T {
   const change = steps.slice(0, i + 1).findLast((step) => step.do === "policy");
   return policies[(change?.to ?? 0) % policies.length] as T;
 }
@@ -153,6 +158,6 @@ function scopeOf(prefix: string, policy: Policy): Scope {
   return { prefix, policy };
 }
 
-function answer({ allowed, used, uncharged = 0 }: Take): Answer {
-  return { allowed, used: [used].flat(), uncharged };
+function answer({ allowed, used, uncharged = 0, blockedMs = 0 }: Take): Answer {
+  return { allowed, used: [used].flat(), uncharged, blockedMs };
 }

@@ -25,7 +25,7 @@ const policies = [
     { name: "b", rate: 1, periodMs: 3, burst: 25 },
     { name: "c", rate: 1000, periodMs: 60_000, burst: 1000 },
   ],
-].map(policyOf);
+].map((limits) => policyOf({ limits, blockMs: 0 }));
 
 /** When Redis was asked, in ms of the caller's clock, which runs as fast as that of Redis. */
 interface Moment {

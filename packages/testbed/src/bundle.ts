@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "vite";
 import { conditions } from "./conditions.ts";
+import { lua } from "./lua-plugin.ts";
 
 /** A program that a test starts as a process of its own. */
 export interface Bundle extends AsyncDisposable {
@@ -22,6 +23,7 @@ export async function bundle(program: string, { folder = tmpdir(), inside = true
   const outDir = await mkdtemp(join(folder, ".ratelimit-program-"));
   await build({
     configFile: false,
+    plugins: [lua],
     logLevel: "error",
     resolve: { conditions },
     ssr: { noExternal: inside, resolve: { conditions } },

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { RedisClient } from "@ratelimit/backend-redis";
 import { ManualClock } from "@ratelimit/core";
 import type { Redis } from "ioredis";
-import { expiryClock, type Script, type Scripts, scriptsWith } from "../../src/scripts.ts";
+import { bucketScript, type Script, scriptOf } from "../../src/scripts.ts";
 
 /** A client that runs our scripts, line for line, by a clock which only the test moves. */
 export interface Frozen {
@@ -13,13 +13,7 @@ export interface Frozen {
 /** A clock that stands still in Redis: a hash holds its reading, and when each bucket is full. */
 export function frozen(redis: Redis): Frozen {
   const hash = `frozen:${randomUUID()}`;
-  const stopped = scriptsWith({
-    read: `math.max(0, redis.call('HGET', '${hash}', key) - redis.call('HGET', '${hash}', 'now'))`,
-    write: `\
-redis.call('SET', key, value, 'PX', 600000)
-redis.call('HSET', '${hash}', key, string.format('%.0f', redis.call('HGET', '${hash}', 'now') + ahead))`,
-  });
-  const counterparts = byName(scriptsWith(expiryClock), stopped);
+  const stopped = stop(bucketScript, hash);
   const clock = new ManualClock();
   let told = Number.NaN;
   /** Commands of one connection keep their order, so the call that follows sees it. */
@@ -35,11 +29,11 @@ redis.call('HSET', '${hash}', key, string.format('%.0f', redis.call('HGET', '${h
       status: redis.status,
       evalsha(sha1, keys, ...args) {
         tell();
-        return redis.evalsha(counterparts.get(sha1)?.sha1 ?? sha1, keys, ...args);
+        return redis.evalsha(sha1 === bucketScript.sha1 ? stopped.sha1 : sha1, keys, ...args);
       },
       eval(lua, keys, ...args) {
         tell();
-        return redis.eval(counterparts.get(lua)?.lua ?? lua, keys, ...args);
+        return redis.eval(lua === bucketScript.lua ? stopped.lua : lua, keys, ...args);
       },
       del: (key) => redis.del(key),
       info: () => redis.info(),
@@ -50,8 +44,14 @@ redis.call('HSET', '${hash}', key, string.format('%.0f', redis.call('HGET', '${h
   };
 }
 
-/** The stopped script for the name and for the text of each running one. */
-function byName(running: Scripts, stopped: Scripts): Map<string, Script> {
-  const names = Object.keys(running) as (keyof Scripts)[];
-  return new Map(names.flatMap((name) => [running[name].sha1, running[name].lua].map((id) => [id, stopped[name]] as const)));
+/** The same script, line for line, but for the three commands that tell the time. */
+function stop({ lua }: Script, hash: string): Script {
+  const read = `math.max(0, (redis.call('HGET', '${hash}', key) or 0) - redis.call('HGET', '${hash}', 'now'))`;
+  const set = (ahead: string): string =>
+    `redis.call('SET', key, value, 'PX', 600000) redis.call('HSET', '${hash}', key, string.format('%.0f', redis.call('HGET', '${hash}', 'now') + ${ahead}))`;
+  const write = "if value ~= before or redis.call('PEXPIRE', key, ms) == 0 then redis.call('SET', key, value, 'PX', ms) end";
+  const [fast, general, ...more] = lua.split(write);
+  if (general === undefined || more.length !== 1) throw new Error("Expected the script to write a bucket in two places");
+  const text = fast + set("ahead") + general + set("longest") + more[0];
+  return scriptOf(text.replaceAll("redis.call('PTTL', key)", read));
 }

@@ -11,13 +11,19 @@ export interface LimitSpec {
 
 export type Step =
   | { readonly do: "take" | "adjust"; readonly tokens: number }
-  | { readonly do: "pass"; readonly ms: number }
+  | { readonly do: "pass" | "block"; readonly ms: number }
   | { readonly do: "reset" }
   | { readonly do: "policy"; readonly to: number };
 
+/** Limits, and for how long a refusal blocks the key. */
+export interface PolicySpec {
+  readonly limits: readonly LimitSpec[];
+  readonly blockMs: number;
+}
+
 /** Policies that take turns on one bucket, and what happens to it. */
 export interface Trace {
-  readonly policies: readonly (readonly LimitSpec[])[];
+  readonly policies: readonly PolicySpec[];
   readonly steps: readonly Step[];
 }
 
@@ -36,9 +42,13 @@ const nameless: fc.Arbitrary<Omit<LimitSpec, "name">> = fc.oneof(
   ),
 );
 
-const limits: fc.Arbitrary<LimitSpec[]> = fc
-  .uniqueArray(fc.constantFrom("a", "b", "c", "d"), { minLength: 1, maxLength: 3 })
-  .chain((names) => fc.tuple(...names.map((name) => nameless.map((limit) => ({ name, ...limit })))));
+/** Limits of one trace come from a small pool, so that policies differ by an added, removed, renamed or reordered limit. */
+const policies: fc.Arbitrary<PolicySpec[]> = fc.array(nameless, { minLength: 1, maxLength: 5 }).chain((pool) => {
+  const limits = fc
+    .uniqueArray(fc.constantFrom("a", "b", "c", "d"), { minLength: 1, maxLength: 3 })
+    .chain((names) => fc.tuple(...names.map((name) => fc.constantFrom(...pool).map((limit) => ({ name, ...limit })))));
+  return fc.array(fc.record({ limits, blockMs: fc.constantFrom(0, 0, 0, 1, 5000) }), { minLength: 1, maxLength: 4 });
+});
 
 /** As a part of the burst of the first limit, or as it is. */
 const tokens: fc.Arbitrary<{ share: number; more: number }> = fc.record({
@@ -52,6 +62,10 @@ const sketch = fc.oneof(
   { weight: 4, arbitrary: fc.record({ do: fc.constant("pass" as const), ms: fc.oneof(fc.nat(3), fc.nat(2000), fc.nat(90_000_000)) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("pass" as const), ms: fc.integer({ min: -5000, max: -1 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("policy" as const), to: fc.nat(3) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant("block" as const), ms: fc.oneof(fc.integer({ min: 1, max: 3000 }), fc.constant(90_000_000)) }),
+  },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("reset" as const) }) },
 );
 
@@ -59,11 +73,11 @@ const sketch = fc.oneof(
 export function traces(length: number): fc.Arbitrary<Trace> {
   return fc
     .record({
-      policies: fc.array(limits, { minLength: 1, maxLength: 4 }),
+      policies,
       steps: fc.array(sketch, { minLength: length, maxLength: length }),
     })
     .map(({ policies, steps }) => {
-      const burst = policies[0]?.[0]?.burst ?? 1;
+      const burst = policies[0]?.limits[0]?.burst ?? 1;
       const amount = ({ share, more }: { share: number; more: number }): number =>
         Math.min(Number.MAX_SAFE_INTEGER, Math.floor(share * burst) + more);
       const written = steps.map((step): Step => {
@@ -76,8 +90,8 @@ export function traces(length: number): fc.Arbitrary<Trace> {
     });
 }
 
-export function policyOf(limits: readonly LimitSpec[]): Policy {
+export function policyOf({ limits, blockMs }: PolicySpec): Policy {
   const [first, ...more] = limits.map(({ name, rate, periodMs, burst }) => ({ name, rate, burst, period: `${periodMs}ms` as const }));
   if (first === undefined) throw new Error("A policy has at least one limit");
-  return definePolicy({ limits: [first, ...more] });
+  return definePolicy({ limits: [first, ...more], ...(blockMs > 0 && { block: `${blockMs}ms` as const }) });
 }

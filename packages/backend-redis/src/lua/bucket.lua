@@ -1,0 +1,237 @@
+--[[
+  Calls on buckets of one policy, in the order given: takes, charges, refunds, blocks and resets. docs/state.md describes what is stored.
+
+  KEYS[i]  the bucket of the i-th call; one bucket may come several times
+  ARGV[1]  of each call first an amount, then how to apply it:
+             1 or more  take the amount so many times, or as often as it fits; an amount of 0 only looks
+             -1         charge the amount, down to a debt of one burst, or give it back if it is below 0
+             -2         block the key for as many milliseconds
+             -3         delete the bucket
+  ARGV[..] then of each limit full (units in a whole bucket), its fingerprint, r (units that drain in a millisecond) and p (units in one
+           unit of the amount), and last, if the policy blocks keys, the milliseconds of a block
+           A single take from a policy of one limit without a block may be written short: amount, full, fingerprint, and r unless it is 1
+
+  Returns for each call, as a list if there are several KEYS, one of
+    the units in use of the only limit, if the amount was taken every time; -1 minus these units, if it was never taken
+    {how often it was taken, milliseconds that the key stays blocked, units in use of each limit} for any other take
+    {whole amounts that the debt had room for, milliseconds that the key stays blocked, units in use of each limit} for a charge or refund
+    0 for a block or a reset
+    "wrongType", "neverExpires" or "notOurs" for a key that does not hold a bucket
+
+  A number that goes to redis.call is written by string.format, because Lua's own way ends at 14 digits. `+ 0` makes a number of a string
+  at half the price of tonumber.
+]]
+local short = #ARGV <= 4
+
+if short then
+  -- Nearly every call: one take from one limit, whose bucket is absent or holds that limit alone.
+  local key, amount, full, fingerprint, r = KEYS[1], ARGV[1] + 0, ARGV[2] + 0, ARGV[3], (ARGV[4] or 1) + 0
+  local before = redis.pcall('GET', key)
+  local slack = (not before or before == fingerprint) and 0
+  if not slack and r > 1 and type(before) == 'string' and #before <= 16 and string.find(before, '^%d+$') then
+    slack = math.floor(before / 4294967296)
+    if before - slack * 4294967296 ~= fingerprint + 0 then slack = false end
+  end
+  if slack then
+    local used, clamped = 0, false
+    if before then
+      local ahead = redis.call('PTTL', key)
+      if ahead == -1 then return 'neverExpires' end
+      if ahead > 0 then
+        used = ahead * r
+        if slack < r then used = used - slack end
+        if used > 2 * full then used, clamped = 2 * full, true end
+      end
+    end
+    local allowed = used + amount <= full
+    if allowed then used = used + amount end
+    if amount > 0 and (allowed or clamped) then
+      local ahead = math.ceil(used / r)
+      local value = fingerprint
+      slack = ahead * r - used
+      if slack >= 1048576 then
+        value = string.format('2|%s:0:%.0f', fingerprint, slack)
+      elseif slack > 0 then
+        value = string.format('%.0f', slack * 4294967296 + fingerprint)
+      end
+      local ms = string.format(ahead < 2147483648 and '%d' or '%.0f', ahead)
+      if value ~= before or redis.call('PEXPIRE', key, ms) == 0 then redis.call('SET', key, value, 'PX', ms) end
+    end
+    return allowed and used or -1 - used
+  end
+end
+
+-- Any other call, policy or bucket: read every entry, decide, write every entry.
+local first = short and 2 or 2 * #KEYS + 1
+local limits = short and 1 or math.floor((#ARGV - first + 1) / 4)
+local blockMs = not short and #ARGV - first + 1 > 4 * limits and ARGV[#ARGV] + 0 or 0
+-- Four values for each limit, in the order of ARGV.
+local policy = {unpack(ARGV, first, first + 4 * limits - 1)}
+for n = 1, 4 * limits, 4 do
+  policy[n], policy[n + 2], policy[n + 3] = policy[n] + 0, (policy[n + 2] or 1) + 0, (policy[n + 3] or 1) + 0
+end
+
+local used = {false, false} -- units in use of each limit
+local foreign = {} -- the entries of other policies, three values for each: fingerprint, milliseconds until it is full, slack
+local replies = {}
+
+for i = 1, #KEYS do
+  local key, amount, times = KEYS[i], ARGV[short and 1 or 2 * i - 1] + 0, short and 1 or ARGV[2 * i] + 0
+  local ownLimits = times == -2 and 0 or limits -- a block leaves every entry as it is
+  local before = redis.pcall('GET', key)
+  local fault
+  if type(before) == 'table' then
+    if not string.find(before.err, '^WRONGTYPE') then return before end
+    fault, before = 'wrongType', false
+  end
+
+  -- Milliseconds until the bucket is full and until its block ends, the most that other policies' entries owe, and their count times three.
+  local longest, blocked, owed, others = 0, 0, 0, 0
+  for n = 1, limits do used[n] = false end
+  if before then
+    longest = redis.call('PTTL', key)
+    if longest == -1 then fault = 'neverExpires' end
+    local last = string.find(before, '^2|') or 0
+    if last == 0 and not (#before <= 16 and string.find(before, '^%d+$')) then fault = 'notOurs' end
+    -- A key that has just expired is absent.
+    while longest > 0 and not fault and last < #before do
+      local entry, distance, slack = before, 0, 0
+      if last > 0 then
+        local _, stop
+        _, stop, entry, distance, slack = string.find(before, '^|(%w+):(%d+):(%d+)', last + 1)
+        if not stop or #distance > 16 or #slack > 16 then
+          fault = 'notOurs'
+          break
+        end
+        last, slack = stop, slack + 0
+      else
+        last = #before
+        if entry ~= policy[2] then
+          slack = math.floor(before / 4294967296)
+          if slack > 0 then entry = string.format('%.0f', before - slack * 4294967296) end
+        end
+      end
+
+      local ahead, isForeign = longest - distance, true
+      for n = 1, ownLimits do
+        if policy[4 * n - 2] == entry then
+          local r = policy[4 * n - 1]
+          used[n], isForeign = ahead > 0 and ahead * r - (slack < r and slack or 0) or 0, false
+          break
+        end
+      end
+      if entry == 'b' then
+        blocked = math.max(0, ahead)
+      elseif isForeign and ahead > -86400000 then
+        -- Kept for a day after it has drained: a client that comes back at its retryAfter must not inherit from others again.
+        foreign[others + 1], foreign[others + 2], foreign[others + 3] = entry, ahead, slack
+        others = others + 3
+        if ahead > owed then owed = ahead end
+      end
+    end
+  end
+
+  local reply
+  if times == -3 then
+    redis.call('DEL', key)
+    reply = 0
+  elseif fault then
+    reply = fault
+  else
+    -- A limit without an entry inherits what the entries of others owe, at most an empty bucket.
+    local inherits, clamped = false, false
+    for n = 1, ownLimits do
+      local full = policy[4 * n - 3]
+      if not used[n] then
+        used[n] = 0
+        if owed > 0 then used[n], inherits = math.min(full, owed * policy[4 * n - 1]), true end
+      elseif used[n] > 2 * full then
+        used[n], clamped = 2 * full, true
+      end
+    end
+
+    -- A refusal writes only what would otherwise make its retryAfter wrong.
+    local writes = true
+    if times > 0 then
+      local taken = blocked > 0 and amount > 0 and 0 or times
+      for n = 1, limits do
+        local full, units = policy[4 * n - 3], amount * policy[4 * n]
+        if used[n] + units * taken > full then
+          taken = units > 0 and math.max(0, math.floor((full - used[n]) / units)) or 0
+        end
+      end
+      if taken > 0 then
+        for n = 1, limits do used[n] = used[n] + taken * amount * policy[4 * n] end
+      end
+      writes = amount > 0 and (taken > 0 or inherits or clamped)
+      if amount > 0 and taken < times and blockMs > 0 and blocked == 0 then blocked, writes = blockMs, true end
+      if limits == 1 and blocked == 0 and (taken == 0 or taken == times) then
+        reply = taken > 0 and used[1] or -1 - used[1]
+      else
+        reply = {taken, blocked, unpack(used, 1, limits)}
+      end
+    elseif times == -1 then
+      local room = math.huge
+      for n = 1, limits do
+        local most, p = 2 * policy[4 * n - 3], policy[4 * n]
+        room = math.min(room, math.floor((most - used[n]) / p))
+        used[n] = math.min(most, math.max(0, used[n] + math.min(most, math.max(-most, amount * p))))
+      end
+      reply = {room, blocked, unpack(used, 1, limits)}
+    else
+      blocked, reply = math.max(blocked, amount), 0
+    end
+
+    if writes then
+      while ownLimits > 0 and others > 24 do
+        local nearest = 1
+        for n = 4, others, 3 do
+          if foreign[n + 1] <= foreign[nearest + 1] then nearest = n end
+        end
+        for n = nearest, others - 3 do foreign[n] = foreign[n + 3] end
+        others = others - 3
+      end
+      longest = blocked
+      for n = 1, ownLimits do
+        local own = math.ceil(used[n] / policy[4 * n - 1])
+        if own > longest then longest = own end
+      end
+      for n = 1, others, 3 do
+        if foreign[n + 1] > longest then longest = foreign[n + 1] end
+      end
+
+      if longest <= 0 then
+        redis.call('DEL', key)
+      else
+        local value
+        if limits == 1 and ownLimits == 1 and others == 0 and blocked == 0 then
+          local slack = longest * policy[3] - used[1]
+          if slack == 0 then
+            value = policy[2]
+          elseif slack < 1048576 then
+            value = string.format('%.0f', slack * 4294967296 + policy[2])
+          end
+        end
+        if not value then
+          value = '2'
+          for n = 1, ownLimits do
+            local r = policy[4 * n - 1]
+            local own = math.ceil(used[n] / r)
+            if own > 0 or others > 0 then
+              value = string.format('%s|%s:%.0f:%.0f', value, policy[4 * n - 2], longest - own, own * r - used[n])
+            end
+          end
+          for n = 1, others, 3 do
+            value = string.format('%s|%s:%.0f:%.0f', value, foreign[n], longest - foreign[n + 1], foreign[n + 2])
+          end
+          if blocked > 0 then value = string.format('%s|b:%.0f:0', value, longest - blocked) end
+        end
+        local ms = string.format(longest < 2147483648 and '%d' or '%.0f', longest)
+        if value ~= before or redis.call('PEXPIRE', key, ms) == 0 then redis.call('SET', key, value, 'PX', ms) end
+      end
+    end
+  end
+  replies[i] = reply
+end
+if #KEYS == 1 then return replies[1] end
+return replies

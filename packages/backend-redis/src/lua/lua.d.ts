@@ -1,0 +1,5 @@
+/** The build and the tests embed a script as a string. */
+declare module "*.lua" {
+  const source: string;
+  export default source;
+}
