@@ -17,7 +17,7 @@ describe("a sharded map", () => {
       fc.property(fc.uniqueArray(fc.string({ minLength: 1, unit: "binary" }), { minLength: 50, maxLength: 100 }), (some) => {
         const keys = [...some, ...Array.from({ length: 16_400 }, (_, i) => `filler ${i}`)];
         const buckets = filled(keys);
-        expect(buckets.shards).toHaveLength(16);
+        expect(buckets.shards).toHaveLength(32);
         expect(buckets.shards.reduce((sum, { size }) => sum + size, 0)).toBe(keys.length);
         keys.forEach((key, i) => void expect(buckets.shardOf(key).get(key)).toBe(i));
       }),

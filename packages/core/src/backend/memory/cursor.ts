@@ -5,7 +5,7 @@ import type { Shard } from "./sharded-map.ts";
 /** Walks over all buckets of a table, again and again, while they come and go. */
 export class Cursor {
   readonly #tables: ReadonlyMap<string, PrefixTable>;
-  #shards: Iterator<readonly [Generation, Shard]> | undefined;
+  #shards: Iterator<readonly [Generation, Shard], undefined> | undefined;
   #buckets: Iterator<readonly [string, PackedBucket]> | undefined;
   generation!: Generation;
   shard!: Shard;
@@ -25,12 +25,12 @@ export class Cursor {
         return true;
       }
       this.#shards ??= shardsOf(this.#tables);
-      const { value, done } = this.#shards.next();
-      if (done) {
+      const next: IteratorResult<readonly [Generation, Shard], undefined> = this.#shards.next();
+      if (next.done) {
         this.rest();
         return false;
       }
-      [this.generation, this.shard] = value;
+      [this.generation, this.shard] = next.value;
       this.#buckets = this.shard.entries();
     }
   }
@@ -41,7 +41,8 @@ export class Cursor {
   }
 }
 
-function* shardsOf(tables: ReadonlyMap<string, PrefixTable>): Generator<readonly [Generation, Shard]> {
+function* shardsOf(tables: ReadonlyMap<string, PrefixTable>): Generator<readonly [Generation, Shard], undefined> {
   for (const { generations } of tables.values())
     for (const generation of [...generations]) for (const shard of generation.buckets.shards) yield [generation, shard];
+  return undefined;
 }

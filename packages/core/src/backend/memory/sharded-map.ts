@@ -4,12 +4,12 @@ import type { PackedBucket } from "./packed-bucket.ts";
 export type Shard = Map<string, PackedBucket>;
 
 /** Keys that one Map holds well, and the shards that more are spread over: a power of two. */
-const [fewKeys, shardCount] = [16_384, 16];
+const [fewKeys, shardCount] = [16_384, 32];
 
 /**
  * A map of buckets that grows without long pauses.
  *
- * When a Map grows, V8 rebuilds all of it and everything waits: 100 ms at a million keys. In shards, each rebuild is a sixteenth of that.
+ * When a Map grows, V8 rebuilds all of it and everything waits: 100 ms at a million keys. Of 32 shards, each rebuild stops for a small part of that.
  */
 export class ShardedMap {
   #shards: readonly [Shard, ...Shard[]] = [new Map()];

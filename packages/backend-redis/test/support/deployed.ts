@@ -1,0 +1,45 @@
+/** One process of a deploy: it calls one key by its own policy, in the way its argument says, and prints what it saw as JSON. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { RedisBackend } from "@ratelimit/backend-redis";
+import { type PolicyOptions, RateLimiter } from "@ratelimit/core";
+import { strict } from "./strict.ts";
+
+/** What a process is asked to do. */
+export interface Deployed {
+  readonly url: string;
+  readonly name: string;
+  readonly policy: PolicyOptions;
+  /** Take whatever there is, or wait for each `retryAfter` before the next call. */
+  readonly how: "takes" | "waits";
+  readonly ms: number;
+}
+
+/** What it saw. */
+export interface Seen {
+  readonly admitted: number;
+  readonly refused: number;
+  /** Calls that were refused although they came at the `retryAfter` of the last refusal. */
+  readonly broken: number;
+  /** Seconds from its first call to its last. */
+  readonly seconds: number;
+}
+
+const { url, name, policy, how, ms } = JSON.parse(process.argv[2] ?? "") as Deployed;
+const backend = new RedisBackend({ url, ...strict });
+const limiter = new RateLimiter({ ...policy, name, backend });
+await limiter.peek("key");
+
+let [admitted, refused, broken, waited] = [0, 0, 0, false];
+const start = performance.now();
+while (performance.now() - start < ms) {
+  const { allowed, retryAfter } = await limiter.check("key");
+  if (allowed) admitted++;
+  else refused++;
+  if (!allowed && waited) broken++;
+  waited = !allowed && how === "waits";
+  // Before 7.2 Redis may be late by a millisecond, and so may a timer be early.
+  if (!allowed) await sleep(how === "waits" ? retryAfter * 1000 + 3 : 5);
+}
+const seconds = (performance.now() - start) / 1000;
+await backend.close();
+console.log(JSON.stringify({ admitted, refused, broken, seconds } satisfies Seen));
