@@ -17,6 +17,12 @@ describe("a process with the memory backend", () => {
     expect(p99).toBeLessThan(10);
   });
 
+  test("keeps no long string alive because a key was cut out of it", { timeout: 60_000 }, async () => {
+    const { bytesPerKey, keys } = await attack("slices", 20_000);
+    expect(keys).toBe(20_000);
+    expect(bytesPerKey).toBeLessThan(200);
+  });
+
   test("keeps no request alive, not even the one that set the timer", { timeout: 60_000 }, async () => {
     expect(await attack("context")).toEqual({ keys: 2, kept: 0 });
   });

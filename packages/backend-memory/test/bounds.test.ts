@@ -128,6 +128,18 @@ describe("a key that is blocked stays blocked", () => {
     expect([limiter.checkSync("debtor").allowed, limiter.checkSync("blocked").allowed]).toEqual([false, false]);
   });
 
+  test("until as many keys as the table holds are as used up as it is, which takes maxKeys times its burst in tokens", () => {
+    const clock = new ManualClock();
+    const backend = new MemoryBackend({ maxKeys: 200, clock });
+    const limiter = hourly(backend, 10);
+    limiter.checkSync("blocked", { cost: 10 });
+    clock.advance(1000);
+    for (const key of keysOf(199)) limiter.checkSync(key, { cost: 10 });
+    expect(limiter.checkSync("blocked").allowed).toBe(false);
+    for (const key of keysOf(200, "more")) limiter.checkSync(key, { cost: 10 });
+    expect(limiter.checkSync("blocked").allowed).toBe(true);
+  });
+
   test("unless all are blocked: then the one that is nearest to its next token goes", () => {
     const clock = new ManualClock();
     const backend = new MemoryBackend({ maxKeys: 10, clock });

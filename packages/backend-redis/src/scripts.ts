@@ -1,3 +1,4 @@
+/// <reference path="./lua/lua.d.ts" />
 import { createHash } from "node:crypto";
 import bucket from "./lua/bucket.lua";
 

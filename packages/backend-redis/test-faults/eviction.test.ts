@@ -8,14 +8,14 @@ import { Events } from "../test/support/load.ts";
 const blocked = Array.from({ length: 20 }, (_, i) => `blocked:${i}`);
 
 /** Blocks some keys, sprays others at a Redis that has little memory, and tells what came of it. */
-async function spray(redis: Standalone): Promise<{ evicted: number; unblocked: number; events: Events["all"] }> {
+async function spray(redis: Standalone, cost: number = 1): Promise<{ evicted: number; unblocked: number; events: Events["all"] }> {
   const events = new Events();
   await using backend = new RedisBackend({ url: redis.url, timeout: "2s", denyCache: false, onOutage: events.listener });
-  const limiter = new RateLimiter({ rate: 10, period: "1h", backend });
+  const limiter = new RateLimiter({ name: "spray", rate: 10, period: "1h", backend });
   for (const key of blocked) await limiter.check(key, { cost: 10 });
   let unblocked = 0;
   for (let round = 0; round < 300; round++) {
-    await Promise.all(Array.from({ length: 200 }, (_, i) => limiter.check(`sprayed:${round}:${i}`)));
+    await Promise.all(Array.from({ length: 200 }, (_, i) => limiter.check(`sprayed:${round}:${i}`, { cost })));
     if (round % 10 !== 9) continue;
     for (const key of blocked) if ((await limiter.peek(key)).allowed) unblocked++;
   }
@@ -34,6 +34,15 @@ test("volatile-ttl: 60,000 sprayed keys do not free one that is blocked", { time
   expect(events).toEqual([]);
   expect(evicted).toBeGreaterThan(10_000);
   expect(unblocked).toBe(0);
+});
+
+test("volatile-ttl: keys that are each used up free a blocked one, as the docs say", { timeout: 60_000 }, async () => {
+  await using redis = await startStandalone({ args: [...memory, "--maxmemory-policy", "volatile-ttl"] });
+  const { evicted, unblocked, events } = await spray(redis, 10);
+  process.stdout.write(`volatile-ttl, each key used up: ${evicted} keys evicted, a blocked one found free ${unblocked} times\n`);
+  expect(events).toEqual([]);
+  expect(evicted).toBeGreaterThan(10_000);
+  expect(unblocked).toBeGreaterThan(0);
 });
 
 test("allkeys-random: state is lost, as the docs say, and nothing else happens", { timeout: 60_000 }, async () => {

@@ -3,7 +3,7 @@ import { digits, median, ratio, withSpread } from "../figure.ts";
 import { type SubjectId, subjects } from "../memory/subjects.ts";
 import { column, interleave, type Samples } from "../rounds.ts";
 import { Worker } from "../worker.ts";
-import type { Flood, Flooding, Kept, Setup } from "./station.ts";
+import type { Flood, Flooding, Kept, NewKeys, Setup } from "./station.ts";
 
 const ids: readonly SubjectId[] = ["checkSync", "fraction", "rlf", "erl", "fastify", "koa", "limiter", "map"];
 const bursting: readonly SubjectId[] = ["checkSync", "rlf", "erl"];
@@ -42,9 +42,12 @@ export const bench: Bench = {
       map: await underFlood("floodMap", true),
       mapUncollected: await underFlood("floodMap", false),
     };
+    const newKeys: NewKeys[] = [];
+    for (let round = 0; round < rounds; round++)
+      newKeys.push(await inFresh("checkSync", (worker) => worker.ask("newKeys", { maxKeys: flooded.maxKeys }) as Promise<NewKeys>));
     return {
-      tables: [keptTable(keys, kept, timers), burstTable(burstKeys, bursts), floodTable(flooded, floods)],
-      goals: [...keptGoals(kept, timers), ...burstGoals(burstKeys, bursts), ...floodGoals(floods)],
+      tables: [keptTable(keys, kept, timers), burstTable(burstKeys, bursts), floodTable(flooded, floods), newKeyTable(newKeys)],
+      goals: [...keptGoals(kept, timers), ...burstGoals(burstKeys, bursts), ...floodGoals(floods), ...newKeyGoals(newKeys)],
     } satisfies Outcome;
   },
 };
@@ -122,6 +125,21 @@ function floodTable({ keys, maxKeys }: { keys: number; maxKeys: number }, floods
       row("a bare Map that deletes its oldest key", floods.map, floods.mapUncollected),
     ],
   };
+}
+
+function newKeyTable(newKeys: readonly NewKeys[]): Table {
+  return {
+    title: "A new key at `maxKeys`",
+    columns: ["buckets in the table", "CPU, × of a new key below the cap"],
+    rows: [
+      ["have used little", digits(median(newKeys.map(({ fresh }) => fresh)))],
+      ["are used up", digits(median(newKeys.map(({ spent }) => spent)))],
+    ],
+  };
+}
+
+function newKeyGoals(newKeys: readonly NewKeys[]): Goal[] {
+  return [atMost("a new key in a table of used-up buckets", median(newKeys.map(({ spent }) => spent)), 2, "× of one below the cap")];
 }
 
 function fateOf(stillBlocked: boolean | undefined): string {

@@ -44,6 +44,12 @@ export interface Flood {
   readonly stillBlocked?: boolean;
 }
 
+/** What a new key costs at the cap, in multiples of one below it: in a table of buckets that have used little, or are used up. */
+export interface NewKeys {
+  readonly fresh: number;
+  readonly spent: number;
+}
+
 export function open({ subject }: Setup): Answers {
   const { name, make } = subjects[subject];
   const withPeriod = (periodMs: number, keys: number): Checker => make({ rate: 1, periodMs, burst: 1, windowMs: periodMs, keys });
@@ -117,6 +123,12 @@ export function open({ subject }: Setup): Answers {
       return { ...cost, stillBlocked: !limiter.checkSync("blocked").allowed };
     },
 
+    /** CPU of a new key in a table at its cap, as a multiple of one in a table that has room. */
+    newKeys: ({ maxKeys }: { maxKeys: number }): NewKeys => ({
+      fresh: newKeyRatio(maxKeys, 100),
+      spent: newKeyRatio(maxKeys, 1),
+    }),
+
     /** What the same flood costs whoever keeps the latest keys, and nothing else. */
     floodMap: (flooding: Flooding): Promise<Flood> => {
       const map = new Map<string, number>();
@@ -131,6 +143,20 @@ export function open({ subject }: Setup): Answers {
     /** Keeps the last one alive until here. */
     end: () => kept !== undefined,
   };
+}
+
+function newKeyRatio(maxKeys: number, burst: number): number {
+  const limiter = new RateLimiter({ rate: burst, period: "1h", backend: new MemoryBackend({ maxKeys }) });
+  const add = (from: number, to: number): number => {
+    const keys = Array.from({ length: to - from }, (_, i) => keyOf(from + i));
+    const start = process.cpuUsage();
+    for (const key of keys) limiter.checkSync(key);
+    const { user, system } = process.cpuUsage(start);
+    return (user + system) / keys.length;
+  };
+  const [, below] = [add(0, maxKeys / 2), add(maxKeys / 2, maxKeys)];
+  const [, full] = [add(maxKeys, 2 * maxKeys), add(2 * maxKeys, 3 * maxKeys)];
+  return full / below;
 }
 
 async function flood({ keys, collects }: Flooding, ask: (key: string) => unknown): Promise<Flood> {

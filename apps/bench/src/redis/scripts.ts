@@ -127,6 +127,6 @@ function goals(alone: Samples<ServerTime>, refused: Samples<ServerTime>, footpri
       "× rate-limiter-flexible's fixed window",
     ),
     atMost("server time of a refusal", ratio(script(refused, "ours"), script(alone, "ours")).value, 0.6, "× of an admission"),
-    atMost("MEMORY USAGE of a key", footprints.get("ours")?.usage ?? Number.NaN, 56, "B"),
+    atMost("MEMORY USAGE of a key", footprints.get("ours")?.usage ?? Number.NaN, 72, "B"),
   ];
 }

@@ -32,6 +32,21 @@ const attacks: Readonly<Record<string, (count: number) => Promise<object>>> = {
     return { grownMb: Math.round(most - before), unblocked, ...backend.stats };
   },
 
+  /** Keys cut out of long strings, as from a URL or a token. */
+  async slices(keys) {
+    const backend = new MemoryBackend();
+    const limiter = new RateLimiter({ rate: 10, period: "1h", backend });
+    collect();
+    const before = process.memoryUsage().heapUsed;
+    for (let i = 0; i < keys; i++) {
+      const url = Buffer.from(`/api/items/${String(i).padStart(12, "0")}?q=${"x".repeat(16_000)}`).toString("latin1");
+      limiter.checkSync(url.split("?")[0] ?? "");
+      if (i % 1000 === 0) await sleep(0);
+    }
+    collect();
+    return { bytesPerKey: Math.round((process.memoryUsage().heapUsed - before) / keys), keys: backend.stats.keys };
+  },
+
   /** A million keys of ten policies that all fill up at about the same time. */
   async sweep() {
     const backend = new MemoryBackend({ maxKeys: 1_000_000 });

@@ -1,0 +1,58 @@
+import { setImmediate as turn } from "node:timers/promises";
+import { BucketTable, definePolicy, ManualClock, type Policy, type Scope } from "@ratelimit/core";
+import { afterEach, describe, expect, test, vi } from "vitest";
+import { Cursor } from "../src/backend/memory/cursor.ts";
+
+afterEach(() => void vi.restoreAllMocks());
+
+const hour = 3_600_000;
+const scopeOf = (policy: Policy, prefix: string = "api:"): Scope => ({ prefix, policy });
+
+describe("a new key at maxKeys", () => {
+  test.each([
+    ["has used little", 100],
+    ["is used up", 1],
+  ])("looks at 12 others on average, and never at more than 4,096 more, if every bucket %s", (_, burst) => {
+    const maxKeys = 5000;
+    const table = new BucketTable(maxKeys, new ManualClock());
+    const scope = scopeOf(definePolicy({ rate: burst, period: "1h" }));
+    for (let i = 0; i < maxKeys; i++) table.take(scope, `first:${i}`, 1);
+    const looks = vi.spyOn(Cursor.prototype, "next");
+    const count = 20_000;
+    for (let i = 0; i < count; i++) table.take(scope, `new:${i}`, 1);
+    expect(table.evictions).toBe(count);
+    // The end of a pass over the table is a step without a look.
+    expect(looks.mock.calls.length).toBeLessThanOrEqual(12 * count + 4096 + (12 * count) / maxKeys);
+    table.close();
+  });
+});
+
+describe("a table whose policy changes", () => {
+  test("keeps every bucket, and converts none before it is used", () => {
+    const table = new BucketTable(100_000, new ManualClock());
+    const [before, after] = [definePolicy({ rate: 10, period: "1h" }), definePolicy({ rate: 20, period: "1h" })];
+    for (let i = 0; i < 50_000; i++) table.take(scopeOf(before), `key:${i}`, 5);
+    // Half an hour is owed: ten tokens of the new limit.
+    expect(table.take(scopeOf(after), "key:7", 1)).toMatchObject({ allowed: true, used: 11 * (hour / 20) });
+    expect(table.take(scopeOf(after), "key:7", 10).allowed).toBe(false);
+    expect(table.take(scopeOf(before), "key:7", 5).allowed, "the old policy has its own tokens").toBe(true);
+    expect(table.take(scopeOf(after), "key:49999", 0).used).toBe(10 * (hour / 20));
+    expect(table.keys).toBe(50_000);
+    table.close();
+  });
+
+  test("however often it changes: each key has one bucket, and drained ones are given back", async () => {
+    vi.useFakeTimers({ toFake: [] });
+    const clock = new ManualClock();
+    const table = new BucketTable(1000, clock);
+    const policies = Array.from({ length: 12 }, (_, i) => definePolicy({ rate: i + 1, period: 1, burst: 100 }));
+    for (const policy of policies) for (let i = 0; i < 20; i++) table.take(scopeOf(policy), `key:${i}`, 1);
+    expect(table.keys).toBe(20);
+    clock.advance(2 * 86_400_000);
+    while (!table.sweep(100));
+    expect(table.keys).toBe(0);
+    await turn();
+    vi.useRealTimers();
+    table.close();
+  });
+});
