@@ -87,24 +87,24 @@ export class RedisStore implements Backend {
       call.operation === "take" && short !== undefined
         ? [String(call.amount * (limits[0]?.p ?? 1)), ...short]
         : [...entryArgs({ call, times: 1 }), ...call.policyArgs.long];
-    return replyOf(await this.#connection.run(bucketScript, [call.id], args), 1);
+    return replyOf(await this.#connection.run(bucketScript, [call.id], args), { call, times: 1 });
   }
 
   /** Keys of one server and one policy need one script. */
   async #oneScript(entries: readonly Entry[]): Promise<readonly (Reply | Error)[]> {
     const [first] = entries as readonly [Entry];
-    if (entries.length === 1) return [await replyOrError(this.#connection.run(bucketScript, [first.call.id], allArgs(first)), first.times)];
+    if (entries.length === 1) return [await replyOrError(this.#connection.run(bucketScript, [first.call.id], allArgs(first)), first)];
     const keys = entries.map(({ call }) => call.id);
     const replies = await this.#connection.run(bucketScript, keys, [...entries.flatMap(entryArgs), ...first.call.policyArgs.long]);
     if (!Array.isArray(replies) || replies.length !== entries.length) return entries.map(notIntegers);
-    return Promise.all(entries.map(({ times }, i) => replyOrError(replies[i], times)));
+    return Promise.all(entries.map((entry, i) => replyOrError(replies[i], entry)));
   }
 
   /** In a Cluster the keys of a script must share a slot, so each entry has a script of its own, and all of them one write. */
   async #oneWrite(entries: readonly Entry[]): Promise<readonly (Reply | Error)[]> {
     const calls = entries.map((entry) => ({ key: entry.call.id, args: allArgs(entry) }));
     const replies = await this.#connection.runEach(bucketScript, calls);
-    return Promise.all(entries.map(({ times }, i) => replyOrError(replies[i], times)));
+    return Promise.all(entries.map((entry, i) => replyOrError(replies[i], entry)));
   }
 
   /** Units in use of each limit of a policy, from those of its distinct limits. */
@@ -128,23 +128,26 @@ function allArgs(entry: Entry): string[] {
   return [...entryArgs(entry), ...entry.call.policyArgs.long];
 }
 
-async function replyOrError(reply: unknown, times: number): Promise<Reply | Error> {
+async function replyOrError(reply: unknown, entry: Entry): Promise<Reply | Error> {
   try {
-    return replyOf(await reply, times);
+    return replyOf(await reply, entry);
   } catch (error) {
     return error as Error;
   }
 }
 
-/** What the script replied to `times` equal calls on one bucket. */
-function replyOf(reply: unknown, times: number): Reply {
+/** What the script replied to an entry. */
+function replyOf(reply: unknown, { call, times }: Entry): Reply {
   if (reply instanceof Error) throw reply;
   if (isFault(reply)) throw faultOf(reply);
+  const { operation, policyArgs } = call;
   if (Array.isArray(reply)) {
     const [count, blockedMs, ...used] = reply.map(integer);
+    if (used.length !== policyArgs.limits.length) throw notIntegers();
     return { count: count as number, blockedMs: blockedMs as number, used };
   }
   const number = integer(reply);
+  if (operation === "charge" || (operation === "take" && policyArgs.limits.length > 1)) throw notIntegers();
   return number < 0 ? { count: 0, blockedMs: 0, used: [-1 - number] } : { count: times, blockedMs: 0, used: [number] };
 }
 
