@@ -46,3 +46,14 @@ test.for(examples)("docs/state.md, $heading: redis-cli says what the page says",
     } else expect(typeof said === "number" ? `(integer) ${said}` : JSON.stringify(said)).toBe(lines[i + 1]);
   }
 });
+
+test.each([
+  ["whole milliseconds", { rate: 100, period: 60 }],
+  ["a slack", { rate: 7, period: 60 }],
+] as const)("a key takes at most 72 bytes: %s", async (_, policy) => {
+  const limiter = new RateLimiter({ ...policy, name: "rl", keyPrefix: "", backend });
+  for (let i = 0; i < 5; i++) await limiter.check("user:123");
+  expect(await redis.memory("USAGE", "rl:user:123")).toBeLessThanOrEqual(72);
+  await limiter.reset("user:123");
+  await limiter.close();
+});
