@@ -1,6 +1,6 @@
 import { warnOnce } from "@ratelimit/core";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
-import type { Opening } from "./options.ts";
+import { isBy, type Opening } from "./options.ts";
 
 /** The few calls of an ioredis client that are used: a `Redis` or a `Cluster`, of version 5 or 6. */
 export interface RedisClient {
@@ -17,6 +17,10 @@ export interface RedisClient {
     readonly maxRetriesPerRequest?: number | null | undefined;
     readonly host?: string | undefined;
     readonly port?: number | undefined;
+    readonly keyPrefix?: string | undefined;
+    readonly autoResendUnfulfilledCommands?: boolean | undefined;
+    /** Of a Cluster only. */
+    readonly retryDelayOnFailover?: number | undefined;
   };
   /** What it writes to, while it is connected; of a Cluster only its nodes have one. */
   readonly stream?: { cork(): void; uncork(): void } | undefined;
@@ -31,7 +35,7 @@ export interface RedisClient {
 /** A client that we opened, so that we close it too. */
 export interface OwnClient extends RedisClient {
   quit(): Promise<unknown>;
-  disconnect(): void;
+  disconnect(reconnect?: boolean): void;
 }
 
 const [firstRetryMs, lastRetryMs] = [50, 500];
@@ -95,13 +99,28 @@ export const safeClusterOptions: {
   redisOptions: Object.freeze({ connectTimeout: 2000, disconnectTimeout: 1000, socketTimeout: 2000, maxLoadingRetryTime: 500 }),
 });
 
-/** Tells once of a client that was handed in and keeps calls for later: they may be carried out, and charged, long after they were given up. */
-export function warnOfQueue({ options }: RedisClient): void {
-  if (options !== undefined && (options.enableOfflineQueue !== false || options.maxRetriesPerRequest === null))
+/** Warns once if a client that the user opened would send calls late or twice, and so charge buckets for them. */
+export function warnOfRisks({ options, slots }: RedisClient): void {
+  if (options === undefined) return;
+  if (options.enableOfflineQueue !== false || options.maxRetriesPerRequest === null)
     warnOnce(
       "RATELIMIT_CLIENT_QUEUES",
       "The ioredis client queues or repeats calls while Redis is out, so calls that were decided otherwise are charged later; open it with safeRedisOptions or safeClusterOptions",
     );
+  const isCluster = slots !== undefined;
+  // Without retries a `Redis` rejects the calls in flight when its connection breaks, so it has none to send again.
+  const isSafe = isCluster
+    ? options.retryDelayOnFailover === 0
+    : options.autoResendUnfulfilledCommands === false || options.maxRetriesPerRequest === 0;
+  if (isSafe) return;
+  const fix = isCluster
+    ? "set `retryDelayOnFailover: 0`, or open it with safeClusterOptions"
+    : "set `autoResendUnfulfilledCommands: false` and `maxRetriesPerRequest: 0`, or open it with safeRedisOptions";
+  warnOnce(
+    "RATELIMIT_CLIENT_RESENDS",
+    `The ioredis client sends a call again if its connection breaks before the reply, so the call may be charged twice; ${fix}`,
+    isCluster ? "Cluster" : "Redis",
+  );
 }
 
 /** Replies as version 5 of ioredis gave them, whatever the options say. */
@@ -109,13 +128,24 @@ const replies = { replyMapping: "legacy" } as const;
 
 /** Opens what the options name; what they say to ioredis goes before what we hold to be safe. */
 export function open(opening: Opening): OwnClient {
-  if ("url" in opening) return new Redis({ ...safeRedisOptions, ...addressOf(opening.url), ...replies });
-  if ("sentinels" in opening) {
+  if (isBy(opening, "url")) return new Redis({ ...safeRedisOptions, ...addressOf(opening.url), ...replies });
+  if (isBy(opening, "sentinels")) {
     const { sentinels, name } = opening;
-    return new Redis({ ...safeRedisOptions, ...opening.options, sentinels: [...sentinels], name, ...replies });
+    return new Redis({ ...safeRedisOptions, ...given(opening.options), sentinels: [...sentinels], name, ...replies });
   }
-  const redisOptions = { ...safeClusterOptions.redisOptions, ...opening.options?.redisOptions, ...replies };
-  return new Cluster([...opening.cluster], { ...safeClusterOptions, ...opening.options, redisOptions });
+  const { redisOptions, ...options } = given(opening.options);
+  return new Cluster([...opening.cluster], {
+    ...safeClusterOptions,
+    ...options,
+    redisOptions: { ...safeClusterOptions.redisOptions, ...given(redisOptions), ...replies },
+  });
+}
+
+/** Copies the options that are not undefined, inherited ones too. An undefined one would replace our safe default by that of ioredis. */
+function given<T extends object>(options: T | undefined): Partial<T> {
+  const all: Partial<T> = {};
+  for (const name in options) if (options[name] !== undefined) all[name] = options[name];
+  return all;
 }
 
 /** Read here, for ioredis takes more for an address than `redisUrlRule` lets through. */

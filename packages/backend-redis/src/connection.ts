@@ -1,55 +1,49 @@
 import { RateLimitError } from "@ratelimit/core";
 import type { OwnClient, RedisClient } from "./client.ts";
-import { failure, isClusterDown, isNoScript, isReply, unusable } from "./failure.ts";
+import { isNoScript } from "./failure.ts";
 import type { Script } from "./scripts.ts";
-import { readServer, warnOfVersion } from "./server.ts";
+import { once, SharedClient } from "./shared-client.ts";
 import { slotOf } from "./slots.ts";
 
-/** Ms that the first calls wait for a client that is still connecting; that a quit may take, and the end after it. */
-const [firstReadyMs, quitMs, endMs] = [2000, 1000, 1200];
+/** Ms that a quit may take, and the end after it. */
+const [quitMs, endMs] = [1000, 1200];
 
 /** Tags that are tried for a key on one server of a Cluster. */
 const mostTags = 1000;
 
-/** The events after which a client has either connected or failed to. */
-const outcomes = ["ready", "error", "close", "end"] as const;
-
-/** One client and what is known of it: whether the server behind it is fit, and what last went wrong. */
+/** What one backend sends through a client, until it is closed. */
 export class Connection {
   readonly #client: RedisClient;
+  readonly #shared: SharedClient;
   /** The same client where it is ours to close. */
   readonly #own: OwnClient | undefined;
-  readonly #closed = new AbortController();
   #readyListener: () => void = () => {};
-  #lastError: Error | undefined;
-  #firstOutcome: Promise<void> | undefined;
-  #fit = false;
-  #checking: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
-  /** Ms that a bucket may take to fill on this server; known once a call was answered. */
-  longestFillMs: number = Number.POSITIVE_INFINITY;
 
   constructor(client: RedisClient, own?: OwnClient) {
     this.#client = client;
     this.#own = own;
-    client.on("error", this.#onError);
-    client.on("node error", this.#onError);
-    client.on("ready", this.#onReady);
-    if (own !== undefined) void this.#connected();
+    this.#shared = SharedClient.join(client, this.#onReady, own);
+    if (own !== undefined) void this.#shared.connected();
+  }
+
+  /** Ms that a bucket may take to fill on this server; known once a call was answered. */
+  get longestFillMs(): number {
+    return this.#shared.longestFillMs;
   }
 
   /** Runs a script on keys; by its name, and by its text only where Redis does not know it yet. */
   async run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    if (!this.#fit) await this.ready();
+    if (!this.#isReady) await this.ready();
     try {
       return await this.#client.evalsha(script.sha1, keys.length, ...keys, ...args);
     } catch (error) {
-      if (!isNoScript(error)) throw this.#failure(error);
+      if (!isNoScript(error)) throw this.#shared.failure(error);
     }
     try {
       return await this.#client.eval(script.lua, keys.length, ...keys, ...args);
     } catch (error) {
-      throw this.#failure(error);
+      throw this.#shared.failure(error);
     }
   }
 
@@ -65,17 +59,30 @@ export class Connection {
     return Promise.all(replies);
   }
 
-  /** Whether all keys lie on one server, so that one script may have many of them. */
+  /** Whether the client has one server for all keys. */
   get isOneServer(): boolean {
     return this.#client.slots === undefined;
   }
 
+  /** Whether one script may take any keys. A Cluster forbids that, and so does a single server or proxy that is part of one. */
+  get keysGoTogether(): boolean {
+    return this.#shared.keysGoTogether;
+  }
+
+  /** Remembers that the server refused a script because its keys belong to different slots. */
+  keepKeysApart(): void {
+    this.#shared.keysGoTogether = false;
+  }
+
   /** The server that keeps a key, as `host:port`; "" where there is only one, or nobody knows. */
   serverOf(key: string): string {
-    return this.#client.slots?.[slotOf(key)]?.[0] ?? "";
+    const { slots, options } = this.#client;
+    // ioredis puts its own prefix before the key, and the server computes the slot from both.
+    return slots?.[slotOf(`${options?.keyPrefix ?? ""}${key}`)]?.[0] ?? "";
   }
 
   #socketTo(key: string): RedisClient["stream"] {
+    if (this.isOneServer) return this.#client.stream;
     const server = this.serverOf(key);
     const node = this.#client.nodes?.("master").find(({ options }) => `${options?.host}:${options?.port}` === server);
     return node?.stream;
@@ -96,11 +103,11 @@ export class Connection {
   }
 
   async del(key: string): Promise<void> {
-    if (!this.#fit) await this.ready();
+    if (!this.#isReady) await this.ready();
     try {
       await this.#client.del(key);
     } catch (error) {
-      throw this.#failure(error);
+      throw this.#shared.failure(error);
     }
   }
 
@@ -108,11 +115,11 @@ export class Connection {
   async ready(): Promise<void> {
     if (this.#closing !== undefined)
       throw new RateLimitError("INVALID_OPTION", "This backend is closed: make a new one, or close it later");
-    if (this.#fit) return;
-    this.#checking ??= this.#check().finally(() => {
-      this.#checking = undefined;
-    });
-    await this.#checking;
+    if (!this.#shared.isFit) await this.#shared.fit();
+  }
+
+  get #isReady(): boolean {
+    return this.#closing === undefined && this.#shared.isFit;
   }
 
   /** Closes the client if it is ours, within 2.5 s whatever the server does. */
@@ -121,88 +128,15 @@ export class Connection {
     return this.#closing;
   }
 
-  readonly #onError = (error: Error): void => {
-    this.#lastError = error;
-  };
-
-  /** There may be another server behind the same address. */
-  readonly #onReady = (): void => {
-    this.#lastError = undefined;
-    this.#fit = false;
-    this.#readyListener();
-  };
-
-  /** What every call that fails goes through. A node that misses the others may have lost its slots to them: the client looks where they are now. */
-  #failure(error: unknown): RateLimitError {
-    if (isClusterDown(error)) this.#client.refreshSlotsCache?.();
-    return failure(isReply(error) ? error : (this.#lastError ?? error));
-  }
-
-  async #check(): Promise<void> {
-    await this.#connected();
-    const server = readServer(await this.#info());
-    if (server.isReplica)
-      throw unusable("Expected the master, got a replica of it, where nothing can be taken: use its address, or `sentinels` or `cluster`");
-    warnOfVersion(server);
-    this.longestFillMs = server.longestFillMs;
-    this.#fit = true;
-  }
-
-  /** What the server says of itself; nothing where this user may not ask. */
-  async #info(): Promise<string> {
-    try {
-      return String(await this.#client.info());
-    } catch (error) {
-      if (isReply(error)) return "";
-      throw this.#failure(error);
-    }
-  }
-
-  /** Resolves when the client was ready, or failed to be, for the first time. */
-  #connected(): Promise<void> {
-    this.#firstOutcome ??= this.#connect();
-    return this.#firstOutcome;
-  }
-
-  async #connect(): Promise<void> {
-    await firstOutcome(this.#client, this.#closed.signal);
-    await Promise.all((this.#client.nodes?.("master") ?? []).map((node) => firstOutcome(node, this.#closed.signal)));
-  }
+  readonly #onReady = (): void => this.#readyListener();
 
   async #close(): Promise<void> {
-    this.#fit = false;
-    this.#closed.abort();
-    if (this.#own === undefined) {
-      this.#client.off("error", this.#onError);
-      this.#client.off("node error", this.#onError);
-      this.#client.off("ready", this.#onReady);
-      return;
-    }
+    this.#shared.leave(this.#onReady);
+    if (this.#own === undefined) return;
     const { status } = this.#own;
     const ended = once(this.#own, ["end"], AbortSignal.timeout(quitMs + endMs));
     await Promise.race([this.#own.quit().catch(() => {}), once(this.#own, ["end"], AbortSignal.timeout(quitMs))]);
     this.#own.disconnect();
     if (this.#own.status !== "end" && status !== "reconnecting") await ended;
   }
-}
-
-/** Connects a client that waits to be asked for it, and resolves when it is ready or has failed, after 2 s at the latest. */
-async function firstOutcome(client: RedisClient, signal: AbortSignal): Promise<void> {
-  if (client.status === "wait") client.connect().catch(() => {});
-  if (client.status === "connecting" || client.status === "connect")
-    await once(client, outcomes, AbortSignal.any([signal, AbortSignal.timeout(firstReadyMs)]));
-}
-
-/** Resolves at the first of the events, or when the signal is given. */
-async function once(client: RedisClient, events: readonly string[], signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  let happened: () => void = () => {};
-  const happening = new Promise<void>((resolve) => {
-    happened = resolve;
-  });
-  signal.addEventListener("abort", happened);
-  for (const event of events) client.on(event, happened);
-  await happening;
-  signal.removeEventListener("abort", happened);
-  for (const event of events) client.off(event, happened);
 }

@@ -22,10 +22,44 @@ export function isClusterDown(error: unknown): boolean {
   return isReply(error) && error.message.startsWith("CLUSTERDOWN");
 }
 
-/** The error of a call that failed. */
+/** Error replies of Redis and Valkey, and of proxies that word them differently. */
+const answers = {
+  crossSlot: /^(ERR )?CROSSSLOT |^ERR cross-slot |^ERR .* keys must (be )?in (the )?same slot/i,
+  moved: /^(MOVED|ASK) /,
+  forbiddenKey: /^NOPERM (this user has no permissions to access one of the keys|No permissions to access a key)/,
+} as const;
+
+function answered(error: unknown, answer: keyof typeof answers): boolean {
+  return isReply(error) && answers[answer].test(error.message);
+}
+
+/** Whether Redis refused a script because its keys belong to different slots of a cluster. It has executed nothing. */
+export function isCrossSlot(error: unknown): boolean {
+  return answered(error, "crossSlot");
+}
+
+/** Whether Redis answered that another node has the key. A Cluster client follows that; a plain one does not know about other nodes. */
+export function isMoved(error: unknown): boolean {
+  return answered(error, "moved");
+}
+
+/** Whether Redis refused a call because its user has no right to one of the keys. It has executed nothing. */
+export function isForbiddenKey(error: unknown): boolean {
+  return answered(error, "forbiddenKey");
+}
+
+/** Whether the client gave up a call after its own `commandTimeout`. */
+export function isCommandTimeout(error: unknown): boolean {
+  return error instanceof Error && error.message === "Command timed out";
+}
+
+/** Returns the error for the caller of a call that failed, with the way to fix it if the cause is a known one. */
 export function failure(error: unknown): RateLimitError {
   const cause = withoutCommand(error);
-  return new RateLimitError("BACKEND", "Expected Redis to decide, got an error: its cause says why", { cause });
+  if (isMoved(error)) return movedFailure();
+  return new RateLimitError("BACKEND", isForbiddenKey(error) ? forbidden : "Expected Redis to decide, got an error: its cause says why", {
+    cause,
+  });
 }
 
 /** The error of a key that does not hold a bucket. */
@@ -33,9 +67,14 @@ export function faultOf(fault: KeyFault): RateLimitError {
   return keyFailure(new Error(faults[fault]));
 }
 
-/** What failed: the connection, or a server that answers but refuses to work. */
+/** Says what failed, from the error that callers get. */
 export function classOf(error: unknown): OutageClass {
-  return isReply(error instanceof Error ? error.cause : undefined) ? "server" : "connection";
+  const cause = error instanceof Error ? error.cause : undefined;
+  if (isCommandTimeout(cause)) return "timeout";
+  if (isForbiddenKey(cause)) return "limiter";
+  // Only keys of other nodes are out of reach. The server decides its own keys, so its breaker must stay closed.
+  if (isMoved(cause)) return "key";
+  return isReply(cause) ? "server" : "connection";
 }
 
 const faults: Readonly<Record<KeyFault, string>> = {
@@ -43,6 +82,16 @@ const faults: Readonly<Record<KeyFault, string>> = {
   neverExpires: "the key has no expiry",
   notOurs: "the value is not a bucket",
 };
+
+const forbidden =
+  "Expected the Redis user to have a right to the limiter's keys, got NOPERM: grant it `~` followed by the limiter's `keyPrefix` and `*`, or give the limiter a `keyPrefix` that the user has a right to";
+
+/** Leaves out Redis' own message, which contains the address of the other node. */
+function movedFailure(): RateLimitError {
+  const fix = "write `cluster: [...]` instead of `url` or `sentinels`, or pass a `Cluster` as `client` instead of a `Redis`";
+  const cause = Object.assign(new Error(`MOVED to another node of a Redis Cluster: ${fix}`), { name: "ReplyError" });
+  return new RateLimitError("BACKEND", `Expected one server to keep all keys, got a node of a Redis Cluster: ${fix}`, { cause });
+}
 
 function keyFailure(cause: unknown): RateLimitError {
   return new RateLimitError(

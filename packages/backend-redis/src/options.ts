@@ -44,6 +44,12 @@ export interface DecisionOptions extends Omit<ResilientOptions, "maxKeys"> {
 export type RedisBackendOptions = (Opening | ClientOptions) & DecisionOptions;
 
 const ways = ["url", "cluster", "sentinels", "client"] as const;
+type Way = (typeof ways)[number];
+
+/** Whether the options choose this way to Redis. Unlike `in`, this takes an undefined option for an absent one. */
+export function isBy<W extends Way, T extends object>(options: T, way: W): options is Extract<T, Record<W, unknown>> {
+  return (options as Partial<Record<Way, unknown>>)[way] !== undefined;
+}
 
 const clientMethods = ["evalsha", "eval", "del", "info", "connect", "on", "off"] as const;
 
@@ -59,7 +65,7 @@ const clientOptions: Rule = {
 };
 
 /** Which options stand beside each way. */
-const rulesOf: Readonly<Record<(typeof ways)[number], Rules>> = {
+const rulesOf: Readonly<Record<Way, Rules>> = {
   url: { url: redisUrlRule },
   cluster: {
     cluster: {
@@ -120,7 +126,7 @@ const decisionRules: Rules = {
 const everything: Rules = { ...Object.fromEntries(Object.values(rulesOf).flatMap((rules) => Object.entries(rules))), ...decisionRules };
 
 /** The options of one way; those of the others are out of place beside it. */
-function only(way: (typeof ways)[number]): Rules {
+function only(way: Way): Rules {
   const elsewhere: Rule = { expects: `absent beside \`${way}\``, accepts: () => false, mask: masked };
   return { ...Object.fromEntries(Object.keys(everything).map((option) => [option, elsewhere])), ...rulesOf[way], ...decisionRules };
 }

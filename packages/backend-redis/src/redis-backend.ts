@@ -1,9 +1,9 @@
 import { type Awaitable, type Backend, resilient, type Scope, type Take } from "@ratelimit/core";
-import { open, warnOfQueue } from "./client.ts";
+import { open, warnOfRisks } from "./client.ts";
 import { Connection } from "./connection.ts";
 import { DenyCache, Denying } from "./deny-cache.ts";
 import { classOf } from "./failure.ts";
-import { checkBackendOptions, type RedisBackendOptions } from "./options.ts";
+import { checkBackendOptions, isBy, type RedisBackendOptions } from "./options.ts";
 import { keyOf, RedisStore } from "./store.ts";
 
 /**
@@ -70,8 +70,8 @@ export class RedisBackend implements Backend {
 }
 
 function connectionOf(options: RedisBackendOptions): Connection {
-  if ("client" in options) {
-    warnOfQueue(options.client);
+  if (isBy(options, "client")) {
+    warnOfRisks(options.client);
     return new Connection(options.client);
   }
   const client = open(options);

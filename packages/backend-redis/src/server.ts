@@ -6,6 +6,8 @@ export interface Server {
   readonly name: string;
   readonly version: string;
   readonly isReplica: boolean;
+  /** Whether it is cluster-enabled: then it refuses scripts with keys of different slots, even if it is the only node. */
+  readonly isCluster: boolean;
   /** Ms that a bucket may take to fill, for its expiry to be kept to the millisecond. */
   readonly longestFillMs: number;
 }
@@ -34,6 +36,7 @@ export function readServer(info: string): Server {
     name,
     version: name === "KeyDB" ? (lines.get("redis_version") ?? "") : version,
     isReplica: lines.get("role") === "slave",
+    isCluster: lines.get("redis_mode") === "cluster" || lines.get("cluster_enabled") === "1",
     longestFillMs: name === "Dragonfly" ? dragonflyLongestMs : Number.POSITIVE_INFINITY,
   };
 }

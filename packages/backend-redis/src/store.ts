@@ -2,7 +2,7 @@ import { type Awaitable, type Backend, definePolicy, escapeKey, type Policy, Rat
 import { Batch, type Call, type Entry, type Operation, operations, type Reply } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import type { DenyCache } from "./deny-cache.ts";
-import { faultOf, unusable } from "./failure.ts";
+import { faultOf, isCrossSlot, isForbiddenKey, unusable } from "./failure.ts";
 import { type PolicyArgs, policyArgs } from "./policy-args.ts";
 import { bucketScript, type KeyFault, keyFaults } from "./scripts.ts";
 
@@ -16,10 +16,10 @@ export class RedisStore implements Backend {
   readonly #denials: DenyCache | undefined;
   readonly #policyArgs = new WeakMap<Policy, PolicyArgs>();
   readonly #batch: Batch = new Batch({
-    // The keys of a script must lie on one server, and belong to one policy; one write takes everything that one node keeps.
-    groupOf: ({ id, policyArgs }) => (this.#connection.isOneServer ? policyArgs : this.#connection.serverOf(id)),
+    // One script takes keys of one policy, if keys may go together; otherwise one write takes all keys that one node keeps.
+    groupOf: ({ id, policyArgs }) => (this.#connection.keysGoTogether ? policyArgs : this.#connection.serverOf(id)),
     one: (call) => this.#one(call),
-    many: (entries) => (this.#connection.isOneServer ? this.#oneScript(entries) : this.#oneWrite(entries)),
+    many: (entries) => (this.#connection.keysGoTogether ? this.#oneScript(entries) : this.#oneWrite(entries)),
   });
 
   constructor(connection: Connection, denials: DenyCache | undefined) {
@@ -90,12 +90,23 @@ export class RedisStore implements Backend {
     return replyOf(await this.#connection.run(bucketScript, [call.id], args), { call, times: 1 });
   }
 
-  /** Keys of one server and one policy need one script. */
+  /**
+   * Sends keys of one policy in one script. If Redis refuses it because of its keys, it has executed nothing, so each key is sent again
+   * in a script of its own. That serves keys of different slots, and makes a forbidden key fail alone.
+   */
   async #oneScript(entries: readonly Entry[]): Promise<readonly (Reply | Error)[]> {
     const [first] = entries as readonly [Entry];
     if (entries.length === 1) return [await replyOrError(this.#connection.run(bucketScript, [first.call.id], allArgs(first)), first)];
     const keys = entries.map(({ call }) => call.id);
-    const replies = await this.#connection.run(bucketScript, keys, [...entries.flatMap(entryArgs), ...first.call.policyArgs.long]);
+    let replies: unknown;
+    try {
+      replies = await this.#connection.run(bucketScript, keys, [...entries.flatMap(entryArgs), ...first.call.policyArgs.long]);
+    } catch (error) {
+      const { cause } = error as RateLimitError;
+      if (isCrossSlot(cause)) this.#connection.keepKeysApart();
+      else if (!isForbiddenKey(cause)) throw error;
+      return this.#oneWrite(entries);
+    }
     if (!Array.isArray(replies) || replies.length !== entries.length) return entries.map(notIntegers);
     return Promise.all(entries.map((entry, i) => replyOrError(replies[i], entry)));
   }

@@ -1,5 +1,5 @@
 import { RedisBackend, type RedisBackendOptions, safeClusterOptions, safeRedisOptions } from "@ratelimit/backend-redis";
-import { RateLimitError } from "@ratelimit/core";
+import { RateLimitError, RateLimiter } from "@ratelimit/core";
 import type {} from "@ratelimit/testbed";
 import { Cluster, Redis } from "ioredis";
 import { Redis as Redis5 } from "ioredis5";
@@ -19,6 +19,15 @@ function problemOf(options: unknown): string {
     return (error as RateLimitError).message;
   }
   throw new Error("It was constructed");
+}
+
+/** What ioredis is opened with. */
+async function openedWith(options: object): Promise<unknown> {
+  const { open } = await import("../src/client.ts");
+  const client = open(options as Parameters<typeof open>[0]);
+  client.on("error", () => {});
+  client.disconnect();
+  return client.options;
 }
 
 describe("a URL that is none is refused before anything is opened", () => {
@@ -152,6 +161,71 @@ describe("other options", () => {
     [{ url: "redis://localhost", denycache: false }, /^Unknown option `denycache`: did you mean `denyCache`\?/],
   ])("%j is refused", (options, problem) => {
     expect(problemOf(options)).toMatch(problem);
+  });
+
+  describe("that are undefined are absent", () => {
+    const closedPort = { host: "127.0.0.1", port: 1 };
+    test.each([
+      ["client", { url: "redis://127.0.0.1:1", client: undefined }],
+      ["url beside cluster", { url: undefined, cluster: [closedPort], client: undefined }],
+      ["url beside sentinels", { url: undefined, sentinels: [closedPort], name: "mymaster" }],
+      ["sentinels beside cluster", { sentinels: undefined, name: undefined, cluster: [closedPort], options: undefined }],
+      [
+        "all others beside client",
+        { client, url: undefined, cluster: undefined, sentinels: undefined, name: undefined, options: undefined },
+      ],
+      [
+        "decision options",
+        { client, timeout: undefined, outage: undefined, instances: undefined, onOutage: undefined, denyCache: undefined },
+      ],
+    ] satisfies [string, RedisBackendOptions][])("%s", async (_, options) => {
+      await new RedisBackend(options).close();
+    });
+
+    test("within `options` too: they do not replace what is safe by the defaults of ioredis", async () => {
+      const undefinedOnes = { enableOfflineQueue: undefined, maxRetriesPerRequest: undefined, connectTimeout: undefined };
+      expect(await openedWith({ sentinels: [closedPort], name: "mymaster", options: undefinedOnes })).toMatchObject({
+        enableOfflineQueue: false,
+        maxRetriesPerRequest: 0,
+        connectTimeout: 2000,
+      });
+      const redisOptions = { connectTimeout: undefined, password: "p" };
+      expect(await openedWith({ cluster: [closedPort], options: { enableOfflineQueue: undefined, redisOptions } })).toMatchObject({
+        enableOfflineQueue: false,
+        redisOptions: { connectTimeout: 2000, password: "p" },
+      });
+    });
+  });
+
+  describe("that are inherited are read like own ones", () => {
+    class Settings {
+      get url(): string {
+        return "redis://127.0.0.1:1";
+      }
+      get outage(): "closed" {
+        return "closed";
+      }
+      onOutage(): void {}
+    }
+
+    test.each([
+      ["a class with getters", new Settings()],
+      ["a prototype", Object.create(Object.freeze({ url: "redis://127.0.0.1:1", outage: "closed", onOutage: () => {} })) as Settings],
+    ])("of %s", async (_, options) => {
+      await using backend = new RedisBackend(options);
+      const { source } = await new RateLimiter({ rate: 1, backend, name: "inherited" }).check("key");
+      expect(source).toBe("closed");
+    });
+
+    test("of a client handed in that way, and of what goes to ioredis", async () => {
+      await new RedisBackend(Object.create({ client }) as RedisBackendOptions).close();
+      const options = Object.create({ password: "p", enableOfflineQueue: true }) as object;
+      expect(await openedWith({ sentinels: [{ host: "127.0.0.1", port: 1 }], name: "mymaster", options })).toMatchObject({
+        password: "p",
+        enableOfflineQueue: true,
+        maxRetriesPerRequest: 0,
+      });
+    });
   });
 
   test("may be frozen", async () => {

@@ -27,7 +27,7 @@ describe("the answer to INFO", () => {
   test.each(servers)("%j", (info, name, version, isSupported, longestFillMs = Number.POSITIVE_INFINITY) => {
     const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
     const server = readServer(info);
-    expect(server).toEqual({ name, version, isReplica: false, longestFillMs });
+    expect(server).toEqual({ name, version, isReplica: false, isCluster: false, longestFillMs });
     warnOfVersion(server);
     // Once per process and kind of server; the tables names two old versions of Redis.
     if (isSupported) expect(warn).not.toHaveBeenCalled();
@@ -41,6 +41,17 @@ describe("the answer to INFO", () => {
   test("tells a replica", () => {
     expect(readServer("# Replication\r\nrole:slave\r\nmaster_host:10.0.0.1\r\n").isReplica).toBe(true);
     expect(readServer("# Replication\r\nrole:master\r\n").isReplica).toBe(false);
+  });
+
+  test.each([
+    ["redis_mode:cluster", true],
+    ["redis_mode:cluster\r\ncluster_enabled:1", true],
+    ["# Cluster\r\ncluster_enabled:1\r\n", true],
+    ["redis_mode:standalone\r\ncluster_enabled:0", false],
+    ["redis_mode:sentinel", false],
+    ["", false],
+  ])("tells a server that is part of a cluster: %j", (info, isCluster) => {
+    expect(readServer(info).isCluster).toBe(isCluster);
   });
 
   test("of Dragonfly: a day fits, two do not", () => {

@@ -7,8 +7,16 @@ const outages = channel("ratelimit:outage");
 /** What decides while the backend is out: a bucket of this process, yes, no, or nobody (the call rejects). */
 export type Outage = "local" | "open" | "closed" | "throw";
 
-/** What failed: the answer came too late, there was no connection, the server refuses to work, or one key holds a foreign value. */
-export type OutageClass = "timeout" | "connection" | "server" | "key";
+/**
+ * What failed: the answer came too late, there was no connection, the server refuses to work, the server refuses one limiter,
+ * or one key holds a foreign value. The last two concern that limiter or key alone: the backend decides all other calls.
+ */
+export type OutageClass = "timeout" | "connection" | "server" | "limiter" | "key";
+
+/** Whether other limiters and keys are affected too. */
+export function concernsServer(kind: OutageClass): boolean {
+  return kind !== "limiter" && kind !== "key";
+}
 
 /** What `onOutage` and the channel `ratelimit:outage` are told, at most once a second and class. */
 export interface OutageEvent {
@@ -21,6 +29,8 @@ export interface OutageEvent {
   readonly reason?: string;
   /** Of the one key that is bad: a digest, never the key. */
   readonly keyHash?: string;
+  /** What the stored keys of the refused limiter begin with: its `keyPrefix` and its name. */
+  readonly prefix?: string;
   /** The backend is back. */
   readonly recovered?: true;
 }
@@ -49,7 +59,7 @@ export class OutageReporter {
     return this.#outage?.reason !== reason;
   }
 
-  failed(kind: OutageClass, details: { reason?: string; keyHash?: string }): void {
+  failed(kind: OutageClass, details: Pick<OutageEvent, "reason" | "keyHash" | "prefix">): void {
     const now = processClock.now();
     if (now - this.#failedAt > overMs) this.#warned.clear();
     this.#failedAt = now;
@@ -89,13 +99,19 @@ export class OutageReporter {
     if (this.#warned.has(what) || this.#onOutage !== undefined || outages.hasSubscribers) return;
     this.#warned.add(what);
     const why = reason === undefined ? "" : `: ${reason}`;
-    warn("RATELIMIT_OUTAGE", `The rate limits' backend is out (${kind}${why}); decisions are ${meaning[this.#source]}`);
+    const made = meaning[this.#source];
+    warn(
+      "RATELIMIT_OUTAGE",
+      kind === "limiter"
+        ? `The backend refuses one limiter (${kind}${why}); its decisions are ${made} until it is served`
+        : `The rate limits' backend is out (${kind}${why}); decisions are ${made} until it is back`,
+    );
   }
 }
 
 const meaning: Readonly<Record<Outage, string>> = {
-  local: "made by this process alone until it is back",
-  open: "all to admit until it is back",
-  closed: "all to refuse until it is back",
-  throw: "errors until it is back",
+  local: "made by this process alone",
+  open: "all to admit",
+  closed: "all to refuse",
+  throw: "errors",
 };

@@ -61,6 +61,9 @@ export function isLimitName(name: unknown): name is string {
   return typeof name === "string" && limitName.test(name);
 }
 
+/** The most limits of one policy: every call checks, stores and reports all of them. */
+const mostLimits = 100;
+
 function durationRule(option: string): Rule {
   return {
     expects: 'seconds, or a string such as "1m", of whole milliseconds above 0',
@@ -106,7 +109,8 @@ export const policyOptions: readonly string[] = Object.keys(severalRules);
  * Checks a policy once and freezes it; everything behind it trusts the result.
  *
  * A limit is `rate` tokens (positive integer) per `period` (seconds, or a text with a unit; 60) in a bucket of `burst` tokens (`rate`).
- * Several limits are taken all or none. With `block`, a key that was refused stays refused for so long. Limits must be countable exactly (`4 * burst * period / gcd(rate, period in ms)` below 2^53),
+ * Several limits, 100 at most, are taken all or none. With `block`, a key that was refused stays refused for so long.
+ * Limits must be countable exactly (`4 * burst * period / gcd(rate, period in ms)` below 2^53),
  * and a bucket must hold at least one millisecond of refill.
  *
  * @throws {RateLimitError} INVALID_POLICY that tells every problem at once.
@@ -160,7 +164,13 @@ function isSeveral(options: unknown): options is { limits: unknown } {
 
 function readLimits(problems: Problems, options: { limits: unknown }): (Limit | undefined)[] {
   problems.checkOptions("policy", options, severalRules);
-  const list: unknown[] = Array.isArray(options.limits) ? Array.from(options.limits) : [];
+  const given: unknown[] = Array.isArray(options.limits) ? options.limits : [];
+  if (given.length > mostLimits) {
+    problems.add("limits", `at most ${mostLimits} limits`, given.length, "every call checks all of them; use several limiters instead");
+    return [];
+  }
+  // Unlike `map`, this does not skip the holes of a sparse array.
+  const list = Array.from(given);
   const names = new Set<string>();
   return list.map((entry, i) => {
     const here = problems.named((option) => `limits[${i}]${option === "limit" ? "" : `.${option}`}`);

@@ -7,9 +7,10 @@ import { isRateLimitError, RateLimitError } from "./errors.ts";
 import { failureOf, isMistake, reasonOf } from "./failure.ts";
 import { sha256 } from "./key.ts";
 import { LocalShare } from "./local-share.ts";
-import { type Outage, type OutageClass, type OutageEvent, OutageReporter } from "./outage.ts";
+import { concernsServer, type Outage, type OutageClass, type OutageEvent, OutageReporter } from "./outage.ts";
 import { definePolicy } from "./policy.ts";
 import { Problems, type Rules, rule } from "./problems.ts";
+import { RefusedLimiters } from "./refused-limiters.ts";
 
 /** How long a backend may take, and who decides when it does not answer. */
 export interface ResilientOptions {
@@ -85,6 +86,7 @@ export class ResilientBackend implements Backend {
   readonly #deadlines: Deadlines;
   readonly #local: LocalShare;
   readonly #reporter: OutageReporter;
+  readonly #refused: RefusedLimiters;
   readonly #watches = new Map<string, Watch>();
   #closing: Promise<void> | undefined;
 
@@ -98,6 +100,7 @@ export class ResilientBackend implements Backend {
     this.#deadlines = new Deadlines(this.#timeoutMs);
     this.#local = new LocalShare(instances, maxKeys);
     this.#reporter = new OutageReporter(outage, onOutage);
+    this.#refused = new RefusedLimiters(outage, onOutage);
   }
 
   take(scope: Scope, key: string, cost: number): Awaitable<Take> {
@@ -160,6 +163,7 @@ export class ResilientBackend implements Backend {
         if (!isAnswer(call, answer)) refused(new RateLimitError("BACKEND", "Expected the backend to answer a call, got something else"));
         else if (this.#deadlines.finish(waiting)) {
           watch.breaker.good();
+          if (!this.#refused.isEmpty) this.#refused.served(watch.server, call.scope.prefix);
           this.#remember(call, answer);
           resolve(answer as T);
         }
@@ -195,11 +199,13 @@ export class ResilientBackend implements Backend {
   /** Tells a failure to the breaker and to whoever listens. */
   #note({ scope, key }: Call, watch: Watch, error: unknown, kind: OutageClass, sentAt: number): RateLimitError {
     const failure = failureOf(error);
-    watch.failure = failure;
-    watch.scope = scope;
-    if (kind === "key") watch.breaker.good();
-    else watch.breaker.failed(kind === "timeout" ? "maybe" : "certain", sentAt);
-    this.#report(kind, failure, kind === "key" ? sha256(scope.prefix + key).slice(0, 16) : undefined);
+    if (concernsServer(kind)) {
+      watch.failure = failure;
+      watch.scope = scope;
+      watch.breaker.failed(kind === "timeout" ? "maybe" : "certain", sentAt);
+    } else watch.breaker.good();
+    if (kind !== "limiter") this.#report(kind, failure, kind === "key" ? sha256(scope.prefix + key).slice(0, 16) : undefined);
+    else if (this.#closing === undefined) this.#refused.refused(watch.server, scope.prefix, reasonOf(failure));
     return failure;
   }
 
@@ -221,7 +227,7 @@ export class ResilientBackend implements Backend {
       probe: () => this.#probe(watch.scope, server),
       onClose: () => this.#back(),
     });
-    const watch: Watch = { breaker, scope };
+    const watch: Watch = { server, breaker, scope };
     this.#watches.set(server, watch);
     return watch;
   }
@@ -234,8 +240,11 @@ export class ResilientBackend implements Backend {
     try {
       await this.#deadlines.within(ask, (_, reject) => reject(late));
     } catch (error) {
+      const kind = error === late ? "timeout" : this.#classOf(error);
+      // The server only refuses this probe's limiter, so it decides for the others.
+      if (!concernsServer(kind)) return;
       const failure = failureOf(error);
-      if (this.#reporter.isNews(reasonOf(failure))) this.#report(error === late ? "timeout" : this.#classOf(error), failure);
+      if (this.#reporter.isNews(reasonOf(failure))) this.#report(kind, failure);
       throw error;
     }
   }
@@ -278,6 +287,7 @@ const unseen: Readonly<Record<"open" | "closed", Take>> = {
 
 /** What is known of one server. */
 interface Watch {
+  readonly server: string;
   readonly breaker: Breaker;
   /** Whose call failed last: a probe may have no right to keys elsewhere. */
   scope: Scope;

@@ -106,6 +106,14 @@ describe("where nobody listens", () => {
     );
   });
 
+  test("one limiter that is refused is not told as an outage of the backend", () => {
+    new OutageReporter("local", undefined).failed("limiter", { reason: "NOPERM No permissions to access a key", prefix: "elsewhere:bad:" });
+    expect(warnings).toHaveBeenCalledExactlyOnceWith(
+      "The backend refuses one limiter (limiter: NOPERM No permissions to access a key); its decisions are made by this process alone until it is served",
+      expect.objectContaining({ code: "RATELIMIT_OUTAGE" }),
+    );
+  });
+
   test("a bad key, or a late answer of last month, does not use up the warning of an outage", () => {
     const reporter = new OutageReporter("local", undefined);
     reporter.failed("key", {});

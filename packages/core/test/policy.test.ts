@@ -132,6 +132,12 @@ describe("what is no policy", () => {
     ],
     ["a bucket below a millisecond of refill", { rate: 5000, period: 1, burst: 1 }, "for 5000 per 1000 ms write burst: 5 or more"],
     ["no limits", { limits: [] }, "Expected `limits` to be a non-empty array of limits, got "],
+    [
+      "101 limits",
+      { limits: Array.from({ length: 101 }, (_, i) => ({ name: `l${i}`, rate: 5 })) },
+      "Expected `limits` to be at most 100 limits, got 101: ",
+    ],
+    ["limits without end", { limits: new Array(2 ** 32 - 1) }, "Expected `limits` to be at most 100 limits, got 4294967295: "],
     ["limits that are none", { limits: "10/s" }, 'Expected `limits` to be a non-empty array of limits, got "10/s"'],
     ["limits that are null", { limits: null }, "Expected `limits` to be a non-empty array of limits, got null"],
     ["a limit that is null", { limits: [null] }, "Expected `limits[0]` to be an object of options, got null"],

@@ -1,0 +1,99 @@
+import { randomUUID } from "node:crypto";
+import { RedisBackend, safeClusterOptions, safeRedisOptions } from "@ratelimit/backend-redis";
+import { RateLimiter } from "@ratelimit/core";
+import { startFaultProxy } from "@ratelimit/testbed";
+import { Cluster, Redis } from "ioredis";
+import { Redis as Redis5 } from "ioredis5";
+import { afterEach, beforeEach, describe, expect, inject, test } from "vitest";
+import type { RedisClient } from "../src/client.ts";
+import { strict } from "./support/strict.ts";
+
+const { url, cluster } = inject("redis");
+const port = Number(new URL(url).port);
+
+type Client = RedisClient & { disconnect(): void; listenerCount(event: string): number };
+
+const clients: readonly [what: string, make: () => Client][] = [
+  ["a Redis", () => new Redis(url, safeRedisOptions)],
+  ["a Redis of version 5", () => new Redis5(url, safeRedisOptions)],
+  ["a Cluster", () => new Cluster([...cluster], safeClusterOptions)],
+];
+
+const warnings: Error[] = [];
+const note = (warning: Error): void => void warnings.push(warning);
+beforeEach(() => {
+  warnings.length = 0;
+  process.on("warning", note);
+});
+afterEach(() => {
+  process.off("warning", note);
+});
+
+const listenersOf = (client: Client): number =>
+  ["ready", "error", "node error", "close", "end"].reduce((sum, event) => sum + client.listenerCount(event), 0);
+
+describe("many backends on one client", () => {
+  test.each(clients)("(%s) add one set of listeners, and the last backend takes it off", async (_, make) => {
+    const client = make();
+    const backends = Array.from({ length: 30 }, () => new RedisBackend({ client, ...strict }));
+    // They all wait for the client to connect, and look at its nodes.
+    const limiters = backends.map((backend) => new RateLimiter({ rate: 10, backend, name: randomUUID() }));
+    for (const result of await Promise.all(limiters.map((limiter) => limiter.check("key")))) expect(result.remaining).toBe(9);
+    const listeners = listenersOf(client);
+
+    for (const backend of backends.slice(1)) await backend.close();
+    expect((await limiters[0]?.check("key"))?.remaining).toBe(8);
+    await expect(limiters[1]?.check("key")).rejects.toMatchObject({ code: "INVALID_OPTION" });
+    await backends[0]?.close();
+    expect(listenersOf(client)).toBe(listeners - 3);
+
+    await using again = new RedisBackend({ client, ...strict });
+    expect((await new RateLimiter({ rate: 10, backend: again, name: randomUUID() }).check("key")).remaining).toBe(9);
+    client.disconnect();
+    await new Promise(setImmediate);
+    expect(warnings).toEqual([]);
+  });
+
+  test("ask the server once what it is, and again after each connect", async () => {
+    const admin = new Redis(url);
+    const calls = async (): Promise<number> => Number(/^cmdstat_info:calls=(\d+)/m.exec(await admin.info("commandstats"))?.[1] ?? 0);
+    const client = new Redis(url, { ...safeRedisOptions, enableReadyCheck: false });
+    const backends = Array.from({ length: 12 }, () => new RedisBackend({ client, ...strict }));
+    const limiters = backends.map((backend) => new RateLimiter({ rate: 10, backend, name: randomUUID() }));
+    const checks = async (): Promise<unknown> => Promise.all(limiters.map((limiter) => limiter.check("key")));
+    const before = await calls();
+    await checks();
+    await checks();
+    // This very look is not counted yet.
+    expect((await calls()) - before).toBe(2);
+    const ready = new Promise((resolve) => client.once("ready", resolve));
+    client.disconnect(true);
+    await ready;
+    await checks();
+    expect((await calls()) - before).toBe(4);
+    await Promise.all(backends.map((backend) => backend.close()));
+    client.disconnect();
+    admin.disconnect();
+  });
+
+  test("all hear that the client is back: none waits for its own probe", async () => {
+    await using proxy = await startFaultProxy({ host: "127.0.0.1", port });
+    const client = new Redis({ ...safeRedisOptions, port: proxy.port });
+    const backends = Array.from({ length: 12 }, () => new RedisBackend({ client, onOutage: () => {} }));
+    const limiters = backends.map((backend) => new RateLimiter({ rate: 10, backend, name: randomUUID() }));
+    const sources = async (): Promise<string[]> =>
+      (await Promise.all(limiters.map((limiter) => limiter.check("key")))).map(({ source }) => source);
+    expect(new Set(await sources())).toEqual(new Set(["backend"]));
+    await proxy.set("refuse");
+    proxy.cut();
+    while ((await sources()).some((source) => source !== "local"));
+    const ready = new Promise((resolve) => client.once("ready", resolve));
+    await proxy.set("pass");
+    await ready;
+    const readyAt = performance.now();
+    while ((await sources()).some((source) => source !== "backend")) await new Promise(setImmediate);
+    expect(performance.now() - readyAt).toBeLessThan(150);
+    await Promise.all(backends.map((backend) => backend.close()));
+    client.disconnect();
+  });
+});
