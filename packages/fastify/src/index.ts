@@ -13,8 +13,11 @@ import {
 } from "@ratelimit/core/http";
 import type { FastifyPluginAsync, FastifyPluginOptions, FastifyReply, FastifyRequest } from "fastify";
 import fp from "fastify-plugin";
+import { compileLimit, type RouteLimit, routeLimit } from "./route-limit.ts";
 import { Routes } from "./routes.ts";
 import { type Hook, hookThrough, replyTo, type Step } from "./steps.ts";
+
+export type { RouteLimit } from "./route-limit.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -22,7 +25,7 @@ declare module "fastify" {
     rateLimit: RequestRateLimit | null;
   }
   interface FastifyContextConfig {
-    /** Replaces the plugin's limit; an array adds to it, `false` lifts it. */
+    /** Replaces the plugin's limit; an array adds to it, `false` lifts it. Anything else is an INVALID_OPTION when the route is declared. */
     rateLimit?: false | RouteRateLimit | readonly RouteRateLimit[];
   }
 }
@@ -40,8 +43,11 @@ export type FastifyRateLimitOptions = RateLimitOptions<FastifyRequest, Framework
 export type FastifyLimitByUserOptions = LimitByUserOptions<FastifyRequest, Framework> & HookOption;
 /** What {@link limitByApiKey} takes; `hook` is `"onRequest"`. */
 export type FastifyLimitByApiKeyOptions = LimitByApiKeyOptions<FastifyRequest, Framework> & HookOption;
-/** The limit of a route: options, or what {@link limitByUser} and {@link limitByApiKey} return. */
-export type RouteRateLimit = FastifyRateLimitOptions | ((route: string) => Step);
+/** What a route's `config.rateLimit` takes: options that include a policy, or what {@link limitByUser} and {@link limitByApiKey} return. */
+export type RouteRateLimit = OptionsWith<"rate"> | OptionsWith<"limits"> | OptionsWith<"config"> | OptionsWith<"limiter"> | RouteLimit;
+
+/** Every option is optional, so without a required one the type would accept `{}`, and a function, which has a `name`. */
+type OptionsWith<Policy extends keyof FastifyRateLimitOptions> = FastifyRateLimitOptions & Required<Pick<FastifyRateLimitOptions, Policy>>;
 
 const hookRules: Rules = {
   hook: { expects: '"onRequest" or "preHandler"', accepts: (value) => value === "onRequest" || value === "preHandler" },
@@ -55,7 +61,7 @@ const plugin: FastifyPluginAsync<FastifyRateLimitOptions | Record<never, never>>
     logSerializers: _serializers,
     ...given
   } = options as FastifyRateLimitOptions & FastifyPluginOptions;
-  const own = Object.keys(given).length === 0 ? [] : [compile(given)];
+  const own = isPlain(options) && Reflect.ownKeys(given).length === 0 ? [] : [compileOptions(given)];
   const routes = Routes.of(fastify.server, compile);
   fastify.addHook("onRoute", (route) => {
     const late = routes.declare(route).filter(({ hook }) => hook === "preHandler");
@@ -101,8 +107,10 @@ export default rateLimit;
  * @example
  * fastify.get("/api/user", { preHandler: authenticate, config: { rateLimit: limitByUser({ rate: 100, period: 60 }) } }, handler);
  */
-export function limitByUser({ hook = "preHandler", ...options }: FastifyLimitByUserOptions): (route: string) => Step {
-  return (route) => step(hook, options.onLimited, createUserGuard(named(options, route), describe, userOf, sharedMemoryBackend));
+export function limitByUser({ hook = "preHandler", ...options }: FastifyLimitByUserOptions): RouteLimit {
+  return routeLimit((route) =>
+    step(hook, options.onLimited, createUserGuard(named(options, route), describe, userOf, sharedMemoryBackend)),
+  );
 }
 
 /**
@@ -113,14 +121,22 @@ export function limitByUser({ hook = "preHandler", ...options }: FastifyLimitByU
  * @example
  * fastify.get("/api/partner", { config: { rateLimit: limitByApiKey({ rate: 1000, period: "1h" }) } }, handler);
  */
-export function limitByApiKey({ hook = "onRequest", ...options }: FastifyLimitByApiKeyOptions): (route: string) => Step {
-  return (route) => step(hook, options.onLimited, createApiKeyGuard(named(options, route), describe, sharedMemoryBackend));
+export function limitByApiKey({ hook = "onRequest", ...options }: FastifyLimitByApiKeyOptions): RouteLimit {
+  return routeLimit((route) => step(hook, options.onLimited, createApiKeyGuard(named(options, route), describe, sharedMemoryBackend)));
 }
 
-function compile(limit: RouteRateLimit, route?: string): Step {
-  if (typeof limit === "function") return limit(route as string);
-  const { hook, ...options } = limit ?? {};
+function compile(limit: RouteRateLimit, route: string): Step {
+  return compileLimit(limit, route, compileOptions);
+}
+
+function compileOptions({ hook, ...options }: FastifyRateLimitOptions, route?: string): Step {
   return step(hook ?? "onRequest", options.onLimited, createGuard(named(options, route), describe, sharedMemoryBackend));
+}
+
+/** Whether it is an object literal. Anything else without keys of its own is a mistake, not a plugin without options. */
+function isPlain(options: object): boolean {
+  const prototype = Object.getPrototypeOf(options) as object | null;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 function step(hook: Hook, onLimited: Step["onLimited"], guard: Step["guard"]): Step {

@@ -244,5 +244,5 @@ test("mistakes are told where a plugin is registered and where a route is declar
   expect(declare([{ rate: 1 }, limitByUser({ rate: 1.5 })])).toThrow(/Expected `rate` to be a positive integer, got 1.5/);
   expect(declare(limitByApiKey({ rate: 1, header: "not a field" }))).toThrow(/Expected `header` to be a header's name/);
   expect(declare(limitByUser({ rate: 1, hook: "onSend" } as never))).toThrow(/Expected `hook`/);
-  expect(declare(true)).toThrow(/Expected a policy, got none/);
+  expect(declare({})).toThrow(/Expected a policy, got none/);
 });

@@ -1,0 +1,76 @@
+import rateLimit, { limitByApiKey, limitByUser } from "@ratelimit/fastify";
+import Fastify, { type FastifyInstance } from "fastify";
+import { expect, test } from "vitest";
+
+const ok = async (): Promise<string> => "ok";
+
+/** Values that a route's `config.rateLimit` may hold by mistake, and how the error shows them. */
+const noLimits: readonly (readonly [string, unknown, RegExp])[] = [
+  ["true", true, /^Expected `config\.rateLimit` to be options, .*, got true: write \{ rate: 10, period: "1m" \}$/],
+  ["null", null, /^Expected `config\.rateLimit` to be options, .*, got null: write \{ rate: 10/],
+  ["a number", 10, /^Expected `config\.rateLimit` to be options, .*, got 10: write \{ rate: 10/],
+  ["a string", "10/m", /^Expected `config\.rateLimit` to be options, .*, got "10\/m": write \{ rate: 10/],
+  [
+    "a function of the request",
+    () => ({ rate: 1 }),
+    /got a function: for a limit that depends on the request write \{ limiter: \(request\) => … \}/,
+  ],
+  ["an async function of the request", async () => ({ rate: 1 }), /got a function: .* \{ limiter: \(request\) => … \}/],
+  ["limitByUser without a call", limitByUser, /got a function: .*, and call limitByUser\(\{ … \}\)/],
+  ["limitByApiKey without a call", limitByApiKey, /got a function: /],
+  ["the plugin itself", rateLimit, /got a function: /],
+  ["an array inside the array", [[{ rate: 1 }]], /got an array: /],
+  ["a function in an array", [{ rate: 1 }, () => ({ rate: 1 })], /got a function: /],
+  ["undefined in an array", [undefined], /^Expected `config\.rateLimit` to be options, /],
+  ["false in an array", [false], /^Expected `config\.rateLimit` to be options, .*, got false: /],
+  ["options without a policy", {}, /^Expected a policy, got none: write /],
+];
+
+function declare(app: FastifyInstance, limit: unknown): void {
+  app.get("/", { config: { rateLimit: limit as never } }, ok);
+}
+
+test.each(noLimits)("%s as a route's config.rateLimit is an error when the route is declared", async (_, limit, message) => {
+  const app = Fastify();
+  await app.register(rateLimit, { rate: 1 });
+  expect(() => declare(app, limit)).toThrow(expect.objectContaining({ code: "INVALID_OPTION", message: expect.stringMatching(message) }));
+});
+
+test.each(noLimits)("%s at a route declared before the plugin fails every request to it, and no other", async (_, limit) => {
+  const app = Fastify();
+  app.get("/other", ok);
+  declare(app, limit);
+  await app.register(rateLimit, { rate: 5 });
+  for (const path of ["/", "/"]) {
+    const reply = await app.inject(path);
+    expect([reply.statusCode, reply.json<{ code: string }>().code]).toEqual([500, "INVALID_OPTION"]);
+  }
+  expect((await app.inject("/other")).statusCode).toBe(200);
+});
+
+test("a limit that another copy of this package made is a limit", async () => {
+  const copy = (await import(`${import.meta.resolve("@ratelimit/fastify")}?copy`)) as typeof import("@ratelimit/fastify");
+  expect(copy.limitByUser).not.toBe(limitByUser);
+  const app = Fastify();
+  await app.register(rateLimit);
+  app.get("/", { config: { rateLimit: copy.limitByUser({ rate: 1, user: () => 1 }) } }, ok);
+  expect([(await app.inject("/")).statusCode, (await app.inject("/")).statusCode]).toEqual([200, 429]);
+});
+
+test.each([
+  ["inherited options", Object.create({ rate: 1 }) as object],
+  [
+    "options behind getters of a class",
+    new (class {
+      get rate(): number {
+        return 1;
+      }
+    })(),
+  ],
+  ["true", true],
+  ["an array", []],
+  ["what limitByUser returned", limitByUser({ rate: 1 })],
+])("the plugin registered with %s limits or is an error, and never just enables routes", async (_, options) => {
+  const app = Fastify();
+  await expect(app.register(rateLimit, options as object)).rejects.toThrow(expect.objectContaining({ code: "INVALID_OPTION" }));
+});
