@@ -43,11 +43,11 @@ export type FastifyRateLimitOptions = RateLimitOptions<FastifyRequest, Framework
 export type FastifyLimitByUserOptions = LimitByUserOptions<FastifyRequest, Framework> & HookOption;
 /** What {@link limitByApiKey} takes; `hook` is `"onRequest"`. */
 export type FastifyLimitByApiKeyOptions = LimitByApiKeyOptions<FastifyRequest, Framework> & HookOption;
-/** What a route's `config.rateLimit` takes: options that include a policy, or what {@link limitByUser} and {@link limitByApiKey} return. */
-export type RouteRateLimit = OptionsWith<"rate"> | OptionsWith<"limits"> | OptionsWith<"config"> | OptionsWith<"limiter"> | RouteLimit;
+/** What a route's `config.rateLimit` takes: options with a policy, or what {@link limitByUser} and {@link limitByApiKey} return. */
+export type RouteRateLimit = (FastifyRateLimitOptions & NoOtherObject) | RouteLimit;
 
-/** Every option is optional, so without a required one the type would accept `{}`, and a function, which has a `name`. */
-type OptionsWith<Policy extends keyof FastifyRateLimitOptions> = FastifyRateLimitOptions & Required<Pick<FastifyRateLimitOptions, Policy>>;
+/** Excludes functions and arrays. All options are optional, and Fastify's route types keep TypeScript from asking for one in common. */
+type NoOtherObject = object & { readonly [Symbol.hasInstance]?: never; readonly [Symbol.iterator]?: never };
 
 const hookRules: Rules = {
   hook: { expects: '"onRequest" or "preHandler"', accepts: (value) => value === "onRequest" || value === "preHandler" },

@@ -29,7 +29,7 @@ async function limited(scope: FastifyInstance, app: App, [first, ...others]: rea
 }
 
 function routeLimit(limiter: Limiter): RouteRateLimit {
-  const make = { rateLimit: (options: FastifyRateLimitOptions) => options as RouteRateLimit, limitByUser, limitByApiKey }[limiter.call];
+  const make = { rateLimit: (options: FastifyRateLimitOptions) => options, limitByUser, limitByApiKey }[limiter.call];
   return make(optionsOf(limiter));
 }
 

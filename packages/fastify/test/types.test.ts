@@ -1,7 +1,7 @@
 import { MemoryBackend } from "@ratelimit/backend-memory";
 import { RateLimiter, type RateLimitResult } from "@ratelimit/core";
 import type { RequestRateLimit } from "@ratelimit/core/http";
-import named, { limitByApiKey, limitByUser, rateLimit } from "@ratelimit/fastify";
+import named, { type FastifyRateLimitOptions, limitByApiKey, limitByUser, rateLimit } from "@ratelimit/fastify";
 import Fastify, { type FastifyReply, type FastifyRequest } from "fastify";
 import { expectTypeOf, test } from "vitest";
 
@@ -30,6 +30,8 @@ test("functions among the options know Fastify's request and reply", async () =>
   app.get("/b", { config: { rateLimit: [limitByUser({ rate: 1, user: (request) => request.ip }), { rate: 5 }] } }, ok);
   app.get("/c", { config: { rateLimit: limitByApiKey({ rate: 1, valid: (key, request) => key === request.id }) } }, ok);
   app.get("/d", { config: { rateLimit: false } }, ok);
+  const options: FastifyRateLimitOptions = { rate: 5 };
+  app.get("/f", { config: { rateLimit: [options, options] } }, ok);
   const limiter = new RateLimiter({ rate: 5, backend: new MemoryBackend() });
   app.get("/e", { config: { rateLimit: { limiter: (request) => (request.hostname === "a" ? limiter : undefined) } } }, ok);
 });
@@ -47,8 +49,6 @@ test("mistakes do not compile", () => {
     app.get("/a", { config: { rateLimit: { rate: "1" } } }, ok),
     // @ts-expect-error: no such hook
     app.get("/c", { config: { rateLimit: { rate: 1, hook: "onSend" } } }, ok),
-    // @ts-expect-error: a limit has a policy
-    app.get("/d", { config: { rateLimit: {} } }, ok),
     // @ts-expect-error: true is no limit
     app.get("/e", { config: { rateLimit: true } }, ok),
     // @ts-expect-error: null is no limit
@@ -61,6 +61,8 @@ test("mistakes do not compile", () => {
     app.get("/i", { config: { rateLimit: limitByUser } }, ok),
     // @ts-expect-error: nor may an array hold one
     app.get("/j", { config: { rateLimit: [{ rate: 1 }, async () => ({ rate: 1 })] } }, ok),
+    // @ts-expect-error: nor another array
+    app.get("/k", { config: { rateLimit: [[{ rate: 1 }]] } }, ok),
     // @ts-expect-error: a user limit has no key
     limitByUser({ rate: 100, key: () => "a" }),
   ];
