@@ -176,6 +176,15 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
+    what: "trusts Node's writableFinished, which is true for a response that its client cut short",
+    breaks: ["refund: a response that"],
+    Adapter: class extends ToyAdapter {
+      protected override settle(res: ServerResponse, settle: Settle): void {
+        res.once("close", () => settle(res.writableEnded && res.writableFinished ? res.statusCode : 499));
+      }
+    },
+  },
+  {
     what: "does not settle what its client gave up early",
     breaks: ["refund: so is one"],
     Adapter: class extends ToyAdapter {

@@ -34,3 +34,29 @@ test("over HTTP/2 a refusal is the same, nothing warns, and refund is asked with
   session.destroy();
   await app.close();
 });
+
+/** More than the windows of HTTP/2 and the socket buffers hold, so that the server still writes when its client hangs up. */
+const large = Buffer.alloc(32 << 20);
+
+test.each([
+  ["before it is answered", "/never", "connect"],
+  ["in the middle of a response", "/large", "response"],
+] as const)("over HTTP/2 refund sees 499 for a client that hangs up %s", async (_, path, moment) => {
+  const asked: number[] = [];
+  const app = Fastify({ http2: true, forceCloseConnections: true });
+  await app.register(rateLimit, { rate: 2, refund: (_request, status) => asked.push(status) < 0 });
+  let arrive = (): void => {};
+  const arrived = new Promise<void>((resolve) => {
+    arrive = resolve;
+  });
+  app.get("/never", () => arrive());
+  app.get("/large", async () => large);
+  await app.listen({ port: 0, host: "127.0.0.1" });
+  const session = http2.connect(`http://127.0.0.1:${portOf(app.server)}`);
+  const stream = session.request({ ":path": path });
+  await (moment === "response" ? new Promise((resolve) => stream.once("response", resolve)) : arrived);
+  stream.close(http2.constants.NGHTTP2_CANCEL);
+  await expect.poll(() => asked).toEqual([499]);
+  session.destroy();
+  await app.close();
+});

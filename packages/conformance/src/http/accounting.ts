@@ -142,6 +142,23 @@ const gaveUpEarly = promise("refund: so is one that gives up while its limit is 
   assert.deepEqual(asked, [499]);
 });
 
+/** More than the socket buffers of a loopback connection hold, so that the server still writes when its client hangs up. */
+const large = "x".repeat(32 << 20);
+
+const cutShort = promise("refund: a response that its client cuts short is settled with 499", async (bench) => {
+  const asked: number[] = [];
+  const refund = (_: unknown, status: number): boolean => asked.push(status) > 0;
+  const { limiter, left } = limiterOf(bench, 5);
+  const handler: Handler = () => ({ status: 200, body: large });
+  const site = await bench.site({ limiters: [bench.limit({ limiter, refund })], routes: [route("/", [], handler)] });
+  const client = site.open();
+  await client.begun;
+  client.abort();
+  await eventually("it is settled", () => asked.length > 0);
+  await eventually("the token is back", async () => (await left()) === 5);
+  assert.deepEqual(asked, [499]);
+});
+
 /** Charges `X-Tokens` when the work is done. */
 const charging: Handler = async ({ headers }, rateLimit) => {
   await gate().soon;
@@ -207,6 +224,7 @@ export const accounting: readonly HttpPromise[] = [
   badRefund,
   gaveUp,
   gaveUpEarly,
+  cutShort,
   afterwards,
   concurrently,
   chargedAnyway,

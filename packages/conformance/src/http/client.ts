@@ -23,12 +23,15 @@ export interface Reply {
 /** A request under way, which its client may give up. */
 export interface Underway {
   readonly reply: Promise<Reply>;
+  /** Resolves when the first bytes of the response are here. */
+  readonly begun: Promise<void>;
   abort(): void;
 }
 
 /** Sends a request on a connection of its own. */
 export function send(port: number, { method = "GET", path = "/", headers = {} }: Sent): Underway {
   const sent = request({ host: "127.0.0.1", port, method, path, headers: { ...headers }, agent: false });
+  const begun = new Promise<void>((resolve) => void sent.on("response", () => resolve()));
   const reply = new Promise<Reply>((resolve, reject) => {
     sent.on("error", reject);
     sent.on("response", (response) => {
@@ -43,7 +46,7 @@ export function send(port: number, { method = "GET", path = "/", headers = {} }:
   });
   reply.catch(() => {});
   sent.end();
-  return { reply, abort: () => void sent.destroy() };
+  return { reply, begun, abort: () => void sent.destroy() };
 }
 
 /** Writes `text` on one connection, and gives what comes back until the server closes it. */

@@ -53,7 +53,7 @@ export interface RateLimitOptions<Req, Framework extends unknown[] = []> {
   ipv6Prefix?: number | undefined;
   /** Turns stored keys into HMACs, so that no address and no user id lies in the store: a text or bytes, 16 at the least. */
   keySecret?: string | Buffer | undefined;
-  /** Asked after the response, with its status: true gives back what the request cost, a number so many tokens. */
+  /** Asked after the response, with the status that was sent, or 499 if the client hung up first: true gives back what the request cost, a number so many tokens. */
   refund?: ((req: Req, status: number) => Awaitable<boolean | number>) | undefined;
   /** Decides and reports, but never refuses and sends no headers; false. */
   shadow?: boolean | undefined;
