@@ -33,7 +33,8 @@ function declare(app: FastifyInstance, limit: unknown): void {
 test.each(noLimits)("%s as a route's config.rateLimit is an error when the route is declared", async (_, limit, message) => {
   const app = Fastify();
   await app.register(rateLimit, { rate: 1 });
-  expect(() => declare(app, limit)).toThrow(expect.objectContaining({ code: "INVALID_OPTION", message: expect.stringMatching(message) }));
+  expect(() => declare(app, limit)).toThrow(expect.objectContaining({ code: "INVALID_OPTION" }));
+  expect(() => declare(app, limit)).toThrow(message);
 });
 
 test.each(noLimits)("%s at a route declared before the plugin fails every request to it, and no other", async (_, limit) => {
