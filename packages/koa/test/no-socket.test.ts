@@ -20,7 +20,13 @@ const event = { httpMethod: "GET", headers: {}, requestContext: { identity: { so
 
 /** Ways to send a request to an application that has no server. */
 const ways: readonly (readonly [string, (app: Koa) => (url: string) => Promise<number>])[] = [
-  ["light-my-request", (app) => async (url) => (await inject(app.callback(), url)).statusCode],
+  [
+    "light-my-request",
+    (app) => {
+      const handle = app.callback();
+      return async (url) => (await inject((req, res) => void handle(req, res), url)).statusCode;
+    },
+  ],
   [
     "serverless-http, as on AWS Lambda",
     (app) => {
