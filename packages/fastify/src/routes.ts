@@ -1,3 +1,4 @@
+import { RateLimitError } from "@ratelimit/core";
 import { warnOnce } from "@ratelimit/core/http";
 import type { FastifyContextConfig, RouteOptions } from "fastify";
 import type { RouteRateLimit } from "./index.ts";
@@ -24,7 +25,8 @@ export class Routes {
   }
 
   /** Reads a route as it is declared, so that mistakes are told there. */
-  declare({ method, url, config }: RouteOptions): readonly Step[] {
+  declare({ method, url, config, rateLimit }: RouteOptions & { rateLimit?: unknown }): readonly Step[] {
+    if (rateLimit !== undefined) throw misplaced();
     const route = nameOf(method, url);
     this.#declared.add(route);
     return this.#stepsOf(route, config?.rateLimit);
@@ -55,6 +57,14 @@ export class Routes {
     known.set(limit, step);
     return step;
   }
+}
+
+/** Fastify ignores route options that it does not know, so a limit beside `config` would be no limit. */
+function misplaced(): RateLimitError {
+  return new RateLimitError(
+    "INVALID_OPTION",
+    "Expected `rateLimit` to be inside the route's `config`, got it beside `config`: write { config: { rateLimit: { rate: 10 } } }",
+  );
 }
 
 /** A route and the HEAD route that Fastify adds to it are one. */

@@ -49,6 +49,13 @@ test.each(noLimits)("%s at a route declared before the plugin fails every reques
   expect((await app.inject("/other")).statusCode).toBe(200);
 });
 
+test("a limit beside a route's config is an error when the route is declared", async () => {
+  const app = Fastify();
+  await app.register(rateLimit, { rate: 1 });
+  const misplaced: object = { rateLimit: { rate: 5 } };
+  expect(() => app.get("/", misplaced, ok)).toThrow(/^Expected `rateLimit` to be inside the route's `config`, got it beside `config`: /);
+});
+
 test("a limit that another copy of this package made is a limit", async () => {
   const copy = (await import(`${import.meta.resolve("@ratelimit/fastify")}?copy`)) as typeof import("@ratelimit/fastify");
   expect(copy.limitByUser).not.toBe(limitByUser);
