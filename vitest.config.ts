@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 import { conditions } from "./packages/testbed/src/conditions.ts";
 import { lua } from "./packages/testbed/src/lua-plugin.ts";
@@ -33,6 +34,9 @@ export default defineConfig({
   test: {
     include: [isFaults ? "test-faults/**/*.test.ts" : "test/**/*.test.ts"],
     pool: "forks",
+    // Many tests wait for a timer, so three files at a time keep even two cores busy. Vitest's own choice there is one file.
+    maxWorkers: Math.max(3, availableParallelism() - 1),
+    setupFiles: [`${import.meta.dirname}/vitest.setup.ts`],
     testTimeout: 20_000,
     reporters: report === undefined ? ["default"] : ["default", ["json", { outputFile: report }]],
     projects: (isFaults ? faults : projects).map(({ root, redis, alone, ...test }, i) => ({

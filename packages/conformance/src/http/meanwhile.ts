@@ -21,7 +21,7 @@ export async function eventually(what: string, holds: () => boolean | Promise<bo
   const end = performance.now() + 2000;
   while (!(await holds())) {
     assert.ok(performance.now() < end, `${what}: not within 2 s`);
-    await setImmediate();
+    await setTimeout(1);
   }
 }
 
