@@ -21,10 +21,12 @@ const stations: Readonly<Record<string, () => Promise<Station>>> = {
   load: () => import("./http/load.ts"),
   outage: () => import("./outage/station.ts"),
   layouts: () => import("./layouts/station.ts"),
+  path: () => import("./path/station.ts"),
 };
 
 const [command = "", ...rest] = process.argv.slice(2);
 if (command === "worker") await startWorker(rest);
+else if (command === "path") await (await import("./path/command.ts")).printPaths(rest.includes("--list"));
 else if (command === "report") await (await import("./report.ts")).report(Object.keys(benches));
 else await runBench(command, rest.includes("--quick"));
 
@@ -37,7 +39,7 @@ async function startWorker([kind = "", setup = ""]: readonly string[]): Promise<
 async function runBench(name: string, quick: boolean): Promise<void> {
   const load = benches[name];
   if (load === undefined) {
-    console.error(`bench ${Object.keys(benches).join("|")}|report [--quick]`);
+    console.error(`bench ${Object.keys(benches).join("|")}|report [--quick], or bench path [--list]`);
     process.exitCode = 2;
     return;
   }

@@ -1,0 +1,43 @@
+import { startStandalone } from "@ratelimit/testbed";
+import type { HttpRule } from "../http/limiters.ts";
+import type { Framework } from "../http/servers.ts";
+import { tableMarkdown } from "../markdown.ts";
+import { Worker } from "../worker.ts";
+import type { Called } from "./sources.ts";
+import type { Setup } from "./station.ts";
+
+/** The paths that are looked at, and how many source files each should cross at most. */
+const paths: readonly { readonly name: string; readonly framework: Framework; readonly onRedis: boolean; readonly goal: number }[] = [
+  { name: "Express, in process", framework: "express", onRedis: false, goal: 15 },
+  { name: "Koa, on Redis", framework: "koa", onRedis: true, goal: 22 },
+];
+
+/**
+ * Prints how many source files and functions of the packages one warm admitted GET crosses; with `list`, also which.
+ *
+ * It is a measure of how much a newcomer has to read to follow a request, not of speed.
+ */
+export async function printPaths(list: boolean): Promise<void> {
+  await using server = await startStandalone();
+  const rows: string[][] = [];
+  for (const { name, framework, onRedis, goal } of paths) {
+    const called = await functionsOf(framework, onRedis ? server.server.address : undefined);
+    const files = [...new Set(called.map(({ file }) => file))];
+    rows.push([name, String(files.length), String(called.length), `at most ${goal} files`]);
+    if (list) console.log([`## ${name}`, ...files.map((file) => `${file}\n${functionsIn(file, called)}`), ""].join("\n"));
+  }
+  console.log(tableMarkdown({ title: "", columns: ["one warm admitted GET", "files", "functions", "goal"], rows }));
+}
+
+async function functionsOf(framework: Framework, redis: HttpRule["redis"]): Promise<Called[]> {
+  const setup: Setup = { framework, ...(redis && { redis }) };
+  await using worker = await Worker.start("path", setup);
+  return (await worker.ask("oneRequest")) as Called[];
+}
+
+function functionsIn(file: string, called: readonly Called[]): string {
+  const lines = called
+    .filter((one) => one.file === file)
+    .map(({ line, name, calls }) => `  ${line} ${name}${calls === 1 ? "" : ` × ${calls}`}`);
+  return lines.join("\n");
+}

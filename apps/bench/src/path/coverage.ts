@@ -1,0 +1,27 @@
+import type { Profiler } from "node:inspector";
+import { Session } from "node:inspector/promises";
+
+/** Counts how often each function of this process is called. V8 keeps exact counts once it has been asked to. */
+export class CallCounts implements Disposable {
+  readonly #session = new Session();
+
+  private constructor() {
+    this.#session.connect();
+  }
+
+  static async start(): Promise<CallCounts> {
+    const counts = new CallCounts();
+    await counts.#session.post("Profiler.enable");
+    await counts.#session.post("Profiler.startPreciseCoverage", { callCount: true, detailed: false });
+    return counts;
+  }
+
+  /** The calls since the last time this was asked. */
+  async take(): Promise<Profiler.ScriptCoverage[]> {
+    return (await this.#session.post("Profiler.takePreciseCoverage")).result;
+  }
+
+  [Symbol.dispose](): void {
+    this.#session.disconnect();
+  }
+}
