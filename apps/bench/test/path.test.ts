@@ -9,7 +9,7 @@ import { calledIn } from "../src/path/sources.ts";
 /** What a bundler makes of a.ts, and of b.ts with two functions. The last line is in two parts, or Vite takes it for this file's own. */
 const built = [
   "function once() {}",
-  "function often() { once(); }",
+  "function often() { once(); return () => never(); }",
   "function never() {}",
   "module.exports = { once, often, never };",
   `//# source${"MappingURL"}=built.cjs.map`,
