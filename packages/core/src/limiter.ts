@@ -1,6 +1,7 @@
 import type { Awaitable, Backend, Scope, SyncBackend, Take } from "./backend.ts";
 import { isAnswered, missingMethods } from "./backend.ts";
 import { fits } from "./bucket.ts";
+import { processClock } from "./clock.ts";
 import type { RateLimitConfig } from "./config.ts";
 import { type CostOption, checkedCost, costOf } from "./cost.ts";
 import { decisionsAreHeard, publishDecision } from "./diagnostics.ts";
@@ -200,10 +201,10 @@ export class RateLimiter<B extends Backend = Backend> {
   }
 
   #decideAloud(scope: Scope, key: string, cost: number): Awaitable<RateLimitResult> {
-    const start = performance.now();
+    const start = processClock.now();
     const tell = (take: Take): RateLimitResult => {
       const result = toResult(scope.policy, take, cost);
-      publishDecision({ scope, cost, result, durationMs: performance.now() - start });
+      publishDecision({ scope, cost, result, durationMs: processClock.now() - start });
       return result;
     };
     const take = this.backend.take(scope, backendKey(key), checkedCost(cost));
