@@ -13,8 +13,7 @@ import { expected } from "./message.ts";
 import { defaultName, isLimitName, isPolicy, type Policy, type PolicyOptions, policyOptions, readPolicy } from "./policy.ts";
 import { Problems, type Rules, rule } from "./problems.ts";
 import { isDecided, neededOf, type RateLimitResult, toResult, unitsOf } from "./result.ts";
-import { join, leave, type Share } from "./scope.ts";
-import { WaitingLines } from "./wait.ts";
+import { join, leave, type Share, setPolicy } from "./scope.ts";
 
 /** The policy of a limiter, or a configuration that holds one, and where its buckets are kept. */
 export type RateLimiterOptions<B extends Backend = Backend> = (PolicyOptions | { config: RateLimitConfig }) & {
@@ -69,7 +68,6 @@ export class RateLimiter<B extends Backend = Backend> {
   /** Which bucket. */
   readonly name: string;
   readonly #share: Share;
-  readonly #lines = new WaitingLines();
   #closed = false;
 
   constructor(options: RateLimiterOptions<B>) {
@@ -159,12 +157,20 @@ export class RateLimiter<B extends Backend = Backend> {
     if (signal !== undefined && !(signal instanceof AbortSignal))
       throw new RateLimitError("INVALID_OPTION", expected("signal", "an AbortSignal", signal, "write signal: controller.signal"));
     this.#open();
-    return this.#lines.join(backendKey(key), async () => this.decide(key, cost), { maxWaitMs, signal });
+    return this.#share.waits.join(backendKey(key), {
+      owner: this,
+      cost,
+      maxWaitMs,
+      signal,
+      take: () => this.decide(key, cost),
+      giveBack: () => this.#giveBack(key, cost),
+    });
   }
 
   /** Forgets what `key` has used: its bucket is full. */
   async reset(key: string): Promise<void> {
     await this.#open().reset(this.#share.scope, backendKey(key));
+    this.#share.waits.wake(backendKey(key));
   }
 
   /** Changes the policy at once, for every limiter of this name; buckets keep the time they owe. */
@@ -173,14 +179,14 @@ export class RateLimiter<B extends Backend = Backend> {
     const problems = Problems.none();
     const policy = readPolicy(problems, withLimitName(options, this.name));
     problems.throwIfAny("INVALID_POLICY");
-    this.#share.scope = Object.freeze({ prefix: this.#share.scope.prefix, policy: policy as Policy });
+    setPolicy(this.#share, policy as Policy);
   }
 
   /** Ends this limiter: its waits reject, its name is free, later calls reject. The backend stays open. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#lines.close(closed());
+    this.#share.waits.close(this, closed());
     leave(this.backend, this.#share);
   }
 
@@ -215,7 +221,14 @@ export class RateLimiter<B extends Backend = Backend> {
     checkedCost(tokens, "tokens");
     const { scope } = this.#share;
     const take = await this.#open().adjust(scope, backendKey(key), sign * tokens);
+    this.#share.waits.wake(backendKey(key));
     return { result: toResult(scope.policy, take, tokens), take };
+  }
+
+  /** Gives back the tokens of a wait that was given up; that may be because this limiter was closed. */
+  async #giveBack(key: string, tokens: number): Promise<void> {
+    await this.backend.adjust(this.#share.scope, backendKey(key), -tokens);
+    this.#share.waits.wake(backendKey(key));
   }
 
   #open(): B {

@@ -10,6 +10,7 @@ import { LocalShare } from "./local-share.ts";
 import { concernsServer, type Outage, type OutageClass, type OutageEvent, OutageReporter } from "./outage.ts";
 import { definePolicy } from "./policy.ts";
 import { Problems, type Rules, rule } from "./problems.ts";
+import { publishRecovery } from "./recovery.ts";
 import { RefusedLimiters } from "./refused-limiters.ts";
 
 /** How long a backend may take, and who decides when it does not answer. */
@@ -255,6 +256,7 @@ export class ResilientBackend implements Backend {
 
   /** One server is back; the outage is over when all are. */
   #back(): void {
+    publishRecovery();
     for (const { breaker } of this.#watches.values()) if (breaker.isOpen) return;
     this.#reporter.recovered();
   }

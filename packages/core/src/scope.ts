@@ -1,11 +1,14 @@
 import type { Backend, Scope } from "./backend.ts";
 import { RateLimitError } from "./errors.ts";
 import { type Policy, samePolicy } from "./policy.ts";
+import { WaitQueue } from "./wait-queue.ts";
 
 /** What live limiters of one name on one backend have in common: `update()` of one reaches all. */
 export interface Share {
   scope: Scope;
   holders: number;
+  /** The calls of all of them that wait for tokens. */
+  readonly waits: WaitQueue;
 }
 
 const sharesOf = new WeakMap<Backend, Map<string, Share>>();
@@ -17,7 +20,7 @@ const sharesOf = new WeakMap<Backend, Map<string, Share>>();
 export function join(backend: Backend, prefix: string, policy: Policy, name: string): Share {
   const shares = sharesOf.get(backend) ?? new Map<string, Share>();
   sharesOf.set(backend, shares);
-  const share = shares.get(prefix) ?? { scope: Object.freeze({ prefix, policy }), holders: 0 };
+  const share = shares.get(prefix) ?? newShare(prefix, policy);
   if (!samePolicy(share.scope.policy, policy))
     throw new RateLimitError(
       "INVALID_OPTION",
@@ -28,8 +31,19 @@ export function join(backend: Backend, prefix: string, policy: Policy, name: str
   return share;
 }
 
+function newShare(prefix: string, policy: Policy): Share {
+  const share: Share = { scope: Object.freeze({ prefix, policy }), holders: 0, waits: new WaitQueue(() => share.scope.policy) };
+  return share;
+}
+
 /** Leaves them; the last one frees the name. */
 export function leave(backend: Backend, share: Share): void {
   share.holders--;
   if (share.holders === 0) sharesOf.get(backend)?.delete(share.scope.prefix);
+}
+
+/** Changes the policy of all of them; their buckets keep the time they owe. */
+export function setPolicy(share: Share, policy: Policy): void {
+  share.scope = Object.freeze({ prefix: share.scope.prefix, policy });
+  share.waits.policyChanged();
 }
