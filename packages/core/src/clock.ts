@@ -63,5 +63,5 @@ export class ManualClock implements Clock {
 
 function finite(option: string, value: unknown): number {
   if (typeof value === "number" && Number.isFinite(value)) return value;
-  throw new RateLimitError("INVALID_OPTION", expected(option, "a finite number of milliseconds", value));
+  throw new RateLimitError("INVALID_OPTION", expected(option, "a finite number of milliseconds", value, "pass a number such as 1000"));
 }

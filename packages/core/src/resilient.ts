@@ -80,6 +80,7 @@ export function resilient(backend: Backend, options: ResilientOptions = {}, part
 
 /** A backend that always decides in time; made by {@link resilient}. */
 export class ResilientBackend implements Backend {
+  declare readonly inProcess?: true;
   readonly #backend: Backend;
   readonly #parts: BackendParts;
   readonly #outage: Outage;
@@ -94,6 +95,7 @@ export class ResilientBackend implements Backend {
   /** @internal */
   constructor(backend: Backend, options: ResilientOptions, parts: BackendParts) {
     const { timeout = "100ms", outage = "local", instances = 1, onOutage, maxKeys = 100_000 } = options;
+    if (backend.inProcess) this.inProcess = true;
     this.#backend = backend;
     this.#parts = parts;
     this.#outage = outage;

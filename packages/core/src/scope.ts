@@ -1,5 +1,6 @@
 import type { Backend, Scope } from "./backend.ts";
 import { RateLimitError } from "./errors.ts";
+import { escapeName } from "./key.ts";
 import { type Policy, samePolicy } from "./policy.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
@@ -13,22 +14,39 @@ export interface Share {
 
 const sharesOf = new WeakMap<Backend, Map<string, Share>>();
 
+/** What says which buckets a limiter keeps, and by which policy. */
+interface Joining {
+  readonly backend: Backend;
+  readonly keyPrefix: string;
+  readonly name: string;
+  readonly policy: Policy;
+  /** Whether the limiter takes the name over from those that have another policy. */
+  readonly replace: boolean;
+}
+
 /**
- * Joins the limiters that keep their buckets under `prefix`.
+ * Joins the limiters that keep their buckets under one name.
  * @throws {RateLimitError} INVALID_OPTION when a live one there has another policy: by accident two limits would share a bucket.
  */
-export function join(backend: Backend, prefix: string, policy: Policy, name: string): Share {
+export function join({ backend, keyPrefix, name, policy, replace }: Joining): Share {
   const shares = sharesOf.get(backend) ?? new Map<string, Share>();
   sharesOf.set(backend, shares);
+  const prefix = `${keyPrefix}${escapeName(name)}:`;
   const share = shares.get(prefix) ?? newShare(prefix, policy);
-  if (!samePolicy(share.scope.policy, policy))
-    throw new RateLimitError(
-      "INVALID_OPTION",
-      `Expected \`name\` to be unique among the limiters of a backend, got ${JSON.stringify(name)} with another policy: give this limiter a name of its own, pass the one limiter to both places, or change its policy with update()`,
-    );
+  if (!samePolicy(share.scope.policy, policy)) {
+    if (!replace) throw takenName(name);
+    setPolicy(share, policy);
+  }
   share.holders++;
   shares.set(prefix, share);
   return share;
+}
+
+function takenName(name: string): RateLimitError {
+  return new RateLimitError(
+    "INVALID_OPTION",
+    `Expected \`name\` to be unique among the limiters of a backend, got ${JSON.stringify(name)} with another policy: give this limiter a name of its own, pass the one limiter to both places, change its policy with update(), or take the name over with replace: true`,
+  );
 }
 
 function newShare(prefix: string, policy: Policy): Share {

@@ -110,7 +110,7 @@ describe("a call that cannot be admitted is rejected at once", () => {
 
   test("also in an outage in which everybody is refused", async () => {
     const closed: Backend = { take: () => ({ allowed: false, used: 0, source: "closed" }), adjust: never, reset: never, close: never };
-    const limiter = new RateLimiter({ ...hourly, backend: closed });
+    const limiter = new RateLimiter({ ...hourly, name: "api", backend: closed });
     expect(await rejected(limiter.wait("key", { cost: 11 }))).toMatchObject({
       code: "EXCEEDED",
       result: { retryAfter: Number.POSITIVE_INFINITY },
@@ -157,7 +157,7 @@ describe("a call that cannot be admitted is rejected at once", () => {
     let isOut = true;
     const real = tableBackend(processClock);
     const backend = { ...methodsOf(real), take: (...call: Parameters<Backend["take"]>) => (isOut ? local : real.take(...call)) };
-    const limiter = new RateLimiter({ rate: 10, period: "1h", backend });
+    const limiter = new RateLimiter({ rate: 10, period: "1h", name: "api", backend });
     const waits = [1, 1].map((cost) => limiter.wait("key", { cost, maxWait: "5s" }));
     expect(await within(20, Promise.race(waits))).toBe("still waiting");
     isOut = false;

@@ -49,6 +49,7 @@ interface Place {
  * average: docs/memory.md says what that protects.
  */
 export class BucketTable implements Swept {
+  readonly inProcess = true;
   readonly #maxKeys: number;
   readonly #clock: Clock;
   readonly #origin: number;
