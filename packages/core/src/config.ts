@@ -96,11 +96,11 @@ export interface ConfigOptions {
   instances?: number | undefined;
 }
 
-const { config: _, ...policyRules } = policySourceRules;
+const { config: _, ...ownSources } = policySourceRules;
 
 /** The options of a configuration. */
 export const configRules: Rules = {
-  ...policyRules,
+  ...ownSources,
   name: { ...rule.string, wayOut: 'write name: "api"' },
   redisUrl: redisUrlRule,
   keyPrefix: { ...rule.string, wayOut: 'write keyPrefix: "myapp:"' },

@@ -11,10 +11,13 @@ interface Variable extends Pick<Rule, "expects" | "wayOut" | "mask"> {
   readonly read: (text: string) => unknown;
 }
 
-const wholeNumber: Pick<Variable, "expects" | "read"> = {
-  expects: "a positive integer",
-  read: (text) => (/^\d+$/.test(text) && Number(text) > 0 && Number.isSafeInteger(Number(text)) ? Number(text) : undefined),
-};
+/** A whole number of at least `least`. */
+function wholeNumber(least: 0 | 1): Pick<Variable, "expects" | "read"> {
+  return {
+    expects: "a positive integer",
+    read: (text) => (/^\d+$/.test(text) && Number(text) >= least && Number.isSafeInteger(Number(text)) ? Number(text) : undefined),
+  };
+}
 
 const duration: Pick<Variable, "expects" | "read"> = {
   expects: "seconds, or a text such as 1m",
@@ -35,9 +38,9 @@ function asWritten(option: Option, wayOut?: string): Variable {
 }
 
 const variables: Readonly<Record<string, Variable>> = {
-  RATELIMIT_RATE: { ...wholeNumber, option: "rate" },
+  RATELIMIT_RATE: { ...wholeNumber(0), option: "rate", wayOut: "correct it, unset it for the default, or set 0 to refuse everything" },
   RATELIMIT_PERIOD: { ...duration, option: "period" },
-  RATELIMIT_BURST: { ...wholeNumber, option: "burst" },
+  RATELIMIT_BURST: { ...wholeNumber(1), option: "burst" },
   RATELIMIT_BLOCK: { ...duration, option: "block" },
   RATELIMIT_REDIS_URL: asWritten("redisUrl"),
   RATELIMIT_KEY_PREFIX: { option: "keyPrefix", expects: "a non-empty text", read: (text) => text || undefined },
@@ -55,13 +58,14 @@ const variables: Readonly<Record<string, Variable>> = {
   },
   RATELIMIT_TIMEOUT: asWritten("timeout", "write 100ms: a deadline has a unit"),
   RATELIMIT_OUTAGE: asWritten("outage", "write one of them without quotes"),
-  RATELIMIT_INSTANCES: { ...wholeNumber, option: "instances" },
+  RATELIMIT_INSTANCES: { ...wholeNumber(1), option: "instances" },
 };
 
 /** Options that take the place of others: what the environment says of those is not meant any more. */
-const replaced: Partial<Record<Option, readonly Option[]>> = {
+const replaced: Readonly<Record<string, readonly Option[]>> = {
   limits: ["rate", "period", "burst"],
   policy: ["rate", "period", "burst", "block"],
+  blockMs: ["block"],
   headers: ["includeHeaders"],
   includeHeaders: ["headers"],
 };
@@ -85,7 +89,7 @@ export function configFromEnv(env: Record<string, string | undefined> = process.
   warnOfUnknown(env);
   const own = plainOptions(overrides, configRules);
   const values = valuesIn(env, problems);
-  for (const option of Object.keys(own)) for (const other of replaced[option as Option] ?? []) delete values[other];
+  for (const option of Object.keys(own)) for (const other of replaced[option] ?? []) delete values[other];
   const named = problems.named((option) => (option in own ? option : variableOf(option)));
   const config = readConfig(named, { ...values, ...own });
   problems.throwIfAny("INVALID_CONFIG");

@@ -1,7 +1,7 @@
 import type { Backend } from "./backend.ts";
 import { missingMethods } from "./backend.ts";
 import type { RateLimitConfig } from "./config.ts";
-import { defaultName, isLimitName, isPolicy, type Policy, type PolicyOptions, policyOptions, readPolicy } from "./policy.ts";
+import { defaultName, isLimitName, isPolicy, type Policy, type PolicyOptions, policyOptions, policyRules, readPolicy } from "./policy.ts";
 import { type Options, type Problems, type Rules, rule } from "./problems.ts";
 
 /** Where a policy comes from: written in place, compiled by `definePolicy`, or out of a configuration. */
@@ -34,7 +34,7 @@ export type RateLimiterOptions<B extends Backend = Backend> = PolicySource & {
 
 /** The ways to give a policy; each of the names in `policyOptions` is part of the first. */
 export const policySourceRules: Rules = {
-  ...Object.fromEntries(policyOptions.map((option) => [option, rule.readElsewhere])),
+  ...policyRules,
   policy: {
     expects: "what definePolicy returned",
     accepts: isPolicy,
@@ -100,7 +100,7 @@ function checkBackend(problems: Problems, backend: Backend | undefined, name: st
   else if (missing.length > 0)
     problems.add(
       "backend",
-      "a backend with take, adjust, reset and close",
+      "a backend with take, adjust, block, reset and close",
       backend,
       `it has no ${missing.join(", no ")}; write backend: new MemoryBackend()`,
     );

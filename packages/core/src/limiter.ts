@@ -4,7 +4,7 @@ import { fits } from "./bucket.ts";
 import { processClock } from "./clock.ts";
 import { type CostOption, checkedCost, costOf } from "./cost.ts";
 import { decisionsAreHeard, publishDecision } from "./diagnostics.ts";
-import { type TimeSpan, timeSpanMs } from "./duration.ts";
+import { type Duration, durationForm, durationMs, type TimeSpan, timeSpanMs } from "./duration.ts";
 import { RateLimitError } from "./errors.ts";
 import { RateLimitExceeded } from "./exceeded.ts";
 import { backendKey } from "./key.ts";
@@ -154,12 +154,24 @@ export class RateLimiter<B extends Backend = Backend> {
       cost,
       maxWaitMs,
       signal,
-      take: () => this.decide(key, cost),
+      take: () => this.#takeInTurn(key, cost),
       giveBack: () => this.#giveBack(key, cost),
     });
   }
 
-  /** Forgets what `key` has used: its bucket is full. */
+  /**
+   * Refuses every call for `key`, whatever is left, for `duration` from now on: seconds, or a string with a unit (`"10m"`). `reset` lifts
+   * the block. A block that lasts longer already stays as it is.
+   * @throws {RateLimitError} INVALID_OPTION if `duration` is not a length of time.
+   */
+  async block(key: string, duration: Duration): Promise<void> {
+    const ms = durationMs(duration);
+    if (ms === undefined) throw new RateLimitError("INVALID_OPTION", expected("duration", durationForm, duration, 'pass 60, or "1m"'));
+    await this.#open().block(this.#share.scope, backendKey(key), ms);
+    this.#share.waits.wake(backendKey(key));
+  }
+
+  /** Forgets what `key` has used and lifts its block: its bucket is full. */
   async reset(key: string): Promise<void> {
     await this.#open().reset(this.#share.scope, backendKey(key));
     this.#share.waits.wake(backendKey(key));
@@ -216,6 +228,13 @@ export class RateLimiter<B extends Backend = Backend> {
     const take = await this.#open().adjust(scope, backendKey(key), sign * tokens);
     this.#share.waits.wake(backendKey(key));
     return { result: toResult(scope.policy, take, tokens), take };
+  }
+
+  /** A policy with a block is looked at first: to wait for one's turn is nothing that a key is blocked for. */
+  async #takeInTurn(key: string, cost: number): Promise<RateLimitResult> {
+    if (this.policy.blockMs === 0) return this.decide(key, cost);
+    const look = await this.peek(key, { cost });
+    return look.allowed ? this.decide(key, cost) : look;
   }
 
   /** Gives back the tokens of a wait that was given up; that may be because this limiter was closed. */

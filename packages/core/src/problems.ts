@@ -11,6 +11,8 @@ export interface Rule {
   readonly wayOut?: string;
   /** The value as a message may show it, where it may hold a secret. */
   readonly mask?: (value: unknown) => unknown;
+  /** Accepted, but nothing that anybody would write: messages do not list it. */
+  readonly hidden?: true;
 }
 
 /** The options that a constructor knows, each with its rule. */
@@ -20,13 +22,15 @@ export type Rules = Readonly<Record<string, Rule>>;
 export type Options = Readonly<Record<string, unknown>>;
 
 /** The rules that more than one constructor has use for. */
-export const rule: Readonly<Record<"positiveInteger" | "boolean" | "string" | "function" | "readElsewhere", Rule>> = {
+export const rule: Readonly<Record<"positiveInteger" | "boolean" | "string" | "function" | "readElsewhere" | "derived", Rule>> = {
   positiveInteger: { expects: "a positive integer", accepts: isPositiveInteger },
   boolean: { expects: "true or false", accepts: (value) => typeof value === "boolean" },
   string: { expects: "a string", accepts: (value) => typeof value === "string" },
   function: { expects: "a function", accepts: (value) => typeof value === "function" },
   /** For options that somebody else reads and judges. */
   readElsewhere: { expects: "anything", accepts: () => true },
+  /** For what was worked out from other options, and comes along when a compiled policy is spread. */
+  derived: { expects: "anything", accepts: () => true, hidden: true },
 };
 
 export function isPositiveInteger(value: unknown): value is number {
@@ -93,13 +97,13 @@ export class Problems {
    * Inherited options and accessors of a class are read like own ones; a value of `undefined` is absent.
    */
   read(what: string, given: unknown, rules: Rules): Options | undefined {
-    const known = Object.keys(rules);
+    const known = Object.keys(rules).filter((option) => !rules[option]?.hidden);
     if (typeof given !== "object" || given === null || Array.isArray(given)) {
       this.add(what, "an object of options", given, `known are ${known.join(", ")}`);
       return undefined;
     }
     const options = plainOptions(given, rules);
-    const unknown = Object.keys(options).filter((option) => !known.includes(option));
+    const unknown = Object.keys(options).filter((option) => !Object.hasOwn(rules, option));
     for (const sentence of unknownNames("option", unknown, known, this.#label)) this.say(sentence);
     for (const [option, rule] of Object.entries(rules)) {
       const value = options[option];

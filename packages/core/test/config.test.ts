@@ -26,11 +26,12 @@ describe("by code", () => {
       { name: "second", rate: 5, period: 1 },
       { name: "hour", rate: 50, period: "1h" },
     ] as const;
-    const config = defineConfig({ limits, name: "GET /x", headers, timeout: "50ms", outage: "closed", instances: 4 });
+    const config = defineConfig({ limits, block: "1m", name: "GET /x", headers, timeout: "50ms", outage: "closed", instances: 4 });
     expect(config.policy.limits.map(({ name, rate }) => [name, rate])).toEqual([
       ["second", 5],
       ["hour", 50],
     ]);
+    expect(config.policy.blockMs).toBe(60_000);
     expect(config).toMatchObject({ name: "GET /x", headers, timeout: "50ms", outage: "closed", instances: 4 });
     expect([Object.isFrozen(config.headers), config.headers]).toEqual([true, headers]);
     expect(defineConfig({ policy: config.policy }).policy).toBe(config.policy);
@@ -113,6 +114,9 @@ describe("by environment", () => {
   test.each([
     ["RATELIMIT_RATE", " 100 ", { rate: 100 }],
     ["RATELIMIT_RATE", "007", { rate: 7 }],
+    ["RATELIMIT_RATE", "0", { rate: 0 }],
+    ["RATELIMIT_BLOCK", "10m", { block: 600 }],
+    ["RATELIMIT_BLOCK", " 30 ", { block: "30s" }],
     ["RATELIMIT_RATE", "100 ", { rate: 100 }],
     ["RATELIMIT_PERIOD", "60", { period: 60 }],
     ["RATELIMIT_PERIOD", "0.25", { period: 0.25 }],
@@ -180,7 +184,7 @@ const badIntegers = [
   "null",
 ];
 const bad = {
-  RATELIMIT_RATE: [...badIntegers, "9007199254740992"],
+  RATELIMIT_RATE: [...badIntegers.filter((text) => text !== "0"), "-0", "9007199254740992"],
   RATELIMIT_BURST: badIntegers,
   RATELIMIT_PERIOD: [
     "",
@@ -216,6 +220,7 @@ const bad = {
     "100",
     "Infinity",
   ],
+  RATELIMIT_BLOCK: ["", "0", "-1", "10 m", "1e3", "for ever", "Infinity"],
   RATELIMIT_KEY_PREFIX: ["", "  "],
   RATELIMIT_HEADERS: ["", "draft", "draft-8,", "draft-7,draft-8", "legacy draft-8", "true", "__proto__"],
   RATELIMIT_TIMEOUT: ["", "100", "0ms", "1e3ms", "-5ms", "100 ms", "fast"],
@@ -239,7 +244,7 @@ describe("a bad value is told by the name of its variable", () => {
     const { message } = caught(() => configFromEnv(env, { rat: 5 } as ConfigOptions));
     for (const name of Object.keys(bad)) expect(message).toContain(`\n  - Expected \`${name}\` to be `);
     expect(message).toContain("\n  - Unknown option `rat`: did you mean `rate`?");
-    expect(message).toMatch(/^11 problems:/);
+    expect(message).toMatch(/^12 problems:/);
   });
 
   test("an override is told by its own name", () => {

@@ -4,7 +4,9 @@ import {
   configFromEnv,
   defineConfig,
   definePolicy,
+  type Limit,
   type Policy,
+  type PolicyOptions,
   RateLimiter,
   type RateLimiterOptions,
   resilient,
@@ -13,6 +15,7 @@ import { createGuard, type HttpRequest } from "@ratelimit/core/http";
 import { describe, expect, test } from "vitest";
 import { LateBackend, tableBackend } from "./support/backends.ts";
 import { caught } from "./support/caught.ts";
+import { warningsOf } from "./support/warnings.ts";
 
 const policy: Policy = definePolicy({
   limits: [
@@ -55,6 +58,56 @@ describe("what definePolicy returned goes wherever a policy goes", () => {
     const other = new RateLimiter({ rate: 1, backend: tableBackend() });
     other.update(source as { policy: Policy });
     expect(other.policy).toBe(policy);
+  });
+
+  test.each<[string, PolicyOptions]>([
+    [
+      "several limits",
+      {
+        limits: [
+          { name: "second", rate: 10, period: 1 },
+          { name: "hour", rate: 100, period: "1h", burst: 50 },
+        ],
+      },
+    ],
+    ["one limit", { rate: 7, period: "10h", burst: 9 }],
+    ["a block", { rate: 7, block: "90s" }],
+    ["a limit that refuses everything", { rate: 0, name: "closed" }],
+  ])("spread into options, or passed as it is: %s", async (_, options) => {
+    const compiled = definePolicy(options);
+    const warnings = await warningsOf(() => {
+      expect(definePolicy(compiled)).toEqual(compiled);
+      expect(new RateLimiter({ ...compiled, name: "api", backend: tableBackend() }).policy).toEqual(compiled);
+      expect(limitsOf({ ...compiled })).toEqual(limitsOf(options));
+      expect(defineConfig({ ...compiled }).policy).toEqual(compiled);
+      expect(configFromEnv({ RATELIMIT_RATE: "5", RATELIMIT_BURST: "6" }, { ...compiled }).policy).toEqual(compiled);
+      const limiter = new RateLimiter({ rate: 1, backend: tableBackend() });
+      limiter.update(compiled);
+      expect(limiter.policy).toEqual(compiled);
+      expect(configFromEnv({ RATELIMIT_BLOCK: "7s" }, { ...compiled }).policy).toEqual(compiled);
+      limiter.update({ ...compiled, block: "7s" });
+      expect(limiter.policy).toEqual({ ...compiled, blockMs: 7000 });
+    });
+    expect(warnings).toEqual([]);
+  });
+
+  test("a compiled limit that is changed on the way is compiled anew", () => {
+    const changed = definePolicy({ limits: [{ ...policy.limits[0], rate: 30 }, policy.limits[1] as Limit] });
+    expect(changed).toEqual(
+      definePolicy({
+        limits: [
+          { name: "second", rate: 30, period: 1, burst: 10 },
+          { name: "hour", rate: 100, period: "1h", burst: 50 },
+        ],
+      }),
+    );
+  });
+
+  test("what was worked out is no option that anybody is told of", () => {
+    const { message } = caught(() => new RateLimiter({ rate: 5, windowMs: 60, backend: tableBackend() } as never));
+    expect(message).toContain("known are limits, rate, period, burst, block, policy, config, backend, name, keyPrefix, replace");
+    expect(caught(() => definePolicy({ rate: 5, store: 1 } as never)).message).toMatch(/known are rate, period, burst, name, block$/);
+    expect(caught(() => definePolicy({ ...policy, blockMs: "1m" } as never)).message).toContain('write block: "10m"');
   });
 
   test("its limits keep their names, and the limiter has one of its own", () => {
@@ -162,6 +215,17 @@ describe("on a backend that processes share a limiter has a name", () => {
     expect(() => createGuard({ config, backend: shared() }, describeRequest)).not.toThrow();
   });
 
+  test("and middlewares of that name share one budget, as they do under a name of their own", () => {
+    const backend = tableBackend();
+    for (const options of [{ config: defineConfig({ rate: 5, name: "api" }) }, { rate: 6, name: "other" }]) {
+      const remaining = [1, 2].map(() => {
+        const verdict = createGuard({ ...options, backend }, describeRequest)({}) as { result: { remaining: number } };
+        return verdict.result.remaining;
+      });
+      expect(remaining[1]).toBe((remaining[0] as number) - 1);
+    }
+  });
+
   test("not on a backend of this process, also behind resilient()", () => {
     for (const backend of [tableBackend(), resilient(tableBackend())]) expect(new RateLimiter({ rate: 5, backend }).name).toBe("default");
   });
@@ -194,6 +258,12 @@ describe("options are read alike", () => {
     expect(definePolicy(make({ rate: 8 })).limits[0].rate).toBe(8);
     expect(defineConfig(make({ rate: 9 })).policy.limits[0].rate).toBe(9);
     expect(configFromEnv({ RATELIMIT_RATE: "1" }, make({ rate: 10 })).policy.limits[0].rate).toBe(10);
+  });
+
+  test("also those that nobody knows", () => {
+    const inherited = Object.create({ rate: 5, brust: 5 }) as { rate: number };
+    for (const make of [() => definePolicy(inherited), () => limitsOf(inherited), () => defineConfig(inherited)])
+      expect(caught(make).message).toBe("Unknown option `brust`: did you mean `burst`?");
   });
 
   test("but not from what somebody has added to all objects", () => {

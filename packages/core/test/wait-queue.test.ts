@@ -109,7 +109,13 @@ describe("a call that cannot be admitted is rejected at once", () => {
   });
 
   test("also in an outage in which everybody is refused", async () => {
-    const closed: Backend = { take: () => ({ allowed: false, used: 0, source: "closed" }), adjust: never, reset: never, close: never };
+    const closed: Backend = {
+      take: () => ({ allowed: false, used: 0, source: "closed" }),
+      adjust: never,
+      block: never,
+      reset: never,
+      close: never,
+    };
     const limiter = new RateLimiter({ ...hourly, name: "api", backend: closed });
     expect(await rejected(limiter.wait("key", { cost: 11 }))).toMatchObject({
       code: "EXCEEDED",
@@ -291,6 +297,7 @@ function methodsOf(backend: Backend): Backend {
   return {
     take: (...call) => backend.take(...call),
     adjust: (...call) => backend.adjust(...call),
+    block: (...call) => backend.block(...call),
     reset: (...call) => backend.reset(...call),
     close: () => backend.close(),
   };

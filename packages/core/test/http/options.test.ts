@@ -141,7 +141,7 @@ test.each([
   [{ limiter: new RateLimiter({ rate: 1, backend: inProcess() }), rate: 1, name: "a" }, "2 problems"],
   [{ limiter: { rate: 1 } }, "Expected `limiter` to be a RateLimiter or a function that returns one, got an object"],
   [{ limiter: null }, "Expected `limiter` to be a RateLimiter or a function that returns one, got null"],
-  [{ rate: 1, backend: {} }, "Expected `backend` to be a backend with take, adjust, reset and close, got an object"],
+  [{ rate: 1, backend: {} }, "Expected `backend` to be a backend with take, adjust, block, reset and close, got an object"],
   [{ rate: 1, backend: shared() }, "Expected `name` to be given with a backend that processes share, got undefined"],
   [{ config: defineConfig({ redisUrl: "redis://user:secret@host" }) }, "Expected `backend` to be given beside a `config` with a Redis"],
   [{ rate: 5, cost: 6 }, "Expected `cost` to be at most the burst of 5, got 6"],
