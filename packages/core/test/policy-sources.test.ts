@@ -198,7 +198,7 @@ describe("`replace: true` takes a name over", () => {
 });
 
 describe("on a backend that processes share a limiter has a name", () => {
-  const shared = (): Backend => Object.assign(new LateBackend(), { inProcess: undefined }) as unknown as Backend;
+  const shared = (): Backend => Object.assign(new LateBackend(), { inProcess: undefined });
 
   test("or it is refused", () => {
     for (const make of [() => new RateLimiter({ rate: 5, backend: shared() }), () => limitsOf({ rate: 5, backend: shared() })])

@@ -34,7 +34,7 @@ describe("a call that waits is woken", () => {
   test.each<[string, (limiter: RateLimiter) => unknown]>([
     ["a reset", (limiter) => limiter.reset("key")],
     ["a refund", (limiter) => limiter.refund("key")],
-    ["an update", (limiter) => limiter.update({ ...hourly, burst: 20 } as PolicyOptions)],
+    ["an update", (limiter) => limiter.update({ ...hourly, burst: 20 })],
   ])("by %s, of this limiter or another of its name", async (_, change) => {
     for (const other of [false, true]) {
       const { limiter, backend } = await emptied();
@@ -183,7 +183,7 @@ test("a call is hopeless only if the bucket itself would admit it too late", () 
     ([one, two, costs]) => {
       const clock = new ManualClock();
       const limits = [{ ...one, name: "a" }, ...(two ? [{ ...two, name: "b" }] : [])] as const;
-      const limiter = new RateLimiter({ limits: limits as never, backend: tableBackend(clock) });
+      const limiter = new RateLimiter({ limits, backend: tableBackend(clock) });
       const { policy } = limiter;
       limiter.checkSync("key", { cost: Math.min(...policy.limits.map(({ burst }) => burst)) });
       const line = new WaitingLine();

@@ -16,7 +16,7 @@ const describeRequest = (): HttpRequest => ({
 const inProcess = (): SyncBackend => Object.assign(tableBackend(), { inProcess: true as const });
 
 /** A backend that processes share. */
-const shared = (): Backend => Object.assign(new LateBackend(), { inProcess: undefined }) as unknown as Backend;
+const shared = (): Backend => Object.assign(new LateBackend(), { inProcess: undefined });
 
 const make = {
   createGuard: (options: unknown) => createGuard(options as never, describeRequest, inProcess),
