@@ -19,12 +19,18 @@ function namesIn(path: string, heading: string): string[][] {
     .map((table) => [...table.matchAll(/^\| `(\w+)` /gm)].map(([, name = ""]) => name));
 }
 
+/** What a reader may write. */
+function optionsOf(guard: keyof typeof guardRules): string[] {
+  const rules = Object.entries(guardRules[guard]).filter(([, { hidden }]) => !hidden);
+  return rules.map(([option]) => option).sort();
+}
+
 test("docs/http.md lists every option of the three functions, and no other", () => {
   const [plain = [], user = [], apiKey = []] = namesIn("docs/http.md", "Options");
   const shared = plain.filter((option) => option !== "key");
-  expect(plain.sort()).toEqual(Object.keys(guardRules.plain).sort());
-  expect([...shared, ...user].sort()).toEqual(Object.keys(guardRules.user).sort());
-  expect([...shared, ...apiKey].sort()).toEqual(Object.keys(guardRules.apiKey).sort());
+  expect(plain.sort()).toEqual(optionsOf("plain"));
+  expect([...shared, ...user].sort()).toEqual(optionsOf("user"));
+  expect([...shared, ...apiKey].sort()).toEqual(optionsOf("apiKey"));
 });
 
 test("docs/redis.md lists the rights that the tests of the backend run with", () => {

@@ -61,7 +61,7 @@ afterAll(async () => {
 /** The same program for our Redis, and with more patience: a busy machine may take 100 ms for an answer. */
 function runnable(source: string): string {
   const here = redis === undefined ? source : source.replaceAll("localhost:6379", `${redis.host}:${redis.port}`);
-  return here.includes("timeout:") ? here : here.replaceAll("new RedisBackend({ url", 'new RedisBackend({ timeout: "5s", url');
+  return /\btimeout[:,]/.test(here) ? here : here.replaceAll("new RedisBackend({ url", 'new RedisBackend({ timeout: "5s", url');
 }
 
 /** Whatever port a program asks for, it gets a free one, on the loopback address only. */

@@ -4,8 +4,9 @@ import { configFromEnv, RateLimiter } from "@ratelimit/core";
 
 // RATELIMIT_RATE=100 RATELIMIT_PERIOD=60 RATELIMIT_REDIS_URL=redis://localhost:6379
 const config = configFromEnv();
-const backend = config.redisUrl === undefined ? new MemoryBackend() : new RedisBackend({ url: config.redisUrl });
-const limiter = new RateLimiter({ config, backend });
+const { redisUrl: url, timeout, outage, instances } = config;
+const backend = url === undefined ? new MemoryBackend() : new RedisBackend({ url, timeout, outage, instances });
+const limiter = new RateLimiter({ name: "api", config, backend });
 
 const { limit, burst, remaining } = await limiter.check("user:123");
 console.log(`${remaining} of ${burst} left, at ${limit} per ${config.policy.limits[0].period} s`);

@@ -45,7 +45,7 @@ export function limitsOn({ backend, config }: Site): Limits {
         { name: "second", rate: 10, period: "1s" },
         { name: "hour", rate: 20, period: "1h" },
       ],
-      headers: headers === "none" ? "none" : [headers, "draft-8"],
+      headers: headers === "legacy" ? ["legacy", "draft-8"] : headers,
     },
     everythingElse: { backend, config, name: "everything-else", excludePaths: ["/health"] },
   };

@@ -17,7 +17,7 @@ async function reach({ name, needs, open }: BackendRow, servers: Servers): Promi
   const backend = open(servers, { outage: "throw", timeout: "5s", onOutage });
   if (backend === undefined) return;
   try {
-    await new RateLimiter({ rate: 1, backend }).peek("nobody");
+    await new RateLimiter({ name: "reach", rate: 1, backend }).peek("nobody");
   } catch (error) {
     if (!(error instanceof RateLimitError && error.code === "BACKEND")) throw error;
     throw new RateLimitError("BACKEND", `${name} does not answer (${why}): start it, or correct or unset ${needs}`, { cause: error });

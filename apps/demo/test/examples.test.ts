@@ -37,7 +37,7 @@ test("basic.ts", async () => {
 test("redis.ts, twice on one budget", async () => {
   const { url } = inject("redis");
   await using backend = new RedisBackend({ url, timeout: "10s", outage: "throw" });
-  await new RateLimiter({ rate: 100, period: 60, backend }).reset("user:123");
+  await new RateLimiter({ name: "api", rate: 100, period: 60, backend }).reset("user:123");
   vi.stubEnv("RATELIMIT_REDIS_URL", url);
   expect(await printsOf("redis")).toEqual(["true 99"]);
   expect(await printsOf("redis")).toEqual([expect.stringMatching(/^true (98|99)$/)]); // 99 after 600 ms

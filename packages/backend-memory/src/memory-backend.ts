@@ -2,9 +2,15 @@ import { BucketTable, type Clock, checkOptions, type Rules, rule, type Scope, ty
 
 /** How much a memory backend keeps, and by which clock. */
 export interface MemoryBackendOptions {
-  /** Buckets that are kept at the most, over all limiters: a positive integer; 100,000. At the cap the fullest of a sample is forgotten. */
+  /**
+   * Keeps at most so many buckets, over all limiters: a positive integer. At the cap the fullest of a sample is forgotten.
+   * @defaultValue 100_000
+   */
   maxKeys?: number | undefined;
-  /** The clock that makes buckets fill; the monotonic clock of the process. */
+  /**
+   * Makes buckets fill. Pass a `ManualClock` in tests: fake timers never move the clock of the process.
+   * @defaultValue the monotonic clock of the process
+   */
   clock?: Clock | undefined;
 }
 
@@ -33,7 +39,7 @@ export class MemoryBackend implements SyncBackend {
 
   constructor(options: MemoryBackendOptions = {}) {
     checkOptions("options", options, rules);
-    const { maxKeys = 100_000, clock = performance } = options;
+    const { maxKeys = 100_000, clock } = options;
     this.#table = new BucketTable(maxKeys, clock);
   }
 

@@ -20,7 +20,7 @@ import { keyOf, RedisStore } from "./store.ts";
  * BACKEND, with its `cause`, where Redis does not decide and `outage` is "throw", with `keyOnly` where only that key is at fault.
  * @example
  * const backend = new RedisBackend({ url: "redis://localhost:6379" });
- * const limiter = new RateLimiter({ rate: 100, period: 60, backend });
+ * const limiter = new RateLimiter({ name: "api", rate: 100, period: 60, backend });
  * const { allowed } = await limiter.check("user:123");
  */
 export class RedisBackend implements Backend {

@@ -58,7 +58,7 @@ describe("a refusal is remembered", () => {
   test("and costs Redis nothing", async () => {
     await using own = await startStandalone();
     await using there = new RedisBackend({ url: own.url, ...strict });
-    const limiter = new RateLimiter({ rate: 1, backend: there });
+    const limiter = new RateLimiter({ name: "costs", rate: 1, backend: there });
     for (let i = 0; i < 2; i++) await limiter.check("key");
     const redis = new Redis(own.url);
     const calls = async (): Promise<number> => Number(/cmdstat_evalsha:calls=(\d+)/.exec(await redis.info("commandstats"))?.[1] ?? 0);

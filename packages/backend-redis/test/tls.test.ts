@@ -27,7 +27,7 @@ describe("TLS, as a user with no more rights than the README lists", () => {
 describe("a certificate of an authority that nobody trusts", () => {
   test("is told as the cause, and the password is not", async () => {
     await using backend = new RedisBackend({ url, ...strict });
-    const limiter = new RateLimiter({ rate: 1, backend });
+    const limiter = new RateLimiter({ name: "tls", rate: 1, backend });
     const error = await limiter.check("key").catch((error: unknown) => error);
     expect(error).toMatchObject({ code: "BACKEND", status: 503, cause: { code: like(/SELF_SIGNED|UNABLE_TO/) } });
   });

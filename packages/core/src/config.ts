@@ -1,134 +1,151 @@
-import { nearest, unknownName } from "./message.ts";
+import type { Duration, TimeSpan } from "./duration.ts";
+import { type HeaderMode, headersRule } from "./headers.ts";
+import { policySourceRules, readPolicySource } from "./limiter-options.ts";
+import type { Outage } from "./outage.ts";
 import type { LimitOptions, Policy } from "./policy.ts";
-import { readPolicy } from "./policy.ts";
 import { Problems, type Rule, type Rules, rule } from "./problems.ts";
 import { redisUrlRule } from "./redis-url.ts";
-import { warnOnce } from "./warn.ts";
+import { resilientRules } from "./resilient.ts";
 
 /** A configuration, ready for `new RateLimiter({ config, backend })` and for `rateLimit({ config })`. */
 export interface RateLimitConfig {
   readonly policy: Policy;
-  /** That of the limiter, unless it has one of its own; `"default"`. */
+  /** Names the limiter, unless it has a name of its own. */
   readonly name?: string;
   readonly keyPrefix: string;
-  readonly headers: "legacy" | "none";
+  /** Says which header fields a middleware sends. */
+  readonly headers: HeaderMode | readonly HeaderMode[];
+  /** For the backend, as are the three that follow: `new RedisBackend({ url: config.redisUrl, timeout: config.timeout, … })`. */
   readonly redisUrl?: string;
+  readonly timeout?: TimeSpan;
+  readonly outage?: Outage;
+  readonly instances?: number;
 }
 
-/** What a configuration is made of. */
-export interface ConfigOptions extends Omit<LimitOptions, "rate"> {
-  /** Tokens per period; 100. */
+/** What a configuration is made of. The policy is `rate`, `period` and `burst`, or `limits`, or `policy`. */
+export interface ConfigOptions {
+  /**
+   * Tokens per period: a positive integer, or 0 to refuse everything.
+   * @defaultValue 100
+   */
   rate?: number | undefined;
-  /** Where Redis is: `redis://[user:password@]host[:port][/database]`, `rediss://` for TLS. */
+  /**
+   * The period in seconds, or with a unit (`"1m"`).
+   * @defaultValue 60
+   */
+  period?: Duration | undefined;
+  /**
+   * Tokens in a full bucket.
+   * @defaultValue `rate`
+   */
+  burst?: number | undefined;
+  /**
+   * Several limits, which are taken all or none.
+   * @defaultValue the one limit of `rate`
+   */
+  limits?: readonly [LimitOptions, ...LimitOptions[]] | undefined;
+  /**
+   * How long a key stays refused after its first refusal, in seconds or with a unit (`"10m"`).
+   * @defaultValue no block
+   */
+  block?: Duration | undefined;
+  /**
+   * A policy that `definePolicy` returned.
+   * @defaultValue the one that the other options describe
+   */
+  policy?: Policy | undefined;
+  /**
+   * Names the limiter. Processes that share a backend mean the same bucket by the same name.
+   * @defaultValue none
+   */
+  name?: string | undefined;
+  /**
+   * Says where Redis is: `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS.
+   * @defaultValue none
+   */
   redisUrl?: string | undefined;
-  /** What all keys in a shared store begin with; `"ratelimit:"`. */
+  /**
+   * Begins all keys in a shared store.
+   * @defaultValue `"ratelimit:"`
+   */
   keyPrefix?: string | undefined;
-  /** Whether answers carry `X-RateLimit-*` and `Retry-After`; true. */
+  /**
+   * Says which header fields a middleware sends: a mode, or `"legacy"` and one draft.
+   * @defaultValue `"legacy"`
+   */
+  headers?: HeaderMode | readonly HeaderMode[] | undefined;
+  /**
+   * `false` is `headers: "none"`.
+   * @defaultValue true
+   */
   includeHeaders?: boolean | undefined;
+  /**
+   * The longest that a decision waits for the backend, with its unit.
+   * @defaultValue `"100ms"`
+   */
+  timeout?: TimeSpan | undefined;
+  /**
+   * What decides while the backend is out.
+   * @defaultValue `"local"`
+   */
+  outage?: Outage | undefined;
+  /**
+   * How many processes share the limits, so that each admits its share while the backend is out.
+   * @defaultValue 1
+   */
+  instances?: number | undefined;
 }
 
-const configRules: Rules = {
-  ...Object.fromEntries(["rate", "period", "burst", "name"].map((option) => [option, rule.readElsewhere])),
+const { config: _, ...ownSources } = policySourceRules;
+
+/** The options of a configuration. */
+export const configRules: Rules = {
+  ...ownSources,
+  name: { ...rule.string, wayOut: 'write name: "api"' },
   redisUrl: redisUrlRule,
-  keyPrefix: rule.string,
-  includeHeaders: rule.boolean,
-};
-
-/** A variable of the environment: the option it sets, and how its text is read (`undefined`: not at all). */
-interface Variable extends Pick<Rule, "expects" | "wayOut" | "mask"> {
-  readonly option: keyof ConfigOptions;
-  readonly read: (text: string) => ConfigOptions[keyof ConfigOptions];
-}
-
-const wholeNumber: Pick<Variable, "expects" | "read"> = {
-  expects: "a positive integer",
-  read: (text) => (/^\d+$/.test(text) && Number(text) > 0 && Number.isSafeInteger(Number(text)) ? Number(text) : undefined),
-};
-
-const booleans: ReadonlyMap<string, boolean> = new Map([
-  ["true", true],
-  ["1", true],
-  ["false", false],
-  ["0", false],
-]);
-
-const variables: Readonly<Record<string, Variable>> = {
-  RATELIMIT_RATE: { ...wholeNumber, option: "rate" },
-  RATELIMIT_PERIOD: {
-    option: "period",
-    expects: "seconds, or a text such as 1m",
-    read: (text) => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : /^\d+(\.\d+)?(ms|s|m|h|d)$/.test(text) ? text : undefined),
-  },
-  RATELIMIT_BURST: { ...wholeNumber, option: "burst" },
-  RATELIMIT_REDIS_URL: { ...redisUrlRule, option: "redisUrl", read: (text) => (redisUrlRule.accepts(text) ? text : undefined) },
-  RATELIMIT_KEY_PREFIX: { option: "keyPrefix", expects: "a non-empty text", read: (text) => text || undefined },
-  RATELIMIT_INCLUDE_HEADERS: {
-    option: "includeHeaders",
-    expects: "true, false, 1 or 0",
-    read: (text) => booleans.get(text.toLowerCase()),
-  },
+  keyPrefix: { ...rule.string, wayOut: 'write keyPrefix: "myapp:"' },
+  headers: headersRule,
+  includeHeaders: { ...rule.boolean, wayOut: "write includeHeaders: false to send none" },
+  ...Object.fromEntries(["timeout", "outage", "instances"].map((option) => [option, resilientRules[option] as Rule])),
 };
 
 /**
- * A configuration by code: 100 tokens per 60 s unless `rate`, `period` (seconds, or a text with a unit) and `burst` (`rate`) say otherwise.
+ * Makes a configuration in code: 100 tokens per 60 s, unless `rate`, `period` (seconds, or a string with a unit) and `burst` (`rate`)
+ * or `limits` say otherwise.
  *
- * @throws {RateLimitError} INVALID_CONFIG that tells every problem at once; a password is never shown.
+ * @throws {RateLimitError} INVALID_CONFIG with every problem at once; a password is never shown.
  * @example
  * const config = defineConfig({ rate: 100, period: 60, burst: 150, keyPrefix: "myapp:" });
  * const limiter = new RateLimiter({ config, backend: new MemoryBackend() });
  */
+export function defineConfig(options: ConfigOptions & { redisUrl: string }): RateLimitConfig & { readonly redisUrl: string };
+export function defineConfig(options?: ConfigOptions): RateLimitConfig;
 export function defineConfig(options: ConfigOptions = {}): RateLimitConfig {
-  const problems = Problems.none();
+  const problems = Problems.none().coded("INVALID_CONFIG");
   const config = readConfig(problems, options);
   problems.throwIfAny("INVALID_CONFIG");
   return config as RateLimitConfig;
 }
 
-/**
- * A configuration from RATELIMIT_RATE, _PERIOD, _BURST, _REDIS_URL, _KEY_PREFIX and _INCLUDE_HEADERS; `overrides` win.
- *
- * White space around a value is cut, nothing else is guessed. An unknown RATELIMIT_* is a warning, for another tool may own it.
- *
- * @throws {RateLimitError} INVALID_CONFIG that tells every bad variable at once, by name; a password is never shown.
- * @example
- * const config = configFromEnv(); // RATELIMIT_RATE=100 RATELIMIT_PERIOD=1m
- */
-export function configFromEnv(env: Record<string, string | undefined> = process.env, overrides: ConfigOptions = {}): RateLimitConfig {
-  const problems = Problems.none();
-  for (const [what, given] of Object.entries({ env, overrides }))
-    if (typeof given !== "object" || given === null) problems.add(what, "an object", given);
-  problems.throwIfAny("INVALID_CONFIG");
-  warnOfUnknown(env);
-  const values: Partial<Record<keyof ConfigOptions, unknown>> = {};
-  for (const [name, { option, read, ...rule }] of Object.entries(variables)) {
-    const text = env[name];
-    if (text === undefined) continue;
-    values[option] = read(text.trim());
-    if (values[option] === undefined)
-      problems.break(name, { ...rule, wayOut: rule.wayOut ?? "correct it, or unset it for the default", accepts: () => false }, text);
-  }
-  const given = Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined));
-  const named = problems.named((option) => (option in given ? option : variableOf(option)));
-  const config = readConfig(named, { ...values, ...given });
-  problems.throwIfAny("INVALID_CONFIG");
-  return config as RateLimitConfig;
+/** Reads a configuration; what is wrong with it goes to `problems`. */
+export function readConfig(problems: Problems, options: unknown): RateLimitConfig | undefined {
+  const given = problems.read("config", options, configRules);
+  if (given === undefined) return undefined;
+  const { name, keyPrefix = "ratelimit:", includeHeaders = true, headers, redisUrl, timeout, outage, instances } = given as ConfigOptions;
+  if (headers !== undefined && given["includeHeaders"] === isNone(headers))
+    problems.add("includeHeaders", "in agreement with the header modes", includeHeaders, 'leave it out; headers: "none" sends none');
+  const hasRate = "limits" in given || "policy" in given;
+  const policy = readPolicySource(problems, hasRate ? given : { rate: 100, ...given }, name);
+  const modes = headers ?? (includeHeaders ? "legacy" : "none");
+  const others = Object.entries({ name, redisUrl, timeout, outage, instances }).filter(([, value]) => value !== undefined);
+  return policy && Object.freeze({ policy, keyPrefix, headers: frozen(modes), ...Object.fromEntries(others) });
 }
 
-function readConfig(problems: Problems, options: unknown): RateLimitConfig | undefined {
-  if (!problems.checkOptions("config", options, configRules)) return undefined;
-  const { rate = 100, period, burst, name, redisUrl, keyPrefix = "ratelimit:", includeHeaders = true } = options as ConfigOptions;
-  const policy = readPolicy(problems, { rate, period, burst, name });
-  const given = { ...(name !== undefined && { name }), ...(redisUrl !== undefined && { redisUrl }) };
-  return policy && Object.freeze({ policy, keyPrefix, headers: includeHeaders ? "legacy" : "none", ...given });
+function isNone(headers: HeaderMode | readonly HeaderMode[]): boolean {
+  return [headers].flat().every((mode) => mode === "none");
 }
 
-function variableOf(option: string): string {
-  return Object.entries(variables).find(([, variable]) => variable.option === option)?.[0] ?? option;
-}
-
-function warnOfUnknown(env: Record<string, string | undefined>): void {
-  const known = Object.keys(variables);
-  for (const name of Object.keys(env))
-    if (name.startsWith("RATELIMIT_") && !known.includes(name))
-      warnOnce("RATELIMIT_UNKNOWN_VARIABLE", unknownName("variable", name, nearest(name, known), known), name);
+/** A copy of a list, which its caller may change later. */
+function frozen(headers: HeaderMode | readonly HeaderMode[]): HeaderMode | readonly HeaderMode[] {
+  return typeof headers === "string" ? headers : Object.freeze([...headers]);
 }

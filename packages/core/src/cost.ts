@@ -1,18 +1,34 @@
 import { RateLimitError } from "./errors.ts";
 import { expected } from "./message.ts";
-import { isPositiveInteger } from "./problems.ts";
+import { checkOptions, isPositiveInteger, type Rules, rule } from "./problems.ts";
 
 /** What one call takes. */
 export interface CostOption {
-  /** Tokens: a non-negative safe integer; 1. A cost of 0 only looks. */
+  /**
+   * Tokens that the call takes: a non-negative safe integer. A cost of 0 only looks.
+   * @defaultValue 1
+   */
   cost?: number | undefined;
 }
 
-/** Tokens that a call asks for. */
+/** A cost has a check of its own, with a code of its own. */
+const callRules: Rules = { cost: rule.readElsewhere };
+
+/**
+ * Reads how many tokens a call asks for.
+ * @throws {RateLimitError} INVALID_OPTION if the options of the call are none, or unknown.
+ */
 export function costOf(options: CostOption | undefined): number {
   if (options === undefined) return 1;
-  if (typeof options !== "object" || options === null) throw notOptions(options);
+  if (!isCostAlone(options)) checkOptions("options", options, callRules);
   return options.cost === undefined ? 1 : options.cost;
+}
+
+/** Tells the usual options in a few nanoseconds; `checkOptions` takes a hundred times as long. */
+function isCostAlone(options: CostOption): boolean {
+  if (typeof options !== "object" || options === null || options.cost === undefined) return false;
+  for (const option in options) if (option !== "cost") return false;
+  return true;
 }
 
 /** @throws {RateLimitError} INVALID_COST, before any backend is asked. */
@@ -22,10 +38,6 @@ export function checkedCost(cost: number, option: string = "cost"): number {
   throw notACost(cost, option);
 }
 
-function notOptions(options: unknown): RateLimitError {
-  return new RateLimitError("INVALID_OPTION", expected("options", "an object", options, "write { cost: 2 }"));
-}
-
 function notACost(cost: unknown, option: string): RateLimitError {
-  return new RateLimitError("INVALID_COST", expected(option, "a non-negative safe integer", cost, "whole tokens, 0 to look"));
+  return new RateLimitError("INVALID_COST", expected(option, "a non-negative safe integer", cost, "pass whole tokens, or 0 to look"));
 }

@@ -4,6 +4,9 @@ export type TimeSpan = `${number}${"ms" | "s" | "m" | "h" | "d"}`;
 /** A length of time: a number is **seconds**, a string carries its unit. */
 export type Duration = number | TimeSpan;
 
+/** What a message says that a duration must be. */
+export const durationForm = 'seconds, or a string such as "1m", of whole milliseconds above 0';
+
 const unitMs: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
 
 /** Whole milliseconds of a duration, or `undefined` where it is none: not positive, not whole within a millionth, not countable. */

@@ -53,7 +53,10 @@ function retryAdvice(retryAfter: number): string {
 
 function isResult(refusal: RateLimitResult | Refusal): refusal is RateLimitResult {
   if (typeof refusal === "object" && refusal !== null) return "tightest" in refusal;
-  throw new RateLimitError("INVALID_OPTION", expected("refusal", "the result of a check", refusal, "or { limit, retryAfter }"));
+  throw new RateLimitError(
+    "INVALID_OPTION",
+    expected("refusal", "the result of a check", refusal, "pass one, or { limit: 100, retryAfter: 30 }"),
+  );
 }
 
 function filledIn(refusal: Refusal): RateLimitResult {

@@ -1,6 +1,7 @@
 /** Decisions as header fields: one pure function per mode. Formulas and bytes: docs/http.md. */
 import type { Limit, Policy } from "./policy.ts";
 import { isLimitName } from "./policy.ts";
+import type { Rule } from "./problems.ts";
 import type { LimitResult, RateLimitResult } from "./result.ts";
 
 /** Which fields tell a client its limits; `"draft-11"` has the bytes of `"draft-8"`. */
@@ -36,6 +37,19 @@ export const headerFields: Readonly<Record<HeaderMode, Serializer>> = {
   "draft-8": (told) => counted(told, draft8),
   "draft-11": (told) => counted(told, draft8),
   none: (told) => (told.some(({ result }) => result.source === "closed") ? retryAfter(told) : {}),
+};
+
+const modes = Object.keys(headerFields);
+
+/** The rule of an option that says which fields are sent: one mode, or several that get on with each other. */
+export const headersRule: Rule = {
+  expects: `one of ${modes.join(", ")}, or "legacy" and one draft, whose fields would replace those of another`,
+  accepts: (value) => {
+    const given = [value].flat();
+    const drafts = given.filter((mode) => typeof mode === "string" && mode.startsWith("draft"));
+    return given.length > 0 && drafts.length <= 1 && given.every((mode) => typeof mode === "string" && modes.includes(mode));
+  },
+  wayOut: 'write headers: "draft-8", or ["legacy", "draft-8"] for both',
 };
 
 /** The names of each mode's fields, for `Access-Control-Expose-Headers`. */

@@ -1,5 +1,5 @@
 import { RateLimitError } from "./errors.ts";
-import { expected } from "./message.ts";
+import { expectedSecret } from "./message.ts";
 
 const longestKey = 1024;
 const hashedPrefix = "%sha256:";
@@ -16,7 +16,10 @@ export function backendKey(key: string): string {
 }
 
 function unusable(key: unknown): RateLimitError {
-  return new RateLimitError("INVALID_KEY", expected("key", "a non-empty string", key, 'name whom the limit is for, such as "user:123"'));
+  return new RateLimitError(
+    "INVALID_KEY",
+    expectedSecret("key", "a non-empty string", key, 'name whom the limit is for, such as "user:123"'),
+  );
 }
 
 /**

@@ -1,33 +1,27 @@
 import type { Awaitable, Backend, Scope, SyncBackend, Take } from "./backend.ts";
-import { isAnswered, missingMethods } from "./backend.ts";
+import { isAnswered } from "./backend.ts";
 import { fits } from "./bucket.ts";
-import type { RateLimitConfig } from "./config.ts";
+import { processClock } from "./clock.ts";
 import { type CostOption, checkedCost, costOf } from "./cost.ts";
 import { decisionsAreHeard, publishDecision } from "./diagnostics.ts";
-import { type TimeSpan, timeSpanMs } from "./duration.ts";
+import { type Duration, durationForm, durationMs, type TimeSpan, timeSpanMs } from "./duration.ts";
 import { RateLimitError } from "./errors.ts";
 import { RateLimitExceeded } from "./exceeded.ts";
-import { backendKey, escapeName } from "./key.ts";
+import { backendKey } from "./key.ts";
+import {
+  type LimiterSettings,
+  limiterRules,
+  type PolicySource,
+  policySourceRules,
+  type RateLimiterOptions,
+  readLimiterOptions,
+  readPolicySource,
+} from "./limiter-options.ts";
 import { expected } from "./message.ts";
-import { defaultName, isLimitName, isPolicy, type Policy, type PolicyOptions, policyOptions, readPolicy } from "./policy.ts";
-import { Problems, type Rules, rule } from "./problems.ts";
+import type { Policy } from "./policy.ts";
+import { checkOptions, Problems, type Rules, rule } from "./problems.ts";
 import { isDecided, neededOf, type RateLimitResult, toResult, unitsOf } from "./result.ts";
-import { join, leave, type Share } from "./scope.ts";
-import { WaitingLines } from "./wait.ts";
-
-/** The policy of a limiter, or a configuration that holds one, and where its buckets are kept. */
-export type RateLimiterOptions<B extends Backend = Backend> = (PolicyOptions | { config: RateLimitConfig }) & {
-  backend: B;
-  /**
-   * Which buckets, among those of one backend and `keyPrefix`: any text; the name in `config`, or `"default"`.
-   * Beside a `rate` it names that limit too, if it can stand in a header (`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`); else that one is `"default"`.
-   * Beside a `config` the limit keeps the name that it has there.
-   * Names in `limits` are for headers only: they can change, and limits be added, without a bucket being forgotten.
-   */
-  name?: string | undefined;
-  /** What all keys in a shared store begin with; `"ratelimit:"`, or that of `config`. */
-  keyPrefix?: string | undefined;
-};
+import { join, leave, type Share, setPolicy } from "./scope.ts";
 
 /** How a waiting call may end early. */
 export interface WaitOptions extends CostOption {
@@ -36,18 +30,19 @@ export interface WaitOptions extends CostOption {
   signal?: AbortSignal | undefined;
 }
 
-/** The options of a limiter. */
-export const limiterRules: Rules = {
-  ...Object.fromEntries(policyOptions.map((option) => [option, rule.readElsewhere])),
-  config: {
-    expects: "what defineConfig or configFromEnv returned",
-    accepts: (value) => policyIn(value) !== undefined,
-    wayOut: "write config: defineConfig({ rate: 100 })",
+/** The options of `wait`; a cost has a check of its own, with a code of its own. */
+const waitRules: Rules = {
+  cost: rule.readElsewhere,
+  maxWait: {
+    expects: "a length of time with its unit",
+    accepts: (value) => timeSpanMs(value) !== undefined,
+    wayOut: 'write maxWait: "5s"',
   },
-  backend: rule.readElsewhere,
-  name: rule.string,
-  keyPrefix: rule.string,
+  signal: { expects: "an AbortSignal", accepts: (value) => value instanceof AbortSignal, wayOut: "write signal: controller.signal" },
 };
+
+/** The options of `update`; a `name` is that of the limit. */
+const updateRules: Rules = { ...policySourceRules, name: rule.readElsewhere };
 
 /**
  * Decides by a token bucket whether a call may go on: `rate` tokens per `period` (seconds; 60) flow into a bucket of `burst`
@@ -68,18 +63,17 @@ export class RateLimiter<B extends Backend = Backend> {
   /** Which bucket. */
   readonly name: string;
   readonly #share: Share;
-  readonly #lines = new WaitingLines();
   #closed = false;
 
   constructor(options: RateLimiterOptions<B>) {
     const problems = Problems.none();
-    if (!problems.checkOptions("options", options, limiterRules)) problems.throwIfAny("INVALID_OPTION");
-    const read = readLimiterOptions<B>(problems, options);
+    const given = problems.read("options", options, limiterRules);
+    const read = given && readLimiterOptions<B>(problems, given);
     problems.throwIfAny("INVALID_OPTION");
-    const { policy, backend, name, keyPrefix } = read as NonNullable<typeof read>;
-    this.backend = backend;
-    this.name = name;
-    this.#share = join(backend, `${keyPrefix}${escapeName(name)}:`, policy, name);
+    const settings = read as LimiterSettings<B>;
+    this.backend = settings.backend;
+    this.name = settings.name;
+    this.#share = join(settings);
   }
 
   /** The rule that holds now. */
@@ -150,36 +144,54 @@ export class RateLimiter<B extends Backend = Backend> {
    * INVALID_OPTION when the limiter is closed meanwhile, and `RateLimitExceeded` when the cost exceeds the burst.
    */
   async wait(key: string, options: WaitOptions = {}): Promise<RateLimitResult> {
-    const cost = checkedCost(costOf(options));
-    const { maxWait, signal } = options;
-    const maxWaitMs = maxWait === undefined ? Number.POSITIVE_INFINITY : timeSpanMs(maxWait);
-    if (maxWaitMs === undefined)
-      throw new RateLimitError("INVALID_OPTION", expected("maxWait", "a length of time with its unit", maxWait, 'write maxWait: "5s"'));
-    if (signal !== undefined && !(signal instanceof AbortSignal))
-      throw new RateLimitError("INVALID_OPTION", expected("signal", "an AbortSignal", signal, "write signal: controller.signal"));
+    checkOptions("options", options, waitRules);
+    const { cost: given = 1, maxWait, signal } = options;
+    const cost = checkedCost(given);
+    const maxWaitMs = maxWait === undefined ? Number.POSITIVE_INFINITY : (timeSpanMs(maxWait) as number);
     this.#open();
-    return this.#lines.join(backendKey(key), async () => this.decide(key, cost), { maxWaitMs, signal });
+    return this.#share.waits.join(backendKey(key), {
+      owner: this,
+      cost,
+      maxWaitMs,
+      signal,
+      take: () => this.#takeInTurn(key, cost),
+      giveBack: () => this.#giveBack(key, cost),
+    });
   }
 
-  /** Forgets what `key` has used: its bucket is full. */
+  /**
+   * Refuses every call for `key`, whatever is left, for `duration` from now on: seconds, or a string with a unit (`"10m"`). `reset` lifts
+   * the block. A block that lasts longer already stays as it is.
+   * @throws {RateLimitError} INVALID_OPTION if `duration` is not a length of time.
+   */
+  async block(key: string, duration: Duration): Promise<void> {
+    const ms = durationMs(duration);
+    if (ms === undefined) throw new RateLimitError("INVALID_OPTION", expected("duration", durationForm, duration, 'pass 60, or "1m"'));
+    await this.#open().block(this.#share.scope, backendKey(key), ms);
+    this.#share.waits.wake(backendKey(key));
+  }
+
+  /** Forgets what `key` has used and lifts its block: its bucket is full. */
   async reset(key: string): Promise<void> {
     await this.#open().reset(this.#share.scope, backendKey(key));
+    this.#share.waits.wake(backendKey(key));
   }
 
   /** Changes the policy at once, for every limiter of this name; buckets keep the time they owe. */
-  update(options: PolicyOptions): void {
+  update(options: PolicySource): void {
     this.#open();
     const problems = Problems.none();
-    const policy = readPolicy(problems, withLimitName(options, this.name));
+    const given = problems.read("policy", options, updateRules);
+    const policy = given && readPolicySource(problems, given, (given["name"] as string | undefined) ?? this.name);
     problems.throwIfAny("INVALID_POLICY");
-    this.#share.scope = Object.freeze({ prefix: this.#share.scope.prefix, policy: policy as Policy });
+    setPolicy(this.#share, policy as Policy);
   }
 
   /** Ends this limiter: its waits reject, its name is free, later calls reject. The backend stays open. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#lines.close(closed());
+    this.#share.waits.close(this, closed());
     leave(this.backend, this.#share);
   }
 
@@ -200,10 +212,10 @@ export class RateLimiter<B extends Backend = Backend> {
   }
 
   #decideAloud(scope: Scope, key: string, cost: number): Awaitable<RateLimitResult> {
-    const start = performance.now();
+    const start = processClock.now();
     const tell = (take: Take): RateLimitResult => {
       const result = toResult(scope.policy, take, cost);
-      publishDecision({ scope, cost, result, durationMs: performance.now() - start });
+      publishDecision({ scope, cost, result, durationMs: processClock.now() - start });
       return result;
     };
     const take = this.backend.take(scope, backendKey(key), checkedCost(cost));
@@ -214,59 +226,27 @@ export class RateLimiter<B extends Backend = Backend> {
     checkedCost(tokens, "tokens");
     const { scope } = this.#share;
     const take = await this.#open().adjust(scope, backendKey(key), sign * tokens);
+    this.#share.waits.wake(backendKey(key));
     return { result: toResult(scope.policy, take, tokens), take };
+  }
+
+  /** A policy with a block is looked at first: to wait for one's turn is nothing that a key is blocked for. */
+  async #takeInTurn(key: string, cost: number): Promise<RateLimitResult> {
+    if (this.policy.blockMs === 0) return this.decide(key, cost);
+    const look = await this.peek(key, { cost });
+    return look.allowed ? this.decide(key, cost) : look;
+  }
+
+  /** Gives back the tokens of a wait that was given up; that may be because this limiter was closed. */
+  async #giveBack(key: string, tokens: number): Promise<void> {
+    await this.backend.adjust(this.#share.scope, backendKey(key), -tokens);
+    this.#share.waits.wake(backendKey(key));
   }
 
   #open(): B {
     if (this.#closed) throw closed();
     return this.backend;
   }
-}
-
-/** What the options of a limiter say; what is wrong with them goes to `problems`. */
-export function readLimiterOptions<B extends Backend>(
-  problems: Problems,
-  options: RateLimiterOptions<B>,
-): { policy: Policy; backend: B; name: string; keyPrefix: string } | undefined {
-  const {
-    config,
-    backend,
-    name = config?.name,
-    keyPrefix = config?.keyPrefix ?? "ratelimit:",
-  } = options as Partial<RateLimiterOptions<B> & { config: RateLimitConfig }>;
-  const own = policyOptions.filter((option) => (options as Record<string, unknown>)[option] !== undefined);
-  if (config !== undefined && own.length > 0)
-    problems.say("Expected either `config` or a policy, got both: leave one out, or combine them with defineConfig");
-  const missing = missingMethods(backend);
-  if (backend === undefined)
-    problems.add("backend", "given", undefined, "write backend: new MemoryBackend() (from @ratelimit/backend-memory)");
-  else if (missing.length > 0)
-    problems.add(
-      "backend",
-      "a backend with take, adjust, reset and close",
-      backend,
-      `it has no ${missing.join(", no ")}; write backend: new MemoryBackend()`,
-    );
-  const policy =
-    config === undefined
-      ? readPolicy(
-          problems.coded("INVALID_POLICY"),
-          withLimitName(Object.fromEntries(own.map((option) => [option, (options as never)[option]])), name),
-        )
-      : policyIn(config);
-  return policy && { policy, backend: backend as B, name: name ?? defaultName, keyPrefix };
-}
-
-function policyIn(config: unknown): Policy | undefined {
-  const { policy } = (config ?? {}) as Partial<RateLimitConfig>;
-  return isPolicy(policy) ? policy : undefined;
-}
-
-/** In the short form a limiter's name names its limit too, where headers can carry it. */
-function withLimitName(options: unknown, name: string | undefined): unknown {
-  if (typeof options !== "object" || options === null || Array.isArray(options) || !isLimitName(name)) return options;
-  const { limits, name: own = name } = options as { limits?: unknown; name?: unknown };
-  return limits === undefined ? { ...options, name: own } : options;
 }
 
 /** Apart, since a closure in `decide` would cost every call its context. Whatever a backend promises by becomes a promise of ours. */

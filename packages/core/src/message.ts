@@ -1,11 +1,37 @@
 /** The one form of every message: what is expected, what came, and the way out. */
 export function expected(option: string, expects: string, value: unknown, wayOut?: string): string {
-  return `Expected \`${option}\` to be ${expects}, got ${show(value)}${wayOut === undefined ? "" : `: ${wayOut}`}`;
+  return sentence(option, expects, show(value), wayOut);
 }
 
-/** Tells a name that is not known, with the one that was probably meant. */
-export function unknownName(kind: string, name: string, meant: string | undefined, known: readonly string[]): string {
-  return `Unknown ${kind} \`${name}\`: ${meant === undefined ? `known are ${known.join(", ")}` : `did you mean \`${meant}\`?`}`;
+/** The same for a value that no message may show, such as a key, which may be a token: it says only what kind of value came. */
+export function expectedSecret(option: string, expects: string, value: unknown, wayOut: string): string {
+  return sentence(option, expects, kindOf(value), wayOut);
+}
+
+function sentence(option: string, expects: string, shown: string, wayOut: string | undefined): string {
+  return `Expected \`${option}\` to be ${expects}, got ${shown}${wayOut === undefined ? "" : `: ${wayOut}`}`;
+}
+
+function kindOf(value: unknown): string {
+  if (value === "") return "an empty string";
+  if (Array.isArray(value)) return "an array";
+  return /^(undefined|object|function|symbol)$/.test(typeof value) || Number.isNaN(value) ? show(value) : `a ${typeof value}`;
+}
+
+/** One sentence for each unknown name with its nearest known one, and one for all that resemble none. It lists the known ones once. */
+export function unknownNames(
+  kind: string,
+  names: readonly string[],
+  known: readonly string[],
+  label: (name: string) => string = String,
+): string[] {
+  const shown = (name: string): string => `\`${label(name)}\``;
+  const meant = names.map((name) => [name, nearest(name, known)] as const);
+  const strange = meant.filter(([, nearest]) => nearest === undefined).map(([name]) => shown(name));
+  return [
+    ...meant.flatMap(([name, nearest]) => (nearest === undefined ? [] : [`Unknown ${kind} ${shown(name)}: did you mean \`${nearest}\`?`])),
+    ...(strange.length > 0 ? [`Unknown ${kind}${strange.length > 1 ? "s" : ""} ${strange.join(", ")}: known are ${known.join(", ")}`] : []),
+  ];
 }
 
 /** The known name nearest to `name`, where one is near enough to be what was meant. */

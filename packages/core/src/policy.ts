@@ -1,5 +1,5 @@
 import type { Duration } from "./duration.ts";
-import { durationMs } from "./duration.ts";
+import { durationForm, durationMs } from "./duration.ts";
 import { isPositiveInteger, Problems, type Rule, type Rules, rule } from "./problems.ts";
 import { warnOnce } from "./warn.ts";
 
@@ -66,7 +66,7 @@ const mostLimits = 100;
 
 function durationRule(option: string): Rule {
   return {
-    expects: 'seconds, or a string such as "1m", of whole milliseconds above 0',
+    expects: durationForm,
     accepts: (value) => durationMs(value) !== undefined,
     wayOut: `write ${option}: 60 or ${option}: "1m" (units: ms, s, m, h, d)`,
   };
@@ -85,6 +85,15 @@ const limitRules: Rules = {
     accepts: isLimitName,
     wayOut: 'it goes out in headers; write for example name: "per-minute"',
   },
+  // A limit that was compiled may be given again. It is compiled anew, so that its other options may be changed on the way.
+  ...Object.fromEntries(["periodMs", "p", "r", "full", "fingerprint"].map((option) => [option, rule.derived])),
+};
+
+/** The burst of a limit that refuses everything. */
+const closedBurst: Rule = {
+  expects: "absent beside `rate: 0`",
+  accepts: (value) => value === 0,
+  wayOut: "leave it out: a closed limit holds no tokens",
 };
 
 /** What a policy of one limit takes. */
@@ -100,10 +109,16 @@ const severalRules: Rules = {
   period: insideLimits(),
   burst: insideLimits(),
   block: durationRule("block"),
+  blockMs: { expects: "that of a compiled policy", accepts: isCount, wayOut: 'write block: "10m"', hidden: true },
 };
 
 /** The names of a policy's options, for constructors that take them among their own. */
 export const policyOptions: readonly string[] = Object.keys(severalRules);
+
+/** The rules of a constructor that hands these options on. */
+export const policyRules: Rules = Object.fromEntries(
+  Object.entries(severalRules).map(([option, { hidden }]) => [option, hidden ? rule.derived : rule.readElsewhere]),
+);
 
 /**
  * Checks a policy once and freezes it; everything behind it trusts the result.
@@ -129,18 +144,13 @@ export function definePolicy(options: PolicyOptions): Policy {
 export function readPolicy(problems: Problems, options: unknown): Policy | undefined {
   const before = problems.count;
   const limits = isSeveral(options) ? readLimits(problems, options) : [readLimit(problems, "policy", options, singleRules)];
-  return problems.count === before ? freeze(limits as Limit[], (options as PolicyOptions).block) : undefined;
+  return problems.count === before ? freeze(limits as Limit[], options as PolicyOptions & Partial<Policy>) : undefined;
 }
 
 /** Whether `value` is what {@link definePolicy} returns, of this or another copy of the package. */
 export function isPolicy(value: unknown): value is Policy {
   const { limits, blockMs } = (value ?? {}) as Partial<Policy>;
-  return (
-    isCount(blockMs) &&
-    Array.isArray(limits) &&
-    limits.length > 0 &&
-    limits.every((limit: Partial<Limit> | null) => isCompiled(limit ?? {}))
-  );
+  return isCount(blockMs) && Array.isArray(limits) && limits.length > 0 && limits.every((limit: object | null) => isCompiled(limit ?? {}));
 }
 
 /** Whether two policies are the same rule. */
@@ -150,7 +160,8 @@ export function samePolicy(a: Policy, b: Policy): boolean {
   return a === b || text(a) === text(b);
 }
 
-function isCompiled({ name, rate, periodMs, burst, p, r, full, fingerprint }: Partial<Limit>): boolean {
+function isCompiled(limit: object): boolean {
+  const { name, rate, periodMs, burst, p, r, full, fingerprint } = limit as Partial<Limit>;
   return isLimitName(name) && [periodMs, p, r].every(isPositiveInteger) && [rate, burst, full, fingerprint].every(isCount);
 }
 
@@ -186,15 +197,17 @@ function readLimits(problems: Problems, options: { limits: unknown }): (Limit | 
 
 function readLimit(problems: Problems, what: string, options: unknown, rules: Rules): Limit | undefined {
   const before = problems.count;
-  if (!problems.checkOptions(what, options, rules)) return undefined;
+  const isClosed = (options as Partial<LimitOptions> | null | undefined)?.rate === 0;
+  if (!problems.checkOptions(what, options, isClosed ? { ...rules, burst: closedBurst } : rules)) return undefined;
   if (options["rate"] === undefined) problems.add("rate", "a positive integer", undefined, "write rate: 100 for 100 tokens per period");
   if (problems.count > before) return undefined;
   return compile(problems, options as unknown as LimitOptions);
 }
 
-function compile(problems: Problems, { rate, period = 60, burst = rate, name = defaultName }: LimitOptions): Limit {
+function compile(problems: Problems, options: LimitOptions): Limit {
+  const { rate, period = 60, burst = rate, name = defaultName } = options;
   const periodMs = durationMs(period) as number;
-  if (rate === 0) return closedLimit(problems, name, periodMs, burst);
+  if (rate === 0) return closedLimit(name, periodMs);
   const divisor = gcd(rate, periodMs);
   const [p, r] = [periodMs / divisor, rate / divisor];
   const full = burst * p;
@@ -207,13 +220,12 @@ function compile(problems: Problems, { rate, period = 60, burst = rate, name = d
       burst,
       `for ${rate} per ${periodMs} ms write burst: ${Math.ceil(r / p)} or more`,
     );
-  warnOfMilliseconds(period);
+  if (!isCompiled(options)) warnOfMilliseconds(period);
   return Object.freeze({ name, rate, period: periodMs / 1000, burst, periodMs, p, r, full, fingerprint: fingerprintOf(p, r, full) });
 }
 
-/** A limit that admits nothing: a bucket without room, so that every other rule applies to it unchanged. */
-function closedLimit(problems: Problems, name: string, periodMs: number, burst: number): Limit {
-  if (burst !== 0) problems.add("burst", "absent beside `rate: 0`", burst, "leave it out: a closed limit holds no tokens");
+/** A limit that admits nothing: its bucket has no room, so that every other rule applies to it unchanged. */
+function closedLimit(name: string, periodMs: number): Limit {
   return Object.freeze({
     name,
     rate: 0,
@@ -251,9 +263,9 @@ function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b);
 }
 
-function freeze(limits: Limit[], block: Duration | undefined): Policy {
+function freeze(limits: Limit[], { block, blockMs = 0 }: { block?: Duration | undefined; blockMs?: number }): Policy {
   return Object.freeze({
     limits: Object.freeze(limits) as unknown as Policy["limits"],
-    blockMs: block === undefined ? 0 : (durationMs(block) as number),
+    blockMs: block === undefined ? blockMs : (durationMs(block) as number),
   });
 }

@@ -1,6 +1,6 @@
 import type { RateLimitErrorCode } from "./errors.ts";
 import { RateLimitError } from "./errors.ts";
-import { expected, nearest, unknownName } from "./message.ts";
+import { expected, unknownNames } from "./message.ts";
 
 /** What an option must be: the words that tell it, and the test. */
 export interface Rule {
@@ -11,19 +11,26 @@ export interface Rule {
   readonly wayOut?: string;
   /** The value as a message may show it, where it may hold a secret. */
   readonly mask?: (value: unknown) => unknown;
+  /** Accepted, but nothing that anybody would write: messages do not list it. */
+  readonly hidden?: true;
 }
 
 /** The options that a constructor knows, each with its rule. */
 export type Rules = Readonly<Record<string, Rule>>;
 
+/** Options that were read: a plain object without absent ones. */
+export type Options = Readonly<Record<string, unknown>>;
+
 /** The rules that more than one constructor has use for. */
-export const rule: Readonly<Record<"positiveInteger" | "boolean" | "string" | "function" | "readElsewhere", Rule>> = {
+export const rule: Readonly<Record<"positiveInteger" | "boolean" | "string" | "function" | "readElsewhere" | "derived", Rule>> = {
   positiveInteger: { expects: "a positive integer", accepts: isPositiveInteger },
   boolean: { expects: "true or false", accepts: (value) => typeof value === "boolean" },
   string: { expects: "a string", accepts: (value) => typeof value === "string" },
   function: { expects: "a function", accepts: (value) => typeof value === "function" },
   /** For options that somebody else reads and judges. */
   readElsewhere: { expects: "anything", accepts: () => true },
+  /** For what was worked out from other options, and comes along when a compiled policy is spread. */
+  derived: { expects: "anything", accepts: () => true, hidden: true },
 };
 
 export function isPositiveInteger(value: unknown): value is number {
@@ -60,9 +67,9 @@ export class Problems {
     return new Problems(this.#found, (option) => this.#label(label(option)), this.#code);
   }
 
-  /** The same list for problems that make `code` the code of the error. */
+  /** The same list for problems that make `code` the code of the error, unless a caller has chosen another. */
   coded(code: RateLimitErrorCode): Problems {
-    return new Problems(this.#found, this.#label, code);
+    return new Problems(this.#found, this.#label, this.#code ?? code);
   }
 
   /** Notes that `option` is not what it must be. */
@@ -80,24 +87,29 @@ export class Problems {
     this.#found.push({ sentence, code: this.#code });
   }
 
-  /**
-   * Holds `given` against the options that are known; a value of `undefined` counts as absent.
-   * Returns whether `given` is an object at all.
-   */
+  /** Checks options against their rules. Returns whether `given` is an object at all. */
   checkOptions(what: string, given: unknown, rules: Rules): given is Readonly<Record<string, unknown>> {
-    const known = Object.keys(rules);
+    return this.read(what, given, rules) !== undefined;
+  }
+
+  /**
+   * Checks options against their rules and returns a plain copy of them, or `undefined` if `given` is no object.
+   * Inherited options and accessors of a class are read like own ones; a value of `undefined` is absent.
+   */
+  read(what: string, given: unknown, rules: Rules): Options | undefined {
+    const known = Object.keys(rules).filter((option) => !rules[option]?.hidden);
     if (typeof given !== "object" || given === null || Array.isArray(given)) {
       this.add(what, "an object of options", given, `known are ${known.join(", ")}`);
-      return false;
+      return undefined;
     }
-    for (const option of Object.keys(given))
-      if (!known.includes(option)) this.say(unknownName("option", this.#label(option), nearest(option, known), known));
-    // Inherited options are read like own ones, so they are held against their rules too.
+    const options = plainOptions(given, rules);
+    const unknown = Object.keys(options).filter((option) => !Object.hasOwn(rules, option));
+    for (const sentence of unknownNames("option", unknown, known, this.#label)) this.say(sentence);
     for (const [option, rule] of Object.entries(rules)) {
-      const value = (given as Record<string, unknown>)[option];
+      const value = options[option];
       if (value !== undefined && !rule.accepts(value)) this.break(option, rule, value);
     }
-    return true;
+    return options;
   }
 
   /** Throws what was found as one error; returns when nothing was. */
@@ -118,4 +130,24 @@ export function checkOptions(what: string, given: unknown, rules: Rules): void {
   const problems = Problems.none();
   problems.checkOptions(what, given, rules);
   problems.throwIfAny("INVALID_OPTION");
+}
+
+/**
+ * Copies options, inherited ones and accessors of a class too, and leaves out what is `undefined`.
+ * The copy has no prototype, so that a `__proto__` out of JSON is an unknown option like any other.
+ */
+export function plainOptions(given: object, rules: Rules): Options {
+  const copy = Object.create(null) as Record<string, unknown>;
+  for (const option of new Set([...namesIn(given), ...Object.keys(rules)])) {
+    const value = (given as Options)[option];
+    if (value !== undefined) copy[option] = value;
+  }
+  return copy;
+}
+
+/** Own and inherited names. What somebody has added to every object of the process is no option. */
+function namesIn(given: object): string[] {
+  const names: string[] = [];
+  for (const name in given) if (Object.hasOwn(given, name) || !(name in Object.prototype)) names.push(name);
+  return names;
 }

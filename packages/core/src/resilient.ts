@@ -10,6 +10,7 @@ import { LocalShare } from "./local-share.ts";
 import { concernsServer, type Outage, type OutageClass, type OutageEvent, OutageReporter } from "./outage.ts";
 import { definePolicy } from "./policy.ts";
 import { Problems, type Rules, rule } from "./problems.ts";
+import { publishRecovery } from "./recovery.ts";
 import { RefusedLimiters } from "./refused-limiters.ts";
 
 /** How long a backend may take, and who decides when it does not answer. */
@@ -79,6 +80,7 @@ export function resilient(backend: Backend, options: ResilientOptions = {}, part
 
 /** A backend that always decides in time; made by {@link resilient}. */
 export class ResilientBackend implements Backend {
+  declare readonly inProcess?: true;
   readonly #backend: Backend;
   readonly #parts: BackendParts;
   readonly #outage: Outage;
@@ -93,6 +95,7 @@ export class ResilientBackend implements Backend {
   /** @internal */
   constructor(backend: Backend, options: ResilientOptions, parts: BackendParts) {
     const { timeout = "100ms", outage = "local", instances = 1, onOutage, maxKeys = 100_000 } = options;
+    if (backend.inProcess) this.inProcess = true;
     this.#backend = backend;
     this.#parts = parts;
     this.#outage = outage;
@@ -255,6 +258,7 @@ export class ResilientBackend implements Backend {
 
   /** One server is back; the outage is over when all are. */
   #back(): void {
+    publishRecovery();
     for (const { breaker } of this.#watches.values()) if (breaker.isOpen) return;
     this.#reporter.recovered();
   }

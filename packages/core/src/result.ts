@@ -55,7 +55,7 @@ export function isDecided(decision: Awaitable<RateLimitResult>): decision is Rat
 /** The result of a call of `cost` tokens that a backend answered with `take`. */
 export function toResult(policy: Policy, take: Take, cost: number): RateLimitResult {
   const { limits } = policy;
-  if (take.source === "open" || take.source === "closed") return unseen(limits[0], take.source, cost);
+  if (take.source === "open" || take.source === "closed") return unseen(limits, take.source, cost);
   return limits.length === 1 ? resultOf(limits[0], unitsOf(take, 0), take, cost) : resultOfAll(limits, take, cost);
 }
 
@@ -102,7 +102,7 @@ function resultOf(limit: Limit, used: number, take: Take, cost: number): RateLim
 
 /** What is left of a bucket that `instances` processes divide. */
 function shareOf(limit: Limit, remaining: number, instances: number): number {
-  return Math.floor(remaining / Math.min(instances, limit.burst));
+  return Math.floor(remaining / Math.max(1, Math.min(instances, limit.burst)));
 }
 
 function lessLeft(a: RateLimitResult, b: RateLimitResult): RateLimitResult {
@@ -113,16 +113,18 @@ function longerWait(a: RateLimitResult, b: RateLimitResult): RateLimitResult {
   return b.retryAfter > a.retryAfter ? b : a;
 }
 
-/** The backend was out, and the choice for that was made beforehand. */
-function unseen(limit: Limit, source: "open" | "closed", cost: number): RateLimitResult {
-  const allowed = source === "open";
+/** The backend was out, and the choice for that was made beforehand. What the policy never admits is refused all the same. */
+function unseen(limits: Policy["limits"], source: "open" | "closed", cost: number): RateLimitResult {
+  const [limit] = limits;
+  const isHopeless = source === "open" && limits.some(({ burst }) => cost > burst);
+  const allowed = source === "open" && !isHopeless;
   const wait = allowed ? 0 : 1;
   return {
     allowed,
     limit: limit.rate,
     burst: limit.burst,
     remaining: allowed ? limit.burst : 0,
-    retryAfter: wait,
+    retryAfter: isHopeless ? Number.POSITIVE_INFINITY : wait,
     resetAfter: wait,
     resetAt: Date.now() / 1000 + wait,
     tightest: limit.name,

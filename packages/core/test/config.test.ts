@@ -1,5 +1,5 @@
 import { type ConfigOptions, configFromEnv, defineConfig } from "@ratelimit/core";
-import { describe, expect, test } from "vitest";
+import { describe, expect, expectTypeOf, test } from "vitest";
 import { caught } from "./support/caught.ts";
 import { warningsOf } from "./support/warnings.ts";
 
@@ -20,6 +20,26 @@ describe("by code", () => {
     expect(defineConfig(Object.freeze({ rate: 100 }))).toEqual(defineConfig());
   });
 
+  test("all that can be configured is taken", () => {
+    const headers = ["legacy", "draft-8"] as const;
+    const limits = [
+      { name: "second", rate: 5, period: 1 },
+      { name: "hour", rate: 50, period: "1h" },
+    ] as const;
+    const config = defineConfig({ limits, block: "1m", name: "GET /x", headers, timeout: "50ms", outage: "closed", instances: 4 });
+    expect(config.policy.limits.map(({ name, rate }) => [name, rate])).toEqual([
+      ["second", 5],
+      ["hour", 50],
+    ]);
+    expect(config.policy.blockMs).toBe(60_000);
+    expect(config).toMatchObject({ name: "GET /x", headers, timeout: "50ms", outage: "closed", instances: 4 });
+    expect([Object.isFrozen(config.headers), config.headers]).toEqual([true, headers]);
+    expect(defineConfig({ policy: config.policy }).policy).toBe(config.policy);
+    for (const mode of ["draft-6", "none"] as const) expect(defineConfig({ headers: mode }).headers).toBe(mode);
+    expect(defineConfig({ headers: "draft-8", includeHeaders: true }).headers).toBe("draft-8");
+    expectTypeOf(defineConfig({ redisUrl: "redis://localhost" }).redisUrl).toEqualTypeOf<string>();
+  });
+
   test.each<[unknown, string]>([
     [null, "Expected `config` to be an object of options, got null"],
     [[], "Expected `config` to be an object of options, got "],
@@ -36,8 +56,21 @@ describe("by code", () => {
     [{ keyPrefix: null }, "Expected `keyPrefix` to be a string, got null"],
     [{ includeHeaders: 1 }, "Expected `includeHeaders` to be true or false, got 1"],
     [{ includeHeaders: "no" }, 'Expected `includeHeaders` to be true or false, got "no"'],
+    [{ headers: "draft-9" }, "Expected `headers` to be one of legacy, draft-6,"],
+    [{ headers: [] }, "Expected `headers` to be one of"],
+    [
+      { headers: "draft-8", includeHeaders: false },
+      'Expected `includeHeaders` to be in agreement with the header modes, got false: leave it out; headers: "none" sends none',
+    ],
+    [{ headers: "none", includeHeaders: true }, "Expected `includeHeaders` to be in agreement with the header modes, got true"],
+    [{ timeout: 100 }, 'Expected `timeout` to be a length of time with its unit, got 100: write timeout: "100ms"'],
+    [{ outage: "fail" }, 'Expected `outage` to be "local", "open", "closed" or "throw", got "fail"'],
+    [{ instances: 0 }, "Expected `instances` to be a positive integer, got 0: write how many processes share the limits"],
+    [{ rate: 5, limits: [{ rate: 1 }] }, "Expected `rate` to be absent beside `limits`"],
+    [{ policy: {} }, "Expected `policy` to be what definePolicy returned"],
+    [{ config: {} }, "Unknown option `config`"],
     [{ redisURL: "redis://localhost" }, "Unknown option `redisURL`: did you mean `redisUrl`?"],
-    [{ limits: [] }, "Unknown option `limits`"],
+    [{ limits: [] }, "Expected `limits` to be a non-empty array of limits, got []"],
     [JSON.parse('{"__proto__":{"rate":5}}'), "Unknown option `__proto__`"],
   ])("%o is told", (options, message) => {
     const error = caught(() => defineConfig(options as ConfigOptions));
@@ -59,6 +92,9 @@ describe("by environment", () => {
       RATELIMIT_REDIS_URL: "rediss://:secret@redis.example:6380/1",
       RATELIMIT_KEY_PREFIX: "app:",
       RATELIMIT_INCLUDE_HEADERS: "FALSE",
+      RATELIMIT_TIMEOUT: "250ms",
+      RATELIMIT_OUTAGE: "open",
+      RATELIMIT_INSTANCES: "4",
     };
     expect(configFromEnv(env)).toEqual(
       defineConfig({
@@ -68,6 +104,9 @@ describe("by environment", () => {
         redisUrl: env.RATELIMIT_REDIS_URL,
         keyPrefix: "app:",
         includeHeaders: false,
+        timeout: "250ms",
+        outage: "open",
+        instances: 4,
       }),
     );
   });
@@ -75,10 +114,16 @@ describe("by environment", () => {
   test.each([
     ["RATELIMIT_RATE", " 100 ", { rate: 100 }],
     ["RATELIMIT_RATE", "007", { rate: 7 }],
+    ["RATELIMIT_RATE", "0", { rate: 0 }],
+    ["RATELIMIT_BLOCK", "10m", { block: 600 }],
+    ["RATELIMIT_BLOCK", " 30 ", { block: "30s" }],
     ["RATELIMIT_RATE", "100 ", { rate: 100 }],
     ["RATELIMIT_PERIOD", "60", { period: 60 }],
     ["RATELIMIT_PERIOD", "0.25", { period: 0.25 }],
     ["RATELIMIT_PERIOD", "\t250ms\n", { period: "250ms" }],
+    ["RATELIMIT_HEADERS", "draft-8", { headers: "draft-8" }],
+    ["RATELIMIT_HEADERS", " legacy , draft-8", { headers: ["legacy", "draft-8"] }],
+    ["RATELIMIT_HEADERS", "none", { includeHeaders: false }],
     ["RATELIMIT_INCLUDE_HEADERS", "True", { includeHeaders: true }],
     ["RATELIMIT_INCLUDE_HEADERS", "TRUE", { includeHeaders: true }],
     ["RATELIMIT_INCLUDE_HEADERS", " tRuE\t", { includeHeaders: true }],
@@ -93,6 +138,20 @@ describe("by environment", () => {
     expect(configFromEnv({ RATELIMIT_RATE: "10", RATELIMIT_BURST: "20" }, { rate: 30, burst: undefined })).toEqual(
       defineConfig({ rate: 30, burst: 20 }),
     );
+  });
+
+  test.each<[Record<string, string>, ConfigOptions]>([
+    [{ RATELIMIT_RATE: "10", RATELIMIT_PERIOD: "1s", RATELIMIT_BURST: "20" }, { limits: [{ name: "hour", rate: 5, period: "1h" }] }],
+    [{ RATELIMIT_RATE: "10" }, { policy: defineConfig({ rate: 7 }).policy }],
+    [{ RATELIMIT_INCLUDE_HEADERS: "false" }, { headers: "draft-8" }],
+    [{ RATELIMIT_HEADERS: "draft-8" }, { includeHeaders: false }],
+  ])("an override of %j takes the place of what the variables say otherwise: %j", (env, overrides) => {
+    expect(configFromEnv(env, overrides)).toEqual(defineConfig(overrides));
+  });
+
+  test("two variables that contradict each other are told by name", () => {
+    const env = { RATELIMIT_HEADERS: "draft-8", RATELIMIT_INCLUDE_HEADERS: "false" };
+    expect(caught(() => configFromEnv(env)).message).toMatch(/^Expected `RATELIMIT_INCLUDE_HEADERS` to be in agreement with/);
   });
 
   test("the environment of the process is the default one", () => {
@@ -125,7 +184,7 @@ const badIntegers = [
   "null",
 ];
 const bad = {
-  RATELIMIT_RATE: [...badIntegers, "9007199254740992"],
+  RATELIMIT_RATE: [...badIntegers.filter((text) => text !== "0"), "-0", "9007199254740992"],
   RATELIMIT_BURST: badIntegers,
   RATELIMIT_PERIOD: [
     "",
@@ -161,7 +220,12 @@ const bad = {
     "100",
     "Infinity",
   ],
+  RATELIMIT_BLOCK: ["", "0", "-1", "10 m", "1e3", "for ever", "Infinity"],
   RATELIMIT_KEY_PREFIX: ["", "  "],
+  RATELIMIT_HEADERS: ["", "draft", "draft-8,", "draft-7,draft-8", "legacy draft-8", "true", "__proto__"],
+  RATELIMIT_TIMEOUT: ["", "100", "0ms", "1e3ms", "-5ms", "100 ms", "fast"],
+  RATELIMIT_OUTAGE: ["", "Local", "fail", "true", '"local"'],
+  RATELIMIT_INSTANCES: badIntegers,
   RATELIMIT_INCLUDE_HEADERS: ["", "yes", "no", "on", "2", "truee", "t", "01", "1.0", "-1", "１", "__proto__", "constructor", "null"],
 };
 
@@ -180,7 +244,7 @@ describe("a bad value is told by the name of its variable", () => {
     const { message } = caught(() => configFromEnv(env, { rat: 5 } as ConfigOptions));
     for (const name of Object.keys(bad)) expect(message).toContain(`\n  - Expected \`${name}\` to be `);
     expect(message).toContain("\n  - Unknown option `rat`: did you mean `rate`?");
-    expect(message).toMatch(/^7 problems:/);
+    expect(message).toMatch(/^12 problems:/);
   });
 
   test("an override is told by its own name", () => {
@@ -196,7 +260,7 @@ describe("a bad value is told by the name of its variable", () => {
     ["env", () => configFromEnv(null as never)],
     ["overrides", () => configFromEnv({}, null as never)],
   ])("no %s at all", (what, act) => {
-    expect(caught(act).message).toBe(`Expected \`${what}\` to be an object, got null`);
+    expect(caught(act).message).toBe(`Expected \`${what}\` to be an object, got null: leave it out for the default`);
   });
 });
 

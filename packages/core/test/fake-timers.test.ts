@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { BucketTable, RateLimiter, resilient } from "@ratelimit/core";
-import { afterEach, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { processClock } from "../src/clock.ts";
 import { LateBackend } from "./support/backends.ts";
 
-afterEach(() => void vi.useRealTimers());
+afterEach(() => {
+  vi.useRealTimers();
+  vi.restoreAllMocks();
+});
 
 /** Silent for as long as it is told to be. */
 class SilentBackend extends LateBackend {
@@ -44,4 +47,26 @@ test("under fake timers a wait ends by itself", async () => {
   limiter.checkSync("key");
   vi.useFakeTimers();
   expect((await limiter.wait("key")).allowed).toBe(true);
+});
+
+describe("the process clock goes on", () => {
+  const replaced: [string, () => void][] = [
+    ["the global clocks are replaced", () => void vi.useFakeTimers({ toFake: ["Date", "performance", "hrtime"] })],
+    ["performance.now is", () => void vi.spyOn(performance, "now").mockReturnValue(5)],
+    ["process.hrtime is", () => void vi.spyOn(process, "hrtime").mockReturnValue([5, 0])],
+  ];
+
+  test.each(replaced)("when %s", async (_, replace) => {
+    replace();
+    const before = processClock.now();
+    await sleep(5);
+    expect(processClock.now() - before).toBeGreaterThan(3);
+  });
+
+  test.each(replaced)("when it is first loaded after %s", async (_, replace) => {
+    replace();
+    vi.resetModules();
+    const { processClock: loaded } = await import("../src/clock.ts");
+    expect(Math.abs(loaded.now() - processClock.now())).toBeLessThan(10);
+  });
 });

@@ -98,6 +98,24 @@ describe("before any backend is asked", () => {
     expect([error.code, backend.asked]).toEqual(["INVALID_OPTION", []]);
   });
 
+  test.each<[string, object, string]>([
+    ["check", { costs: 5 }, "Unknown option `costs`: did you mean `cost`?"],
+    ["enforce", { cost: 1, tokens: 5 }, "Unknown option `tokens`: known are cost"],
+    ["peek", { key: "a", max: 5 }, "Unknown options `key`, `max`: known are cost"],
+    ["wait", { maxwait: "1s" }, "Unknown option `maxwait`: did you mean `maxWait`?"],
+    ["wait", { timeout: "1s" }, "Unknown option `timeout`: known are cost, maxWait, signal"],
+    ["check", [], "Expected `options` to be an object of options, got []: known are cost"],
+    ["check", JSON.parse('{"cost":1,"__proto__":{"cost":2}}') as object, "Unknown option `__proto__`"],
+  ])("%s with %j is refused: %s", async (name, options, message) => {
+    const backend = new LateBackend();
+    const limiter = new RateLimiter({ rate: 5, backend }) as unknown as Record<string, (key: string, options: object) => Promise<unknown>>;
+    expect(await rejected(limiter[name]?.("key", options) as Promise<unknown>)).toMatchObject({
+      code: "INVALID_OPTION",
+      message: expect.stringContaining(message) as string,
+    });
+    expect(backend.asked).toEqual([]);
+  });
+
   test("a cost of -0 is a look, and an absent one is 1", async () => {
     const backend = new LateBackend();
     const limiter = new RateLimiter({ rate: 5, backend });

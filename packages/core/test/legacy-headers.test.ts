@@ -23,7 +23,7 @@ function fieldsOf(
   cost: number = 1,
 ): Record<string, string> {
   const backend = { take: () => take, adjust: () => take, block: () => {}, reset: () => {}, close: () => {} };
-  const limiter = new RateLimiter({ limits, backend });
+  const limiter = new RateLimiter({ limits, name: "api", backend });
   return rateLimitHeaders(limiter.checkSync("key", { cost }), limiter.policy);
 }
 

@@ -56,7 +56,7 @@ describe("what is no limiter", () => {
       "a config and a policy",
       { config: defineConfig(), rate: 1, backend },
       "INVALID_OPTION",
-      "Expected either `config` or a policy, got both",
+      "Expected one policy, got `config` and `rate`: leave one out, or combine them with defineConfig",
     ],
     [
       "a config without a backend",

@@ -115,7 +115,7 @@ describe("enforce", () => {
       reset: never,
       close: never,
     };
-    const limiter = new RateLimiter({ rate: 1, backend: closed });
+    const limiter = new RateLimiter({ rate: 1, name: "api", backend: closed });
     expect(await rejected(limiter.enforce("key"))).toMatchObject({ name: "RateLimitError", code: "BACKEND", status: 503 });
     expect(await limiter.check("key")).toMatchObject({ allowed: false, source: "closed" });
   });

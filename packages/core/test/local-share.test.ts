@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Scope } from "../src/backend.ts";
+import { processClock } from "../src/clock.ts";
 import { LocalShare } from "../src/local-share.ts";
 import { definePolicy, type PolicyOptions } from "../src/policy.ts";
 import { toResult } from "../src/result.ts";
@@ -9,7 +10,7 @@ import { toResult } from "../src/result.ts";
 let now = 0;
 beforeEach(() => {
   now = 0;
-  vi.spyOn(performance, "now").mockImplementation(() => now);
+  vi.spyOn(processClock, "now").mockImplementation(() => now);
 });
 afterEach(() => {
   vi.restoreAllMocks();

@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { processClock } from "../src/clock.ts";
 import { type OutageEvent, OutageReporter } from "../src/outage.ts";
 
 let now = 0;
@@ -7,7 +8,7 @@ const warnings = vi.fn<(warning: string | Error, options?: unknown) => void>();
 beforeEach(() => {
   now = 0;
   warnings.mockClear();
-  vi.spyOn(performance, "now").mockImplementation(() => now);
+  vi.spyOn(processClock, "now").mockImplementation(() => now);
   vi.spyOn(process, "emitWarning").mockImplementation(warnings);
 });
 afterEach(() => {

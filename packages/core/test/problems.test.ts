@@ -1,5 +1,9 @@
 import { checkOptions, Problems, type Rules, rule } from "@ratelimit/core";
 import { describe, expect, test } from "vitest";
+import { configRules } from "../src/config.ts";
+import { guardRules } from "../src/http/options.ts";
+import { backendKey } from "../src/key.ts";
+import { limiterRules } from "../src/limiter-options.ts";
 import { expected, nearest } from "../src/message.ts";
 import { caught } from "./support/caught.ts";
 
@@ -27,6 +31,16 @@ describe("options that do not are told, with the way out", () => {
   ])("%j", (options, message) => {
     const error = caught(() => checkOptions("options", options, rules));
     expect([error.code, error.message]).toEqual(["INVALID_OPTION", message]);
+  });
+
+  test("valid names are listed once, however many unknown ones resemble none", () => {
+    expect(caught(() => checkOptions("options", { windowMs: 1, maxkeys: 2, handler: 3 }, rules)).message).toBe(
+      [
+        "2 problems:",
+        "Unknown option `maxkeys`: did you mean `maxKeys`?",
+        "Unknown options `windowMs`, `handler`: known are maxKeys, strict, url",
+      ].join("\n  - "),
+    );
   });
 
   test("all at once", () => {
@@ -84,4 +98,26 @@ test.each<[unknown, string]>([
   [class {}, "a function"],
 ])("a message shows %o as %s", (value, shown) => {
   expect(expected("option", "something", value)).toBe(`Expected \`option\` to be something, got ${shown}`);
+});
+
+test("every rule of an option says how to fix what breaks it", () => {
+  const rules = Object.entries({ ...limiterRules, ...configRules, ...guardRules.plain, ...guardRules.user, ...guardRules.apiKey });
+  const silent = rules.filter(([, { accepts, wayOut }]) => wayOut === undefined && !accepts(Symbol("anything")));
+  // Those of a resilient backend are its own.
+  expect(silent.map(([option]) => option)).toEqual(["outage"]);
+});
+
+test.each<[unknown, string]>([
+  ["", "an empty string"],
+  [["secret"], "an array"],
+  [{ secret: true }, "an object"],
+  [12345, "a number"],
+  [Number.NaN, "NaN"],
+  [12345n, "a bigint"],
+  [true, "a boolean"],
+  [undefined, "undefined"],
+  [null, "null"],
+  [Symbol("secret"), "a symbol"],
+])("a message shows the key %o as %s", (key, shown) => {
+  expect(caught(() => backendKey(key as string)).message).toMatch(new RegExp(`^Expected \`key\` to be a non-empty string, got ${shown}: `));
 });

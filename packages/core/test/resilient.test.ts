@@ -39,7 +39,7 @@ afterEach(() => {
 });
 
 function limiterOn(backend: Backend, options: ResilientOptions = {}): RateLimiter {
-  return new RateLimiter({ rate: 100, period: 60, backend: resilient(backend, options) });
+  return new RateLimiter({ rate: 100, period: 60, name: "api", backend: resilient(backend, options) });
 }
 
 /** What a backend may do in place of answering. */
@@ -225,7 +225,7 @@ test("each server has a breaker of its own, and the recovery is told when the la
     if (out.has(server)) throw new Error("out");
   };
   const resilientBackend = resilient(backend, { onOutage: (event) => events.push(event) }, { serverOf, probe });
-  const limiter = new RateLimiter({ rate: 100, backend: resilientBackend });
+  const limiter = new RateLimiter({ rate: 100, name: "api", backend: resilientBackend });
   const sources = async (): Promise<string[]> =>
     Promise.all(["a", "b", "c"].map(async (key) => (await limiter.check(key, { cost: 0 })).source));
   await sources();

@@ -29,7 +29,8 @@ export const outageSubjects = {
     name: "@ratelimit",
     settings: "none: `new RedisBackend({ url })`",
     make: async ({ host, port }, limit) => {
-      const limiter = new RateLimiter({ rate: limit, period: "1h", backend: new RedisBackend({ url: `redis://${host}:${port}` }) });
+      const backend = new RedisBackend({ url: `redis://${host}:${port}` });
+      const limiter = new RateLimiter({ name: "outage", rate: limit, period: "1h", backend });
       return async (key) => ((await limiter.check(key)).allowed ? "admitted" : "refused");
     },
   },

@@ -72,7 +72,7 @@ describe("TLS", () => {
       tls: { ca: server.ca },
     });
     await using backend = new RedisBackend({ client, onOutage: events.listener });
-    const limiter = new RateLimiter({ rate: 100, backend });
+    const limiter = new RateLimiter({ name: "access", rate: 100, backend });
     for (let i = 0; i < 20; i++) expect((await limiter.check("key")).source).toBe("local");
     client.disconnect();
     expect(events.reasons).toMatch(reason);
@@ -85,7 +85,7 @@ describe("TLS", () => {
     const events = new Events();
     const url = `rediss://default:${server.password}@${proxy.host}:${proxy.port}`;
     await using backend = new RedisBackend({ url, onOutage: events.listener });
-    const limiter = new RateLimiter({ rate: 100, backend });
+    const limiter = new RateLimiter({ name: "access", rate: 100, backend });
     for (let i = 0; i < 20; i++) expect((await limiter.check("key")).source).toBe("local");
     expect(events.reasons).toMatch(/SSL|TLS|wrong version|not connected|No answer|ECONNRESET/i);
     const admin = new Redis({ ...server.plain, password: server.password });

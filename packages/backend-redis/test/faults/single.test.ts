@@ -132,7 +132,7 @@ test.concurrent("a name that is not found: local, in time, and told", { timeout:
 test.concurrent("a killed server costs a local decision p99 <= 5 ms at 4,000 a second", { timeout: 40_000 }, async ({ expect }) => {
   await using server = await startStandalone();
   await using backend = new RedisBackend({ url: server.url, onOutage: () => {} });
-  const limiter = new RateLimiter({ rate: 1_000_000, period: 1, backend });
+  const limiter = new RateLimiter({ name: "killed", rate: 1_000_000, period: 1, backend });
   await limiter.check("key");
   await server.server.kill();
   await sleep(200);

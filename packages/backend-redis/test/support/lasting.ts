@@ -5,7 +5,7 @@ import { RateLimiter } from "@ratelimit/core";
 
 const [, , url = "", how = ""] = process.argv;
 const backend = new RedisBackend({ url, onOutage: () => {} });
-const limiter = new RateLimiter({ rate: 1_000_000, period: 1, backend });
+const limiter = new RateLimiter({ name: "lasting", rate: 1_000_000, period: 1, backend });
 const check = async (): Promise<string> => (await limiter.check("key")).source;
 
 const programs: Readonly<Record<string, () => Promise<object>>> = {

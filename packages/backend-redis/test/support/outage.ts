@@ -16,7 +16,7 @@ const backends = ways.map((options) => new RedisBackend({ ...options, ...strict 
 // Nobody ever asks these.
 const idle = ways.map((options) => new RedisBackend(options));
 for (const backend of backends) {
-  const limiter = new RateLimiter({ rate: 10, backend });
+  const limiter = new RateLimiter({ name: "outage", rate: 10, backend });
   for (let round = 0; round < 5; round++) {
     for (const call of [limiter.check("key"), limiter.charge("key", 1), limiter.reset("key")])
       call.then(

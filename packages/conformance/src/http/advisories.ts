@@ -128,6 +128,7 @@ export const advisories: readonly HttpPromise[] = [
   promise("CVE-2026-26330 (Envoy): a backend that fails in the response's phase crashes nothing", async (bench) => {
     let adjusts = 0;
     const backend = {
+      inProcess: true as const,
       take: bench.backend.take.bind(bench.backend),
       adjust: () => {
         adjusts++;

@@ -49,6 +49,7 @@ export class TableBackend implements SyncBackend {
 /** The same buckets behind answers that have to be waited for: for `until`, or a turn of the event loop. */
 export function asynchronous(backend: SyncBackend, until: () => Promise<unknown> = nextTurn): Backend {
   return {
+    inProcess: true,
     async take(scope, key, cost) {
       await until();
       return backend.take(scope, key, cost);

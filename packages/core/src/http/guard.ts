@@ -20,7 +20,7 @@ export function createGuard<Req extends object>(
   describe: (req: Req) => HttpRequest,
   defaultBackend?: () => Backend,
 ): Guard<Req> {
-  const options = withHooks(given);
+  const options = withHooks(given, guardRules.plain);
   const source = limiterSource(options, guardRules.plain, defaultBackend);
   const address = byAddress(addressOptions(options));
   const identify: Identify<Req> = options.key ? byKey(options.key, address) : (_, http) => address(http);
@@ -34,7 +34,7 @@ export function createUserGuard<Req extends object>(
   userOf: (req: Req) => unknown,
   defaultBackend?: () => Backend,
 ): Guard<Req> {
-  const options = withHooks(given);
+  const options = withHooks(given, guardRules.user);
   const source = limiterSource(options, guardRules.user, defaultBackend);
   const nobody = anonymous<Req>(
     options,
@@ -54,7 +54,7 @@ export function createApiKeyGuard<Req extends object>(
   describe: (req: Req) => HttpRequest,
   defaultBackend?: () => Backend,
 ): Guard<Req> {
-  const options = withHooks(given);
+  const options = withHooks(given, guardRules.apiKey);
   const source = limiterSource(options, guardRules.apiKey, defaultBackend);
   const identify = byApiKey(options.header ?? "x-api-key", options.valid, anonymous<Req>(options));
   return compileJudge(options, { source, identify, describe, nameless: "This request carries no valid API key." });

@@ -1,4 +1,5 @@
 import { type Awaitable, isPromise } from "../backend.ts";
+import { plainOptions, type Rules } from "../problems.ts";
 
 /**
  * The same function, but whatever it throws or rejects with is an Error: frameworks take a falsy value for success, and Express
@@ -15,11 +16,11 @@ export function throwingErrors<A extends unknown[], T>(hook: (...args: A) => Awa
   };
 }
 
-/** Options whose functions throw nothing but errors; what is not options at all is left to those who judge it. */
-export function withHooks<O>(options: O): O {
+/** Copies options, and makes their functions throw nothing but errors. What is not options at all is left to the check of options. */
+export function withHooks<O>(options: O, rules: Rules): O {
   if (typeof options !== "object" || options === null || Array.isArray(options)) return options;
   return Object.fromEntries(
-    Object.entries(options).map(([option, value]) => [
+    Object.entries(plainOptions(options, rules)).map(([option, value]) => [
       option,
       typeof value === "function" ? throwingErrors(value as () => unknown) : value,
     ]),

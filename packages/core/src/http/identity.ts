@@ -1,7 +1,7 @@
 import type { Awaitable } from "../backend.ts";
 import { RateLimitError } from "../errors.ts";
 import { hmacSha256, sha256 } from "../key.ts";
-import { expected } from "../message.ts";
+import { expectedSecret } from "../message.ts";
 import { warnOnce } from "../warn.ts";
 import { type Address, identityOf, parseAddress } from "./address.ts";
 import { andThen } from "./and-then.ts";
@@ -113,5 +113,5 @@ function textOf(option: "key" | "user", value: unknown): string {
   if (typeof value === "bigint" || (typeof value === "number" && Number.isFinite(value))) return String(value);
   const wayOut =
     option === "key" ? "return undefined to limit by the client's address" : "write user: (req) => an id of the user, as a string";
-  throw new RateLimitError("INVALID_KEY", expected(option, "a non-empty string, a number or a bigint", value, wayOut));
+  throw new RateLimitError("INVALID_KEY", expectedSecret(option, "a non-empty string, a number or a bigint", value, wayOut));
 }

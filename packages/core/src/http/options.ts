@@ -1,16 +1,17 @@
 import type { Awaitable, Backend } from "../backend.ts";
 import type { RateLimitConfig } from "../config.ts";
 import type { Duration } from "../duration.ts";
-import { type HeaderMode, headerFields } from "../headers.ts";
-import { limiterRules, RateLimiter } from "../limiter.ts";
-import type { LimitOptions } from "../policy.ts";
+import { type HeaderMode, headersRule } from "../headers.ts";
+import { RateLimiter } from "../limiter.ts";
+import { limiterRules } from "../limiter-options.ts";
+import type { LimitOptions, Policy } from "../policy.ts";
 import { type Rule, type Rules, rule } from "../problems.ts";
 import type { RateLimitResult } from "../result.ts";
 import { ipv6PrefixRule, type Trust, trustRule } from "./client-ip.ts";
 import type { Anonymous, KeyOf } from "./identity.ts";
 import { excludePathsRule } from "./paths.ts";
 
-/** What a middleware limits, whom, and how it tells. The policy stands in `limiter`, in `config`, or right here. */
+/** What a middleware limits, whom, and how it tells. The policy stands in `limiter`, in `policy`, in `config`, or right here. */
 export interface RateLimitOptions<Req, Framework extends unknown[] = []> {
   /** The limiter, or a function that picks one for a request (a plan); where it returns `undefined` the request is not limited. */
   limiter?: RateLimiter | ((req: Req) => Awaitable<RateLimiter | undefined>) | undefined;
@@ -27,11 +28,31 @@ export interface RateLimitOptions<Req, Framework extends unknown[] = []> {
   block?: Duration | undefined;
   /** Several limits, taken all or none. */
   limits?: readonly [LimitOptions, ...LimitOptions[]] | undefined;
+  /**
+   * How long a client stays refused after its first refusal, in seconds or with a unit (`"10m"`).
+   * @defaultValue no block
+   */
+  block?: Duration | undefined;
+  /** A policy that `definePolicy` returned. */
+  policy?: Policy | undefined;
+  /** A configuration that `defineConfig` or `configFromEnv` returned: its policy, name, key prefix and header mode. */
   config?: RateLimitConfig | undefined;
-  /** Which bucket; needed where `backend` is shared by processes. */
+  /** Says which bucket is meant. It is required if processes share the `backend`, unless `config` has a name. */
   name?: string | undefined;
-  /** Where the buckets are kept; in this process. */
+  /**
+   * Takes the name over from a live limiter that has another policy, as after a hot reload.
+   * @defaultValue false: another policy under the same name is an error
+   */
+  replace?: boolean | undefined;
+  /**
+   * Keeps the buckets.
+   * @defaultValue the in-process backend of the process
+   */
   backend?: Backend | undefined;
+  /**
+   * Begins all keys in a shared store.
+   * @defaultValue that of `config`, or `"ratelimit:"`
+   */
   keyPrefix?: string | undefined;
   /** Whose bucket: text, number or bigint; the client's address where it returns `null` or `undefined`. */
   key?: KeyOf<Req> | undefined;
@@ -82,8 +103,6 @@ export interface LimitByApiKeyOptions<Req, Framework extends unknown[] = []> ext
 /** The options that all three guards read. */
 export type GuardOptions<Req> = Omit<RateLimitOptions<Req, never[]>, "key" | "onLimited"> & { readonly onLimited?: unknown };
 
-const modes = Object.keys(headerFields);
-
 const sharedRules: Rules = {
   limiter: {
     expects: "a RateLimiter or a function that returns one",
@@ -97,18 +116,10 @@ const sharedRules: Rules = {
     wayOut: "leave it out for 1",
   },
   excludePaths: excludePathsRule,
-  skip: rule.function,
-  skipPreflight: rule.boolean,
-  headers: {
-    expects: `one of ${modes.join(", ")}, or "legacy" and one draft, whose fields would replace those of another`,
-    accepts: (value) => {
-      const given = [value].flat();
-      const drafts = given.filter((mode) => typeof mode === "string" && mode.startsWith("draft"));
-      return given.length > 0 && drafts.length <= 1 && given.every((mode) => typeof mode === "string" && modes.includes(mode));
-    },
-    wayOut: 'write headers: "draft-8", or ["legacy", "draft-8"] for both',
-  },
-  exposeHeaders: rule.boolean,
+  skip: { ...rule.function, wayOut: "write skip: (req) => true if it is not to be limited" },
+  skipPreflight: { ...rule.boolean, wayOut: "write skipPreflight: true to let CORS preflights pass" },
+  headers: headersRule,
+  exposeHeaders: { ...rule.boolean, wayOut: "write exposeHeaders: true to let scripts of other origins read the headers" },
   trust: trustRule,
   ipv6Prefix: ipv6PrefixRule,
   keySecret: {
@@ -117,24 +128,33 @@ const sharedRules: Rules = {
     mask: (value) => (typeof value === "string" || Buffer.isBuffer(value) ? "…" : value),
     wayOut: "make one with crypto.randomBytes(32) and keep it with your other secrets",
   },
-  refund: rule.function,
-  shadow: rule.boolean,
-  onLimited: rule.function,
+  refund: { ...rule.function, wayOut: "write refund: (req, status) => status < 400" },
+  shadow: { ...rule.boolean, wayOut: "write shadow: true to decide without refusing" },
+  onLimited: { ...rule.function, wayOut: "write onLimited: (result, req) => …" },
 };
 
 const anonymousRule: Rule = {
   expects: '"address", "skip" or "refuse"',
   accepts: (value) => value === "address" || value === "skip" || value === "refuse",
+  wayOut: 'leave it out for "address"',
 };
 
 /** What each guard takes. */
 export const guardRules: Readonly<Record<"plain" | "user" | "apiKey", Rules>> = {
-  plain: { ...sharedRules, key: rule.function },
-  user: { ...sharedRules, user: rule.function, anonymous: anonymousRule },
+  plain: { ...sharedRules, key: { ...rule.function, wayOut: "write key: (req) => a string that says whose request it is" } },
+  user: {
+    ...sharedRules,
+    user: { ...rule.function, wayOut: "write user: (req) => an id of the user, or undefined" },
+    anonymous: anonymousRule,
+  },
   apiKey: {
     ...sharedRules,
-    header: { expects: "a header's name", accepts: (value) => typeof value === "string" && /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(value) },
-    valid: rule.function,
+    header: {
+      expects: "a header's name",
+      accepts: (value) => typeof value === "string" && /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(value),
+      wayOut: 'write header: "x-api-key"',
+    },
+    valid: { ...rule.function, wayOut: "write valid: (key) => whether it is one of yours" },
     anonymous: anonymousRule,
   },
 };

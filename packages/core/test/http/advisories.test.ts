@@ -80,7 +80,7 @@ describe("advisories", () => {
       return { allowed: true, used: 0 };
     };
     const backend: Backend = { take, adjust: take, block() {}, reset() {}, close() {} };
-    await new RateLimiter({ rate: 1, backend }).check("k".repeat(10_000_000));
+    await new RateLimiter({ rate: 1, name: "api", backend }).check("k".repeat(10_000_000));
     expect(asked[0]).toMatch(/^%sha256:[0-9a-f]{64}$/);
   });
 });

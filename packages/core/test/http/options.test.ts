@@ -1,4 +1,4 @@
-import { defineConfig, type RateLimitError, RateLimiter, type SyncBackend } from "@ratelimit/core";
+import { type Backend, defineConfig, type RateLimitError, RateLimiter, type SyncBackend } from "@ratelimit/core";
 import { createApiKeyGuard, createGuard, createUserGuard, type HttpRequest } from "@ratelimit/core/http";
 import { describe, expect, test } from "vitest";
 import { LateBackend, tableBackend } from "../support/backends.ts";
@@ -14,6 +14,9 @@ const describeRequest = (): HttpRequest => ({
 });
 
 const inProcess = (): SyncBackend => Object.assign(tableBackend(), { inProcess: true as const });
+
+/** A backend that processes share. */
+const shared = (): Backend => Object.assign(new LateBackend(), { inProcess: undefined });
 
 const make = {
   createGuard: (options: unknown) => createGuard(options as never, describeRequest, inProcess),
@@ -134,12 +137,12 @@ test.each([
   [{}, 'Expected a policy, got none: write { rate: 100, period: "1m" }, or { limiter }'],
   [{ headers: "legacy" }, "Expected a policy, got none"],
   [{ rate: 1, limits: [{ rate: 1 }] }, "Expected `rate` to be absent beside `limits`"],
-  [{ rate: 1, config: defineConfig() }, "Expected either `config` or a policy, got both"],
+  [{ rate: 1, config: defineConfig() }, "Expected one policy, got `config` and `rate`: leave one out, or combine them with defineConfig"],
   [{ limiter: new RateLimiter({ rate: 1, backend: inProcess() }), rate: 1, name: "a" }, "2 problems"],
   [{ limiter: { rate: 1 } }, "Expected `limiter` to be a RateLimiter or a function that returns one, got an object"],
   [{ limiter: null }, "Expected `limiter` to be a RateLimiter or a function that returns one, got null"],
-  [{ rate: 1, backend: {} }, "Expected `backend` to be a backend with take, adjust, reset and close, got an object"],
-  [{ rate: 1, backend: new LateBackend() }, "Expected `name` to be given with a backend that processes share, got undefined"],
+  [{ rate: 1, backend: {} }, "Expected `backend` to be a backend with take, adjust, block, reset and close, got an object"],
+  [{ rate: 1, backend: shared() }, "Expected `name` to be given with a backend that processes share, got undefined"],
   [{ config: defineConfig({ redisUrl: "redis://user:secret@host" }) }, "Expected `backend` to be given beside a `config` with a Redis"],
   [{ rate: 5, cost: 6 }, "Expected `cost` to be at most the burst of 5, got 6"],
   [

@@ -16,6 +16,7 @@ export function tableBackend(clock: Clock = new ManualClock()): SyncBackend {
 
 /** A backend that answers a turn later, and counts what it was asked. */
 export class LateBackend implements Backend {
+  readonly inProcess = true;
   readonly asked: string[] = [];
   readonly #backend: Backend;
 

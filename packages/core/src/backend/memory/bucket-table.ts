@@ -49,6 +49,7 @@ interface Place {
  * average: docs/memory.md says what that protects.
  */
 export class BucketTable implements Swept {
+  readonly inProcess = true;
   readonly #maxKeys: number;
   readonly #clock: Clock;
   readonly #origin: number;
@@ -65,7 +66,7 @@ export class BucketTable implements Swept {
   #probes = maxProbes;
 
   /** @throws {RateLimitError} INVALID_OPTION if `maxKeys` is not a positive integer or the clock does not read a number. */
-  constructor(maxKeys: number, clock: Clock) {
+  constructor(maxKeys: number, clock: Clock = processClock) {
     if (!isPositiveInteger(maxKeys)) throw new RateLimitError("INVALID_OPTION", expected("maxKeys", "a positive integer", maxKeys));
     const origin = clock.now();
     if (!Number.isFinite(origin))
