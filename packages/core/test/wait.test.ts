@@ -138,7 +138,7 @@ describe("a wait ends early", () => {
     const start = performance.now();
     const error = await rejected(limiter.wait("key", { maxWait: "10d" }));
     expect([error.code, error.message]).toEqual(["WAIT_TIMEOUT", expect.stringContaining("within `maxWait` of 864000000 ms")]);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(performance.now() - start).toBeLessThan(5000);
     expect(backend.asked).toEqual(["take 1", "take 1"]);
   });
 
@@ -244,7 +244,7 @@ describe("a signal that lives as long as the process", () => {
     if (ms > 0) await sleep(ms);
     controller.abort();
     expect((await Promise.allSettled(waits)).every(({ status }) => status === "rejected")).toBe(true);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(performance.now() - start).toBeLessThan(5000);
     expect(backend.asked.length).toBeLessThanOrEqual(3);
     await limiter.close();
     await rejected(survivor);
