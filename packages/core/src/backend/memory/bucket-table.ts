@@ -7,13 +7,13 @@ import { expected } from "../../message.ts";
 import type { Policy } from "../../policy.ts";
 import { isPositiveInteger } from "../../problems.ts";
 import { Cursor } from "./cursor.ts";
+import { Evictor } from "./evictor.ts";
 import {
   blockEntries,
   type Entry,
   entriesOf,
   type Found,
   fullAtOf,
-  levelOf,
   type PackedBucket,
   pack,
   packNumber,
@@ -24,12 +24,6 @@ import {
 import { type Generation, PrefixTable } from "./prefix-table.ts";
 import type { Shard } from "./sharded-map.ts";
 import { Sweeper, type Swept } from "./sweeper.ts";
-
-/**
- * Looks at other buckets that each new key pays for at the cap, the fewest that an eviction takes, and how many it may save up to pass
- * over a run of buckets that refuse.
- */
-const [probesPerKey, fewestProbes, maxProbes] = [12, 8, 4096];
 
 /** Prefixes without any bucket that may be kept. */
 const spareTables = 64;
@@ -57,13 +51,12 @@ export class BucketTable implements Swept {
   readonly #tables = new Map<string, PrefixTable>();
   readonly #sweeper = new Sweeper(this);
   readonly #sweepCursor = new Cursor(this.#tables);
-  readonly #evictionCursor = new Cursor(this.#tables);
+  readonly #evictor = new Evictor(this.#tables);
   /** The scope of the last call: a process with one limiter finds its buckets without a look-up. */
   #lastScope: Scope | undefined;
   #lastTable: PrefixTable | undefined;
   #keys = 0;
   #evictions = 0;
-  #probes = maxProbes;
 
   /** @throws {RateLimitError} INVALID_OPTION if `maxKeys` is not a positive integer or the clock does not read a number. */
   constructor(maxKeys: number, clock: Clock = processClock) {
@@ -133,7 +126,7 @@ export class BucketTable implements Swept {
     this.#tables.clear();
     this.#lastScope = this.#lastTable = undefined;
     this.#sweepCursor.rest();
-    this.#evictionCursor.rest();
+    this.#evictor.rest();
     this.#keys = 0;
   }
 
@@ -150,7 +143,7 @@ export class BucketTable implements Swept {
     if (this.#keys === 0) {
       // A cursor that rests holds on to what it stood in.
       cursor.rest();
-      this.#evictionCursor.rest();
+      this.#evictor.rest();
     }
     return ended;
   }
@@ -256,18 +249,8 @@ export class BucketTable implements Swept {
     this.#keys++;
   }
 
-  /** Forgets the least used of a few buckets. It walks on while all of them refuse, as far as the probes saved up allow. */
   #evict(): void {
-    const now = this.#now();
-    const cursor = this.#evictionCursor;
-    this.#probes = Math.min(maxProbes, this.#probes + probesPerKey);
-    let [shard, key, least]: [Shard | undefined, string, number] = [undefined, "", Number.POSITIVE_INFINITY];
-    for (let seen = 0; seen === 0 || (least > 0 && this.#probes > 0 && (seen < fewestProbes || least > 1)); seen++) {
-      if (!cursor.next()) cursor.next();
-      this.#probes--;
-      const level = levelOf(cursor.bucket, cursor.generation.limit, now);
-      if (shard === undefined || level < least) [shard, key, least] = [cursor.shard, cursor.key, level];
-    }
+    const { shard, key } = this.#evictor.choose(this.#now());
     this.#drop(shard, key);
     this.#evictions++;
     publishEviction({ count: 1 });
