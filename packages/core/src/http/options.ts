@@ -23,11 +23,6 @@ export interface RateLimitOptions<Req, Framework extends unknown[] = []> {
   burst?: number | undefined;
   /** Several limits, taken all or none. */
   limits?: readonly [LimitOptions, ...LimitOptions[]] | undefined;
-  /**
-   * How long a client stays refused after its first refusal, in seconds or with a unit (`"10m"`).
-   * @defaultValue no block
-   */
-  block?: Duration | undefined;
   /** A policy that `definePolicy` returned. */
   policy?: Policy | undefined;
   /** A configuration that `defineConfig` or `configFromEnv` returned: its policy, name, key prefix and header mode. */
