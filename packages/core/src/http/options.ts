@@ -21,6 +21,11 @@ export interface RateLimitOptions<Req, Framework extends unknown[] = []> {
   period?: Duration | undefined;
   /** Tokens in a full bucket; `rate`. */
   burst?: number | undefined;
+  /**
+   * How long a key stays refused after its first refusal: seconds, or a string with a unit (`"10m"`). Later refusals do not prolong it.
+   * @defaultValue no block
+   */
+  block?: Duration | undefined;
   /** Several limits, taken all or none. */
   limits?: readonly [LimitOptions, ...LimitOptions[]] | undefined;
   /** A policy that `definePolicy` returned. */
