@@ -197,3 +197,17 @@ test("__proto__ out of JSON is an unknown option, and changes nothing", () => {
   expect(problem(options).message).toContain("Unknown option `__proto__`");
   expect(({} as { shadow?: true }).shadow).toBeUndefined();
 });
+
+test("a config says which headers are sent, unless the options do", () => {
+  const config = defineConfig({ rate: 5, headers: ["legacy", "draft-8"] });
+  const fieldsOf = (options: unknown): string[] => Object.keys((make.createGuard(options)({}) as { headers: object }).headers);
+  expect(fieldsOf({ config })).toEqual([
+    "X-RateLimit-Limit",
+    "X-RateLimit-Remaining",
+    "X-RateLimit-Reset",
+    "RateLimit-Policy",
+    "RateLimit",
+  ]);
+  expect(fieldsOf({ config, headers: "draft-8" })).toEqual(["RateLimit-Policy", "RateLimit"]);
+  expect(fieldsOf({ config: defineConfig({ includeHeaders: false }) })).toEqual([]);
+});
