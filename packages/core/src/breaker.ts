@@ -1,5 +1,3 @@
-import { AsyncResource } from "node:async_hooks";
-import { clearTimeout, setTimeout } from "node:timers";
 import type { Clock } from "./clock.ts";
 
 /** How a backend failed: whether no further call would get an answer either is certain at once, or only after a while. */
@@ -28,14 +26,6 @@ const probeMs = 250;
  * late half of the time passes a single probe half of the time, and each time the callers of the next half second would wait for it.
  */
 const [afterSilence, afterSomeAnswers, mostProbes, relapseMs] = [1, 4, 8, 10_000];
-
-/** Calls back later, from outside any request, without keeping the process alive. */
-const outsideRequests = new AsyncResource("ratelimit");
-export function laterUnref(callback: () => void, ms: number): () => void {
-  const timer = outsideRequests.runInAsyncScope(() => setTimeout(callback, ms));
-  timer.unref();
-  return () => clearTimeout(timer);
-}
 
 /** Keeps calls from a backend that does not answer; one probe at a time finds out when it does, and no caller pays for it. */
 export class Breaker {

@@ -29,6 +29,7 @@ export function notify<T>(listener: Listener<T>, message: T, name: string, code:
  */
 export function publish<T>(channel: Channel, message: T, code: string): void {
   const { _subscribers: subscribers } = channel as unknown as { readonly _subscribers?: unknown };
-  if (!Array.isArray(subscribers)) return channel.publish(message);
-  for (const listener of [...subscribers]) notify(listener as Listener<T>, message, `A listener of ${String(channel.name)}`, code);
+  if (!Array.isArray(subscribers)) channel.publish(message);
+  else
+    for (const listener of subscribers.slice() as Listener<T>[]) notify(listener, message, `A listener of ${String(channel.name)}`, code);
 }

@@ -1,6 +1,6 @@
 import { BucketTable } from "./backend/memory/bucket-table.ts";
 import type { Scope, Take } from "./backend.ts";
-import { processClock } from "./clock.ts";
+import { type Clock, processClock } from "./clock.ts";
 import type { Limit } from "./policy.ts";
 
 /** More units than this are not counted: the sum of two such numbers is still exact. */
@@ -17,9 +17,9 @@ export class LocalShare {
   readonly #instances: number;
   readonly #table: BucketTable;
 
-  constructor(instances: number, maxKeys: number) {
+  constructor(instances: number, maxKeys: number, clock: Clock = processClock) {
     this.#instances = instances;
-    this.#table = new BucketTable(maxKeys, processClock);
+    this.#table = new BucketTable(maxKeys, clock);
   }
 
   /** Notes what the backend said of a bucket. */

@@ -1,5 +1,5 @@
 import { channel } from "node:diagnostics_channel";
-import { processClock } from "./clock.ts";
+import { type Clock, processClock } from "./clock.ts";
 import { notify, publish } from "./listeners.ts";
 import { warn } from "./warn.ts";
 
@@ -35,6 +35,7 @@ const [quietMs, overMs] = [1000, 60_000];
 export class OutageReporter {
   readonly #source: Outage;
   readonly #onOutage: ((event: OutageEvent) => void) | undefined;
+  readonly #clock: Clock;
   readonly #told = new Map<OutageClass, { at: number; suppressed: number }>();
   /** What was last told of an outage that is not over. */
   #outage: { readonly kind: OutageClass; readonly reason: string | undefined } | undefined;
@@ -42,9 +43,10 @@ export class OutageReporter {
   readonly #warned = new Set<"backend" | "key">();
   #failedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(source: Outage, onOutage: ((event: OutageEvent) => void) | undefined) {
+  constructor(source: Outage, onOutage: ((event: OutageEvent) => void) | undefined, clock: Clock = processClock) {
     this.#source = source;
     this.#onOutage = onOutage;
+    this.#clock = clock;
   }
 
   /** Whether the outage of now was told otherwise, or not at all. */
@@ -53,7 +55,7 @@ export class OutageReporter {
   }
 
   failed(kind: OutageClass, details: { reason?: string; keyHash?: string }): void {
-    const now = processClock.now();
+    const now = this.#clock.now();
     if (now - this.#failedAt > overMs) this.#warned.clear();
     this.#failedAt = now;
     const before = this.#told.get(kind);

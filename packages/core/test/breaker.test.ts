@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Breaker, type Failure } from "../src/breaker.ts";
 import { ManualClock } from "../src/clock.ts";
+import { randomOf } from "./support/random.ts";
 
 /** A breaker whose time only the test moves, and whose probes the test answers. */
 function bench(): {
@@ -55,17 +56,6 @@ function bench(): {
     for (let i = 0; i < times; i++) breaker.failed(failure, clock.now());
   };
   return { breaker, clock, timers, probes, closings: () => closings, fail };
-}
-
-/** Numbers from 0 to 1, the same ones for the same seed (mulberry32). */
-function randomOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 describe("a breaker opens", () => {

@@ -18,6 +18,8 @@ afterEach(() => {
 /** What is thrown may be anything. */
 const text: unknown = "text";
 
+const thenable = (then: () => void): object => ({ then });
+
 function fail(message: string): never {
   throw new Error(message);
 }
@@ -166,7 +168,7 @@ describe("a listener that fails harms nothing and is reported once", () => {
     ],
     ["rejects with an Error", async () => Promise.reject(new Error("pager is down")), "pager is down"],
     ["rejects with no Error", () => Promise.reject(text), "not an Error"],
-    ["returns a thenable that throws", () => ({ then: () => fail("then") }), "then"],
+    ["returns a thenable that throws", () => thenable(() => fail("then")), "then"],
   ];
 
   test.each(failing)("onOutage %s", async (_, fails, message) => {

@@ -1,0 +1,114 @@
+import type { Scope } from "./backend.ts";
+import { Breaker } from "./breaker.ts";
+import type { RateLimitError } from "./errors.ts";
+import { failureOf, reasonOf } from "./failure.ts";
+import { sha256 } from "./key.ts";
+import type { OutageClass, OutageReporter } from "./outage.ts";
+import type { Time } from "./time.ts";
+
+/** What is known of one server of a backend. */
+export interface Server {
+  readonly breaker: Breaker;
+  /** Of the call that failed last: a probe may have no right to keys elsewhere. */
+  scope: Scope;
+  failure?: RateLimitError;
+  /** Whether a call failed since the last answer in time. */
+  isFailing: boolean;
+}
+
+/** What the servers need of their backend. */
+export interface ServersParts {
+  readonly time: Time;
+  readonly reporter: OutageReporter;
+  /** Resolves if the server decides again, in time. */
+  readonly probe: (scope: Scope, server: string) => Promise<unknown>;
+  readonly classOf: (error: unknown) => OutageClass;
+}
+
+/** Watches each server of a backend: leaves alone those that are out, and reports outages and recoveries. */
+export class Servers {
+  readonly #parts: ServersParts;
+  readonly #servers = new Map<string, Server>();
+  /** Whether nothing is reported any more. */
+  isSilent = false;
+
+  constructor(parts: ServersParts) {
+    this.#parts = parts;
+  }
+
+  /** The server of this name, which a call on `scope` is for. */
+  of(scope: Scope, name: string): Server {
+    const known = this.#servers.get(name);
+    if (known !== undefined) return known;
+    const breaker = new Breaker({
+      clock: this.#parts.time,
+      later: (callback, ms) => {
+        const timer = this.#parts.time.later(callback, ms);
+        timer.unref();
+        return () => timer.cancel();
+      },
+      probe: () => this.#probe(server, name),
+      onClose: () => {
+        server.isFailing = false;
+        this.#recovered(false);
+      },
+    });
+    const server: Server = { breaker, scope, isFailing: false };
+    this.#servers.set(name, server);
+    return server;
+  }
+
+  /** Counts a call that was answered in time. */
+  answered(server: Server): void {
+    server.breaker.good();
+    if (!server.isFailing || server.breaker.isOpen) return;
+    server.isFailing = false;
+    this.#recovered(true);
+  }
+
+  /** Counts and reports a call that was sent at `sentAt` and failed; returns its error for the caller. */
+  failed(server: Server, { scope, key }: { scope: Scope; key: string }, error: unknown, kind: OutageClass, sentAt: number): RateLimitError {
+    const failure = failureOf(error);
+    if (kind === "key") {
+      server.breaker.good();
+      this.#report(kind, failure, sha256(scope.prefix + key).slice(0, 16));
+    } else {
+      server.failure = failure;
+      server.scope = scope;
+      server.isFailing = true;
+      server.breaker.failed(kind === "timeout" ? "maybe" : "certain", sentAt);
+      this.#report(kind, failure);
+    }
+    return failure;
+  }
+
+  /** Probes at once what is out. */
+  hurry(): void {
+    for (const { breaker } of this.#servers.values()) breaker.hurry();
+  }
+
+  /** Stops probing for good. */
+  stop(): void {
+    for (const { breaker } of this.#servers.values()) breaker.stop();
+  }
+
+  async #probe({ scope }: Server, name: string): Promise<void> {
+    try {
+      await this.#parts.probe(scope, name);
+    } catch (error) {
+      const failure = failureOf(error);
+      if (this.#parts.reporter.isNews(reasonOf(failure))) this.#report(this.#parts.classOf(error), failure);
+      throw error;
+    }
+  }
+
+  #report(kind: OutageClass, failure: RateLimitError, keyHash?: string): void {
+    if (!this.isSilent) this.#parts.reporter.failed(kind, { reason: reasonOf(failure), ...(keyHash !== undefined && { keyHash }) });
+  }
+
+  /** One server is back; the outage is over when none is out. */
+  #recovered(passing: boolean): void {
+    for (const { breaker } of this.#servers.values()) if (breaker.isOpen) return;
+    this.#parts.reporter.recovered(passing);
+  }
+}
