@@ -1,5 +1,6 @@
 import { BucketTable } from "./backend/memory/bucket-table.ts";
 import type { Scope, Take } from "./backend.ts";
+import { ceilingOf } from "./bucket.ts";
 import { type Clock, processClock } from "./clock.ts";
 import type { Limit } from "./policy.ts";
 
@@ -39,14 +40,29 @@ export class LocalShare {
     return this.#answer(scope, key, allowed, cost > 0 && (allowed || startsBlock), used, startsBlock ? blockMs : blockedMs);
   }
 
+  /** Charges or gives back for all processes. A charge stops at a debt of one burst, also if calls have left a larger one. */
   adjust(scope: Scope, key: string, tokens: number): Take {
+    const { limits } = scope.policy;
     const { used: before, blockedMs } = this.#table.read(scope, key);
-    const used = scope.policy.limits.map((limit, i) => Math.max(0, (before[i] as number) + tokens * this.#instances * limit.p));
-    return this.#answer(scope, key, true, true, used, blockedMs);
+    const used = limits.map((limit, i) => this.#adjusted(limit, before[i] as number, tokens));
+    const uncharged = Math.max(...limits.map((limit, i) => Math.max(0, tokens - this.#roomOf(limit, before[i] as number))));
+    return { ...this.#answer(scope, key, true, true, used, blockedMs), uncharged };
   }
 
   block(scope: Scope, key: string, ms: number): void {
     this.#table.block(scope, key, ms);
+  }
+
+  #adjusted(limit: Limit, before: number, tokens: number): number {
+    // More than two bursts change nothing further, and their units could not be counted exactly.
+    const bound = 2 * limit.burst;
+    const units = Math.min(bound, Math.max(-bound, tokens)) * limit.p * this.#instances;
+    return Math.max(0, units < 0 ? before + units : Math.min(Math.max(before, ceilingOf(limit)), before + units));
+  }
+
+  /** Whole tokens that can be charged before the debt is one burst. */
+  #roomOf(limit: Limit, before: number): number {
+    return Math.max(0, Math.floor((ceilingOf(limit) - before) / (limit.p * this.#instances)));
   }
 
   reset(scope: Scope, key: string): void {
