@@ -4,8 +4,11 @@ import type { Time } from "./time.ts";
  * Calls that are started in one turn of the event loop at the most. Of more, the rest waits for the next turns, so that the answers to the
  * first are read before the last is sent. Ten thousand calls at once would otherwise keep the process from reading for longer than the
  * deadline, though Redis answers at once.
+ *
+ * Only after `few` of them the end of the turn is asked for, so that most turns do not pay for it. So what is counted may be up to `few`
+ * calls of earlier turns.
  */
-const mostPerTurn = 256;
+const [few, mostPerTurn] = [128, 512];
 
 /** Cuts what is called in one turn of the event loop into pieces. */
 export class Pace {
@@ -24,8 +27,7 @@ export class Pace {
 
   /** Counts a call that was started. */
   count(): void {
-    // The count goes on from turn to turn until it is full. Then it starts again at the end of the turn: no turn costs an immediate of its own.
-    if (++this.#started === mostPerTurn) this.#time.nextTurn(this.#next);
+    if (++this.#started === few) this.#time.nextTurn(this.#next);
   }
 
   /** Starts a call in one of the next turns, in the order in which they came. */

@@ -133,10 +133,10 @@ describe("many calls in one turn", () => {
     // The last one starts long after its deadline would have been, had it counted from the call.
     expect((await answers).every(({ source }) => source === undefined)).toBe(true);
     expect(slow.done).toEqual(Array.from({ length: 10_000 }, (_, i) => `key ${i} take 1`));
-    expect(startedAt.at(-1)).toBeGreaterThan(300);
+    expect(startedAt.at(-1)).toBeGreaterThan(150);
     const pieces = new Map<number, number>();
     for (const at of startedAt) pieces.set(at, (pieces.get(at) ?? 0) + 1);
-    expect(Math.max(...pieces.values())).toBeLessThanOrEqual(256);
+    expect(Math.max(...pieces.values())).toBeLessThanOrEqual(512);
   });
 
   test("keep their order with what comes after them", async () => {
