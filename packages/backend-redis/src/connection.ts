@@ -6,7 +6,7 @@ import { readServer, warnOfVersion } from "./server.ts";
 import { slotOf } from "./slots.ts";
 
 /** Ms that the first calls wait for a client that is still connecting; that a quit may take, and the end after it. */
-const [firstReadyMs, quitMs, endMs] = [2000, 1000, 1200];
+const [firstReadyMs, quitMs, endMs] = [2000, 300, 1200];
 
 /** Tags that are tried for a key on one server of a Cluster. */
 const mostTags = 1000;

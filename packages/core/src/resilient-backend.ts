@@ -38,7 +38,7 @@ export interface BackendParts {
 }
 
 /** The longest that closing may take, and of this that the calls made before it may take to be answered, in ms. */
-const [closeMs, lastCallsMs] = [2500, 1000];
+const [closeMs, lastCallsMs] = [2450, 900];
 
 /** The probe's bucket lives for a millisecond; no key of a caller's has this form in a shared store. */
 const probeKey = "%probe";
@@ -128,7 +128,7 @@ export class ResilientBackend implements Backend {
     );
   }
 
-  /** Resolves when every call is decided: by the backend, or after a second as in an outage. */
+  /** Resolves when every call is decided: by the backend, or after 900 ms as in an outage. */
   async #decideAll(): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = this.#time.later(() => {
