@@ -1,7 +1,6 @@
 import { type Awaitable, type Backend, definePolicy, escapeKey, type Policy, RateLimitError, type Scope, type Take } from "@ratelimit/core";
 import { Batch, type Call, type Entry, type Operation, operations, type Reply } from "./batch.ts";
 import type { Connection } from "./connection.ts";
-import type { DenyCache } from "./deny-cache.ts";
 import { faultOf, unusable } from "./failure.ts";
 import { type PolicyArgs, policyArgs } from "./policy-args.ts";
 import { bucketScript, type KeyFault, keyFaults } from "./scripts.ts";
@@ -12,8 +11,6 @@ const probePolicy = definePolicy({ rate: 1000, period: 1 });
 /** Buckets in Redis by the script, as they are: whatever goes wrong is an error here, and for others to deal with. */
 export class RedisStore implements Backend {
   readonly #connection: Connection;
-  /** Notes every answer. */
-  readonly #denials: DenyCache | undefined;
   readonly #policyArgs = new WeakMap<Policy, PolicyArgs>();
   readonly #batch: Batch = new Batch({
     // The keys of a script must lie on one server, and belong to one policy; one write takes everything that one node keeps.
@@ -22,19 +19,15 @@ export class RedisStore implements Backend {
     many: (entries) => (this.#connection.isOneServer ? this.#oneScript(entries) : this.#oneWrite(entries)),
   });
 
-  constructor(connection: Connection, denials: DenyCache | undefined) {
+  constructor(connection: Connection) {
     this.#connection = connection;
-    this.#denials = denials;
   }
 
   async take(scope: Scope, key: string, cost: number): Promise<Take> {
-    const sentAt = this.#denials?.clock.now() ?? 0;
     // A cost that no limit ever admits is only known to be too much: all of its units might not be countable.
     const amount = Math.min(cost, 1 + Math.max(...scope.policy.limits.map(({ burst }) => burst)));
     const { count, blockedMs, used } = await this.#send("take", scope, key, amount);
-    const take = { allowed: count > 0, used: this.#perLimit(scope.policy, used), ...(blockedMs > 0 && { blockedMs }) };
-    this.#denials?.note(scope, key, cost, take, sentAt);
-    return take;
+    return { allowed: count > 0, used: this.#perLimit(scope.policy, used), ...(blockedMs > 0 && { blockedMs }) };
   }
 
   async adjust(scope: Scope, key: string, tokens: number): Promise<Take> {

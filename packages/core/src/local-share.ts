@@ -1,7 +1,6 @@
-import { BucketTable } from "./backend/memory/bucket-table.ts";
 import type { Scope, Take } from "./backend.ts";
 import { ceilingOf } from "./bucket.ts";
-import { type Clock, processClock } from "./clock.ts";
+import type { LastSeen } from "./last-seen.ts";
 import type { Limit } from "./policy.ts";
 
 /** More units than this are not counted: the sum of two such numbers is still exact. */
@@ -16,21 +15,16 @@ const most = 2 ** 52;
  */
 export class LocalShare {
   readonly #instances: number;
-  readonly #table: BucketTable;
+  readonly #seen: LastSeen;
 
-  constructor(instances: number, maxKeys: number, clock: Clock = processClock) {
+  constructor(instances: number, seen: LastSeen) {
     this.#instances = instances;
-    this.#table = new BucketTable(maxKeys, clock);
-  }
-
-  /** Notes what the backend said of a bucket. */
-  remember(scope: Scope, key: string, { used, blockedMs }: Take): void {
-    this.#table.write(scope, key, typeof used === "number" ? [used] : used, blockedMs);
+    this.#seen = seen;
   }
 
   take(scope: Scope, key: string, cost: number): Take {
     const { limits, blockMs } = scope.policy;
-    const { used: before, blockedMs } = this.#table.read(scope, key);
+    const { used: before, blockedMs } = this.#seen.read(scope, key);
     const charge = cost * this.#instances;
     const enough = (limit: Limit, i: number): boolean =>
       cost <= limit.burst && (before[i] as number) + Math.min(charge, limit.burst) * limit.p <= limit.full;
@@ -43,14 +37,14 @@ export class LocalShare {
   /** Charges or gives back for all processes. A charge stops at a debt of one burst, also if calls have left a larger one. */
   adjust(scope: Scope, key: string, tokens: number): Take {
     const { limits } = scope.policy;
-    const { used: before, blockedMs } = this.#table.read(scope, key);
+    const { used: before, blockedMs } = this.#seen.read(scope, key);
     const used = limits.map((limit, i) => this.#adjusted(limit, before[i] as number, tokens));
     const uncharged = Math.max(...limits.map((limit, i) => Math.max(0, tokens - this.#roomOf(limit, before[i] as number))));
     return { ...this.#answer(scope, key, true, true, used, blockedMs), uncharged };
   }
 
   block(scope: Scope, key: string, ms: number): void {
-    this.#table.block(scope, key, ms);
+    this.#seen.block(scope, key, ms);
   }
 
   #adjusted(limit: Limit, before: number, tokens: number): number {
@@ -65,17 +59,9 @@ export class LocalShare {
     return Math.max(0, Math.floor((ceilingOf(limit) - before) / (limit.p * this.#instances)));
   }
 
-  reset(scope: Scope, key: string): void {
-    this.#table.reset(scope, key);
-  }
-
-  close(): void {
-    this.#table.close();
-  }
-
   #answer(scope: Scope, key: string, allowed: boolean, changed: boolean, units: readonly number[], blockedMs: number): Take {
     const used = units.map((count) => Math.min(most, count));
-    if (changed) this.#table.write(scope, key, used, blockedMs);
+    if (changed) this.#seen.write(scope, key, used, blockedMs);
     return {
       allowed,
       used: used.length === 1 ? (used[0] as number) : used,

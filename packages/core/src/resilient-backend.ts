@@ -3,7 +3,7 @@ import { Deadlines } from "./deadline.ts";
 import { type TimeSpan, timeSpanMs } from "./duration.ts";
 import { isRateLimitError, RateLimitError } from "./errors.ts";
 import { isMistake } from "./failure.ts";
-import { KeyOrder } from "./key-order.ts";
+import { LastSeen } from "./last-seen.ts";
 import { LocalShare } from "./local-share.ts";
 import { type Outage, type OutageClass, type OutageEvent, OutageReporter } from "./outage.ts";
 import { Pace } from "./pace.ts";
@@ -33,6 +33,8 @@ export interface BackendParts {
   probe?(scope: Scope, server: string): Awaitable<unknown>;
   /** What a failure was. */
   classOf?(error: unknown): OutageClass;
+  /** Whether keys that were used up a moment ago are refused without asking: right if others can only take more meanwhile. */
+  readonly remembersRefusals?: boolean;
   /** The clock and timers of deadlines and breakers; those of the process. */
   readonly time?: Time;
 }
@@ -53,7 +55,7 @@ export class ResilientBackend implements Backend {
   readonly #timeoutMs: number;
   readonly #deadlines: Deadlines;
   readonly #pace: Pace;
-  readonly #order = new KeyOrder();
+  readonly #seen: LastSeen;
   readonly #local: LocalShare;
   readonly #servers: Servers;
   readonly #lateProbe: RateLimitError;
@@ -74,7 +76,8 @@ export class ResilientBackend implements Backend {
     this.#lateProbe = this.#tooLate();
     this.#deadlines = new Deadlines(this.#timeoutMs, this.#time);
     this.#pace = new Pace(this.#time);
-    this.#local = new LocalShare(instances, maxKeys, this.#time);
+    this.#seen = new LastSeen(maxKeys, { states: outage === "local", refusals: parts.remembersRefusals ?? false }, parts.time);
+    this.#local = new LocalShare(instances, this.#seen);
     this.#servers = new Servers({
       time: this.#time,
       reporter: new OutageReporter(outage, onOutage, this.#time),
@@ -121,7 +124,7 @@ export class ResilientBackend implements Backend {
     this.#servers.isSilent = true;
     if (this.#undecided > 0) await this.#decideAll();
     this.#servers.stop();
-    this.#local.close();
+    this.#seen.close();
     await new Deadlines(closeMs - (this.#time.now() - start), this.#time).within(
       async () => this.#backend.close(),
       (resolve) => resolve(),
@@ -162,8 +165,11 @@ export class ResilientBackend implements Backend {
   }
 
   #start<T>(call: Call): Awaitable<T> {
-    const server = this.#servers.of(call.scope, this.#parts.serverOf?.(call.scope, call.key) ?? "");
-    if (this.#isOut(server) && this.#order.isFree(call.key)) return orRejection(() => this.#instead(call, server.failure) as T);
+    const { method, scope, key, tokens } = call;
+    const refusal = method === "take" && tokens > 0 ? this.#seen.refusal(scope, key, tokens) : undefined;
+    if (refusal !== undefined) return refusal as T;
+    const server = this.#servers.of(scope, this.#parts.serverOf?.(scope, key) ?? "");
+    if (server.breaker.isOpen || this.#isGivingUp) return orRejection(() => this.#instead(call, server.failure) as T);
     this.#pace.count();
     this.#undecided++;
     return new Promise((resolve, reject) => this.#inTime(call, server, resolve as (answer: unknown) => void, reject));
@@ -171,9 +177,11 @@ export class ResilientBackend implements Backend {
 
   /** Settles with the backend's answer, or with what is decided instead, no later than the deadline. */
   #inTime(call: Call, server: Server, resolve: (answer: unknown) => void, reject: (reason: unknown) => void): void {
-    let sentAt = this.#time.now();
+    const { method, scope, key, tokens } = call;
+    const sentAt = this.#time.now();
+    const counter = this.#seen.enter(key);
     const settle = (decide: () => unknown): void => {
-      this.#order.leave(turn);
+      this.#seen.leave(counter);
       try {
         resolve(decide());
       } catch (error) {
@@ -193,44 +201,36 @@ export class ResilientBackend implements Backend {
       if (!isAnswer(call, answer)) refused(new RateLimitError("BACKEND", "Expected the backend to answer a call, got something else"));
       else if (this.#deadlines.finish(deadline)) {
         this.#servers.answered(server);
-        this.#remember(call, answer);
+        this.#note(call, answer, counter, sentAt);
         settle(() => answer);
       }
     };
-    const turn = this.#order.turn(call.key, call.method !== "take", () => {
-      sentAt = this.#time.now();
-      // While it waited for its turn, another call may have found the backend out.
-      if (this.#isOut(server)) {
-        if (this.#deadlines.finish(deadline)) settle(() => this.#instead(call, server.failure));
-        return;
-      }
-      try {
-        const answer = ask(this.#backend, call);
-        if (isPromise(answer)) answer.then(answered, refused);
-        else answered(answer);
-      } catch (error) {
-        refused(error);
-      }
-    });
-    this.#order.enter(turn);
-  }
-
-  /** Whether no call may wait for the server. */
-  #isOut(server: Server): boolean {
-    return server.breaker.isOpen || this.#isGivingUp;
+    try {
+      const answer: unknown = this.#backend[method](scope, key, tokens);
+      if (isPromise(answer)) answer.then(answered, refused);
+      else answered(answer);
+    } catch (error) {
+      refused(error);
+    }
   }
 
   /** What is decided when the backend does not. */
-  #instead(call: Call, failure: RateLimitError = this.#tooLate()): unknown {
-    if (call.method === "reset" || this.#outage === "throw") throw failure;
-    return this.#outage === "local" ? ask(this.#local, call) : unseen[this.#outage];
+  #instead({ method, scope, key, tokens }: Call, failure: RateLimitError = this.#tooLate()): unknown {
+    // It may have been carried out all the same.
+    if (method !== "take") this.#seen.doubt(scope, key);
+    if (method === "reset" || this.#outage === "throw") throw failure;
+    return this.#outage === "local" ? this.#local[method](scope, key, tokens) : unseen[this.#outage];
   }
 
-  /** Notes what was answered, for the time when the backend cannot be asked. */
-  #remember({ method, scope, key, tokens }: Call, answer: unknown): void {
-    if (method === "reset") this.#local.reset(scope, key);
-    else if (method === "block") this.#local.block(scope, key, tokens);
-    else if (this.#outage === "local") this.#local.remember(scope, key, answer as Take);
+  /** Notes what the backend answered. */
+  #note({ method, scope, key, tokens }: Call, answer: unknown, counter: number, sentAt: number): void {
+    if (method === "take") this.#seen.took(counter, scope, key, tokens, answer as Take, sentAt);
+    else {
+      this.#seen.doubt(scope, key);
+      if (method === "adjust") this.#seen.adjusted(counter, scope, key, tokens, answer as Take);
+      else if (method === "block") this.#seen.blocked(scope, key, tokens);
+      else this.#seen.wasReset(scope, key);
+    }
   }
 
   #classOf(error: unknown): OutageClass {
@@ -256,12 +256,6 @@ export interface Call {
   readonly scope: Scope;
   readonly key: string;
   readonly tokens: number;
-}
-
-type Asked = Readonly<Record<Call["method"], (scope: Scope, key: string, tokens: number) => unknown>>;
-
-function ask(asked: Asked, { method, scope, key, tokens }: Call): unknown {
-  return asked[method](scope, key, tokens);
 }
 
 /** Whether it is what the call asked for; a block and a reset ask for nothing. */

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Scope } from "../src/backend.ts";
+import type { Scope, Take } from "../src/backend.ts";
+import { LastSeen } from "../src/last-seen.ts";
 import { LocalShare } from "../src/local-share.ts";
 import { definePolicy, type PolicyOptions } from "../src/policy.ts";
 import { toResult } from "../src/result.ts";
@@ -20,6 +21,24 @@ function scopeOf(policy: PolicyOptions): Scope {
   return { prefix: "test:", policy: definePolicy(policy) };
 }
 
+/** What each share remembers of the backend. */
+const seenBy = new WeakMap<LocalShare, LastSeen>();
+
+function shareOf(instances: number, maxKeys: number = 10): LocalShare {
+  const seen = new LastSeen(maxKeys, { states: true, refusals: false });
+  const share = new LocalShare(instances, seen);
+  seenBy.set(share, seen);
+  return share;
+}
+
+/** Lets the backend answer a call, as it is remembered. */
+function answered(share: LocalShare, scope: Scope, take: Take): void {
+  const seen = seenBy.get(share) as LastSeen;
+  const counter = seen.enter("key");
+  seen.took(counter, scope, "key", 1, take, now);
+  seen.leave(counter);
+}
+
 /** Asks until it is refused. */
 function admittedOf(share: LocalShare, scope: Scope, cost: number = 1): number {
   let admitted = 0;
@@ -35,7 +54,7 @@ describe("a process gives its share", () => {
     [{ rate: 100, period: 60, burst: 2 }, 4, 1],
     [{ rate: 100, period: 60, burst: 1 }, 100, 1],
   ] as const)("of %j as one of %i: %i at once", (policy, instances, atOnce) => {
-    expect(admittedOf(new LocalShare(instances, 10), scopeOf(policy))).toBe(atOnce);
+    expect(admittedOf(shareOf(instances), scopeOf(policy))).toBe(atOnce);
   });
 
   test.each([
@@ -44,7 +63,7 @@ describe("a process gives its share", () => {
     [{ rate: 100, period: 1, burst: 1 }, 50, 2],
     [{ rate: 7, period: 1, burst: 7 }, 3, 7 / 3],
   ] as const)("of %j as one of %i: %f a second", (policy, instances, perSecond) => {
-    const share = new LocalShare(instances, 10);
+    const share = shareOf(instances);
     const scope = scopeOf(policy);
     const atOnce = admittedOf(share, scope);
     let admitted = 0;
@@ -100,7 +119,7 @@ describe("in any window of T seconds N processes with `instances` of N admit at 
     always(fc.tuple(limits, fc.integer({ min: 1, max: 8 }), steps), ([{ rate, burst }, processes, calls]) => {
       now = 0;
       const scope = scopeOf({ rate, period: 1, burst });
-      const shares = Array.from({ length: processes }, () => new LocalShare(processes, 10));
+      const shares = Array.from({ length: processes }, () => shareOf(processes));
       const admitted: { at: number; cost: number }[] = [];
       for (const call of calls) {
         now += call.wait;
@@ -120,7 +139,7 @@ describe("in any window of T seconds N processes with `instances` of N admit at 
       [25, 1],
       [5, 5],
     ] as const) {
-      const shares = Array.from({ length: 4 }, () => new LocalShare(4, 10));
+      const shares = Array.from({ length: 4 }, () => shareOf(4));
       expect(shares.map((share) => admittedOf(share, scope, cost))).toEqual([calls, calls, calls, calls]);
     }
   });
@@ -130,8 +149,8 @@ describe("a bucket begins where the backend was last seen", () => {
   const scope = scopeOf({ rate: 60, period: 60, burst: 60 });
 
   test("who was refused stays refused, until the time that the backend named", () => {
-    const share = new LocalShare(1, 10);
-    share.remember(scope, "key", { allowed: false, used: scope.policy.limits[0].full });
+    const share = shareOf(1);
+    answered(share, scope, { allowed: false, used: scope.policy.limits[0].full });
     now = 999;
     expect(share.take(scope, "key", 1).allowed).toBe(false);
     now = 1000;
@@ -139,15 +158,15 @@ describe("a bucket begins where the backend was last seen", () => {
   });
 
   test("who had half has half of the share", () => {
-    const share = new LocalShare(3, 10);
-    share.remember(scope, "key", { allowed: true, used: scope.policy.limits[0].full / 2 });
+    const share = shareOf(3);
+    answered(share, scope, { allowed: true, used: scope.policy.limits[0].full / 2 });
     expect(admittedOf(share, scope)).toBe(10);
   });
 
   test("and where it is seen again, that holds", () => {
-    const share = new LocalShare(1, 10);
+    const share = shareOf(1);
     admittedOf(share, scope);
-    share.remember(scope, "key", { allowed: true, used: 0 });
+    answered(share, scope, { allowed: true, used: 0 });
     expect(admittedOf(share, scope)).toBe(60);
   });
 
@@ -159,8 +178,8 @@ describe("a bucket begins where the backend was last seen", () => {
       ],
     });
     const [second, hour] = several.policy.limits;
-    const share = new LocalShare(1, 10);
-    share.remember(several, "key", { allowed: true, used: [0, (hour?.full ?? 0) - 3 * (hour?.p ?? 0)] });
+    const share = shareOf(1);
+    answered(share, several, { allowed: true, used: [0, (hour?.full ?? 0) - 3 * (hour?.p ?? 0)] });
     expect(admittedOf(share, several)).toBe(3);
     expect(second.burst).toBe(10);
   });
@@ -178,7 +197,7 @@ describe("what it says is true", () => {
   ] as const)(
     "%j as one of %i at cost %i: `remaining` calls are admitted, then one at `retryAfter` and none 1 ms before",
     (policy, instances, cost) => {
-      const share = new LocalShare(instances, 10);
+      const share = shareOf(instances);
       const scope = scopeOf(policy);
       for (let round = 0; round < 5; round++) {
         const looked = toResult(scope.policy, { ...share.take(scope, "key", 0), allowed: true }, 1);
@@ -198,7 +217,7 @@ describe("what it says is true", () => {
   );
 
   test("a cost above the burst is never admitted", () => {
-    const share = new LocalShare(4, 10);
+    const share = shareOf(4);
     const scope = scopeOf({ rate: 10, period: 1 });
     const take = share.take(scope, "key", 11);
     expect([take.allowed, toResult(scope.policy, take, 11).retryAfter]).toEqual([false, Number.POSITIVE_INFINITY]);
@@ -206,7 +225,7 @@ describe("what it says is true", () => {
 
   test("and that it was said here", () => {
     const scope = scopeOf({ rate: 10, period: 1 });
-    const take = new LocalShare(4, 10).take(scope, "key", 1);
+    const take = shareOf(4).take(scope, "key", 1);
     expect(take).toEqual({ allowed: true, used: 4 * scope.policy.limits[0].p, source: "local", instances: 4 });
     expect(toResult(scope.policy, take, 1)).toMatchObject({ source: "local", degraded: true, remaining: 1 });
   });
@@ -217,7 +236,7 @@ describe("charges and refunds", () => {
   const { p } = scope.policy.limits[0];
 
   test("count for all processes", () => {
-    const share = new LocalShare(4, 10);
+    const share = shareOf(4);
     expect(share.adjust(scope, "key", 10)).toEqual({ allowed: true, used: 40 * p, uncharged: 0, source: "local", instances: 4 });
     expect(share.adjust(scope, "key", -5).used).toBe(20 * p);
     expect(share.adjust(scope, "key", -500).used).toBe(0);
@@ -233,7 +252,7 @@ describe("charges and refunds", () => {
   ])(
     "as one of %i: a charge of %i stops at a debt of one burst, and says that %i were not charged",
     (instances, tokens, uncharged, retryAfter) => {
-      const share = new LocalShare(instances, 10);
+      const share = shareOf(instances);
       const take = share.adjust(scope, "key", tokens);
       expect([take.used, take.uncharged]).toEqual([120 * p, uncharged]);
       expect(toResult(scope.policy, share.take(scope, "key", 1), 1).retryAfter).toBe(retryAfter);
@@ -249,12 +268,12 @@ describe("charges and refunds", () => {
       ],
     });
     const [small, large] = several.policy.limits;
-    const take = new LocalShare(1, 10).adjust(several, "key", 50);
+    const take = shareOf(1).adjust(several, "key", 50);
     expect(take).toMatchObject({ used: [20 * small.p, 50 * (large?.p ?? 0)], uncharged: 30 });
   });
 
   test("do not shorten the debt that a call has left: each process admits one call at the least, and owes it", () => {
-    const share = new LocalShare(4, 10);
+    const share = shareOf(4);
     expect(share.take(scope, "key", 60).used).toBe(240 * p);
     expect(share.adjust(scope, "key", 5)).toMatchObject({ used: 240 * p, uncharged: 5 });
     expect(share.adjust(scope, "key", -5)).toMatchObject({ used: 220 * p, uncharged: 0 });
@@ -262,7 +281,7 @@ describe("charges and refunds", () => {
 });
 
 test("no more buckets than it was told", () => {
-  const share = new LocalShare(1, 100);
+  const share = shareOf(1, 100);
   const scope = scopeOf({ rate: 10, period: 60 });
   admittedOf(share, scope);
   for (let i = 0; i < 10_000; i++) share.take(scope, `sprayed ${i}`, 1);

@@ -15,6 +15,7 @@ function bench(answerMs: number): { time: ManualTime; backend: ReturnType<typeof
   const puppet = {
     take: (_: Scope, key: string) => answer(`take ${key}`),
     adjust: (_: Scope, key: string) => answer(`adjust ${key}`),
+    block: async (_: Scope, key: string) => void (await answer(`block ${key}`)),
     reset: async (_: Scope, key: string) => void (await answer(`reset ${key}`)),
     close: () => void asked.push("close"),
   };
@@ -54,14 +55,14 @@ describe("close", () => {
     ]);
     expect(await reset).toMatchObject([{ status: "rejected", reason: { code: "BACKEND" } }]);
     expect(closedAt).toBe(900);
-    expect(asked).toEqual(["take key", "close"]);
+    expect(asked).toEqual(["take key", "adjust key", "take key", "reset key", "close"]);
   });
 
   test("rejects what is called after it, while the calls before it are still decided", async () => {
     const { time, backend } = bench(50);
     const before = backend.take(scope, "key", 1);
     const closed = backend.close();
-    for (const method of ["take", "adjust", "reset"] as const)
+    for (const method of ["take", "adjust", "block", "reset"] as const)
       await expect(backend[method](scope, "key", 1)).rejects.toMatchObject({ code: "INVALID_OPTION" });
     await time.pass(100);
     expect((await before).source).toBeUndefined();

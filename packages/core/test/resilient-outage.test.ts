@@ -18,7 +18,7 @@ function bench(delayOf: (now: number) => number): {
   const events: (OutageEvent & { at: number })[] = [];
   const answer = (): Promise<Take> => time.after(delayOf(time.now()), yes);
   const backend = resilient(
-    { take: answer, adjust: answer, reset: () => {}, close: () => {} },
+    { take: answer, adjust: answer, block: () => {}, reset: () => {}, close: () => {} },
     { onOutage: (event) => events.push({ ...event, at: time.now() }) },
     { time },
   );
