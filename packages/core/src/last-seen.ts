@@ -2,9 +2,10 @@ import { BucketTable } from "./backend/memory/bucket-table.ts";
 import type { Found } from "./backend/memory/packed-bucket.ts";
 import type { Scope, Take } from "./backend.ts";
 import { fits } from "./bucket.ts";
-import { type Clock, processClock } from "./clock.ts";
+import { processClock } from "./clock.ts";
 import type { Policy } from "./policy.ts";
 import { unitsOf } from "./result.ts";
+import { processTime, type Time, type Timer } from "./time.ts";
 
 /** How long a bucket that was seen used up may refuse calls from memory, in ms: a refund by another process counts no later. */
 const freshMs = 1000;
@@ -54,28 +55,29 @@ function peers(): Set<WeakRef<Peer>> {
  */
 export class LastSeen implements Peer {
   readonly #keeps: Kept;
-  readonly #clock: Clock;
+  readonly #time: Time;
   readonly #table: BucketTable;
   /** The keys seen used up in this second, by prefix, and in the one before. */
   #fresh: FreshKeys = new Map();
   #older: FreshKeys = new Map();
-  #freshSince = Number.NEGATIVE_INFINITY;
   #freshCount = 0;
+  #timer: Timer | undefined;
   readonly #underWay = new Int32Array(counters);
   /** Counters with calls under way whose answers may be older than what another backend has changed. */
   readonly #outdated = new Set<number>();
   readonly #self = new WeakRef<Peer>(this);
 
-  constructor(maxKeys: number, keeps: Kept, clock: Clock = processClock) {
+  constructor(maxKeys: number, keeps: Kept, time: Time = processTime) {
     this.#keeps = keeps;
-    this.#clock = clock;
-    this.#table = new BucketTable(maxKeys, clock);
+    this.#time = time;
+    // The table tells its reading of the process clock only if it was given that one.
+    this.#table = new BucketTable(maxKeys, time === processTime ? processClock : time);
     peers().add(this.#self);
   }
 
   /** Counts a call on its way to the backend. Returns what `leave` and `took` need to know of it. */
-  enter(key: string): number {
-    const counter = counterOf(key);
+  enter(scope: Scope, key: string): number {
+    const counter = counterOf(scope, key);
     this.#underWay[counter] = (this.#underWay[counter] as number) + 1;
     return counter;
   }
@@ -94,19 +96,19 @@ export class LastSeen implements Peer {
    */
   refusal(scope: Scope, key: string, cost: number): Take | undefined {
     const fresh = this.#fresh.get(scope.prefix)?.get(key) ?? this.#older.get(scope.prefix)?.get(key);
-    if (fresh?.policy !== scope.policy || (this.#underWay[counterOf(key)] as number) > 0) return undefined;
+    if (fresh?.policy !== scope.policy || (this.#underWay[counterOf(scope, key)] as number) > 0) return undefined;
     const { used, blockedMs, at } = this.#table.take(scope, key, 0);
-    if ((at ?? this.#clock.now()) - fresh.sentAt >= freshMs) return undefined;
+    if ((at ?? this.#time.now()) - fresh.sentAt >= freshMs) return undefined;
     if (!isCertain(scope.policy, used, blockedMs ?? 0, cost, fresh.latencyMs)) return undefined;
     return { allowed: false, used, source: "deny-cache", at, ...(blockedMs !== undefined && { blockedMs }) };
   }
 
   /** Notes the backend's answer to a take that was sent at `sentAt`. */
   took(counter: number, scope: Scope, key: string, cost: number, take: Take, sentAt: number): void {
-    if (this.#outdated.has(counter)) return;
+    const isCurrent = !this.#outdated.has(counter);
     // A look does not count as an answer that is certain: it shows a debt that the next call would cut down.
-    const isFresh = this.#keeps.refusals && cost > 0 && isUsedUp(scope.policy, take);
-    if (this.#keeps.states || isFresh) this.#write(scope, key, take);
+    const isFresh = isCurrent && this.#keeps.refusals && cost > 0 && isUsedUp(scope.policy, take);
+    if (isCurrent && (this.#keeps.states || isFresh)) this.#write(scope, key, take);
     if (isFresh) this.#remember(scope, key, sentAt);
     else this.doubt(scope, key);
   }
@@ -114,18 +116,21 @@ export class LastSeen implements Peer {
   /** Notes the backend's answer to a charge or a refund. */
   adjusted(counter: number, scope: Scope, key: string, tokens: number, take: Take): void {
     if (this.#keeps.states && !this.#outdated.has(counter)) this.#write(scope, key, take);
+    this.doubt(scope, key);
     if (tokens < 0) this.#tellPeers(scope, key);
   }
 
   /** Notes that the backend has blocked a key. */
   blocked(scope: Scope, key: string, ms: number): void {
-    if (this.#keeps.states) this.block(scope, key, ms);
+    if (this.#keeps.states) this.#table.block(scope, key, ms);
+    this.doubt(scope, key);
     this.#tellPeers(scope, key);
   }
 
   /** Notes that the backend has reset a key. */
   wasReset(scope: Scope, key: string): void {
     this.#table.reset(scope, key);
+    this.doubt(scope, key);
     this.#tellPeers(scope, key);
   }
 
@@ -137,7 +142,7 @@ export class LastSeen implements Peer {
 
   /** Forgets a key that another backend of this process has changed. Answers to calls that are under way are not noted. */
   forget(scope: Scope, key: string): void {
-    const counter = counterOf(key);
+    const counter = counterOf(scope, key);
     if ((this.#underWay[counter] as number) > 0) this.#outdated.add(counter);
     if (this.#table.keys > 0) this.#table.reset(scope, key);
     this.doubt(scope, key);
@@ -163,6 +168,7 @@ export class LastSeen implements Peer {
   close(): void {
     peers().delete(this.#self);
     this.#table.close();
+    this.#timer?.cancel();
     this.#fresh = new Map();
     this.#older = new Map();
   }
@@ -172,14 +178,27 @@ export class LastSeen implements Peer {
   }
 
   #remember({ prefix, policy }: Scope, key: string, sentAt: number): void {
-    const now = this.#clock.now();
-    if (now - this.#freshSince >= freshMs || this.#freshCount >= mostFresh) {
-      [this.#older, this.#fresh] = [this.#fresh, new Map()];
-      [this.#freshSince, this.#freshCount] = [now, 0];
-    }
+    if (this.#freshCount >= mostFresh) this.#forgetOlder();
     const keys = this.#fresh.get(prefix) ?? new Map<string, Fresh>();
-    this.#fresh.set(prefix, keys.set(key, { policy, sentAt, latencyMs: Math.ceil(now - sentAt) }));
+    this.#fresh.set(prefix, keys.set(key, { policy, sentAt, latencyMs: Math.ceil(this.#time.now() - sentAt) }));
     this.#freshCount++;
+    if (this.#timer === undefined) this.#forgetLater();
+  }
+
+  /** Lets nothing stay for longer than two seconds, though nobody calls any more. */
+  #forgetLater(): void {
+    this.#timer = this.#time.later(() => {
+      this.#timer = undefined;
+      this.#forgetOlder();
+      if (this.#older.size > 0) this.#forgetLater();
+    }, freshMs);
+    this.#timer.unref();
+  }
+
+  #forgetOlder(): void {
+    this.#older = this.#fresh;
+    this.#fresh = new Map();
+    this.#freshCount = 0;
   }
 
   #tellPeers(scope: Scope, key: string): void {
@@ -204,10 +223,10 @@ function isCertain({ limits, blockMs }: Policy, used: Take["used"], blockedMs: n
   return limits.some((limit, i) => !fits(limit, unitsOf({ used }, i) - latencyMs * limit.r, cost));
 }
 
-/** A number made of the last characters of a key, which is where most keys differ. */
-function counterOf(key: string): number {
+/** A number made of the characters in which most keys and prefixes differ. */
+function counterOf({ prefix }: Scope, key: string): number {
   const { length } = key;
-  let hash = length;
+  let hash = length + prefix.length + prefix.charCodeAt(prefix.length - 2);
   for (let i = length > 12 ? length - 12 : 0; i < length; i++) hash = (Math.imul(hash, 31) + key.charCodeAt(i)) | 0;
   return (hash ^ (hash >>> 13)) & (counters - 1);
 }

@@ -168,8 +168,8 @@ export class ResilientBackend implements Backend {
     const { method, scope, key, tokens } = call;
     const refusal = method === "take" && tokens > 0 ? this.#seen.refusal(scope, key, tokens) : undefined;
     if (refusal !== undefined) return refusal as T;
-    const server = this.#servers.of(scope, this.#parts.serverOf?.(scope, key) ?? "");
-    if (server.breaker.isOpen || this.#isGivingUp) return orRejection(() => this.#instead(call, server.failure) as T);
+    const server = this.#servers.of(this.#parts.serverOf?.(scope, key) ?? "");
+    if (server.breaker.isOpen || this.#isGivingUp) return orRejection(() => this.#instead(call, server.failed?.error) as T);
     this.#pace.count();
     this.#undecided++;
     return new Promise((resolve, reject) => this.#inTime(call, server, resolve as (answer: unknown) => void, reject));
@@ -179,7 +179,7 @@ export class ResilientBackend implements Backend {
   #inTime(call: Call, server: Server, resolve: (answer: unknown) => void, reject: (reason: unknown) => void): void {
     const { method, scope, key, tokens } = call;
     const sentAt = this.#time.now();
-    const counter = this.#seen.enter(key);
+    const counter = this.#seen.enter(scope, key);
     const settle = (decide: () => unknown): void => {
       this.#seen.leave(counter);
       try {
@@ -225,12 +225,9 @@ export class ResilientBackend implements Backend {
   /** Notes what the backend answered. */
   #note({ method, scope, key, tokens }: Call, answer: unknown, counter: number, sentAt: number): void {
     if (method === "take") this.#seen.took(counter, scope, key, tokens, answer as Take, sentAt);
-    else {
-      this.#seen.doubt(scope, key);
-      if (method === "adjust") this.#seen.adjusted(counter, scope, key, tokens, answer as Take);
-      else if (method === "block") this.#seen.blocked(scope, key, tokens);
-      else this.#seen.wasReset(scope, key);
-    }
+    else if (method === "adjust") this.#seen.adjusted(counter, scope, key, tokens, answer as Take);
+    else if (method === "block") this.#seen.blocked(scope, key, tokens);
+    else this.#seen.wasReset(scope, key);
   }
 
   #classOf(error: unknown): OutageClass {

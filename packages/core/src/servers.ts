@@ -9,11 +9,8 @@ import type { Time } from "./time.ts";
 /** What is known of one server of a backend. */
 export interface Server {
   readonly breaker: Breaker;
-  /** Of the call that failed last: a probe may have no right to keys elsewhere. */
-  scope: Scope;
-  failure?: RateLimitError;
-  /** Whether a call failed since the last answer in time. */
-  isFailing: boolean;
+  /** The call that failed last, if none was answered in time since. A probe uses its scope: it may have no right to keys elsewhere. */
+  failed: { readonly scope: Scope; readonly error: RateLimitError } | undefined;
 }
 
 /** What the servers need of their backend. */
@@ -36,8 +33,8 @@ export class Servers {
     this.#parts = parts;
   }
 
-  /** The server of this name, which a call on `scope` is for. */
-  of(scope: Scope, name: string): Server {
+  /** The server of this name. */
+  of(name: string): Server {
     const known = this.#servers.get(name);
     if (known !== undefined) return known;
     const breaker = new Breaker({
@@ -47,13 +44,13 @@ export class Servers {
         timer.unref();
         return () => timer.cancel();
       },
-      probe: () => this.#probe(server, name),
+      probe: () => this.#probe(server.failed?.scope, name),
       onClose: () => {
-        server.isFailing = false;
+        server.failed = undefined;
         this.#recovered(false);
       },
     });
-    const server: Server = { breaker, scope, isFailing: false };
+    const server: Server = { breaker, failed: undefined };
     this.#servers.set(name, server);
     return server;
   }
@@ -61,8 +58,8 @@ export class Servers {
   /** Counts a call that was answered in time. */
   answered(server: Server): void {
     server.breaker.good();
-    if (!server.isFailing || server.breaker.isOpen) return;
-    server.isFailing = false;
+    if (server.failed === undefined || server.breaker.isOpen) return;
+    server.failed = undefined;
     this.#recovered(true);
   }
 
@@ -73,9 +70,7 @@ export class Servers {
       server.breaker.good();
       this.#report(kind, failure, sha256(scope.prefix + key).slice(0, 16));
     } else {
-      server.failure = failure;
-      server.scope = scope;
-      server.isFailing = true;
+      server.failed = { scope, error: failure };
       server.breaker.failed(kind === "timeout" ? "maybe" : "certain", sentAt);
       this.#report(kind, failure);
     }
@@ -92,7 +87,8 @@ export class Servers {
     for (const { breaker } of this.#servers.values()) breaker.stop();
   }
 
-  async #probe({ scope }: Server, name: string): Promise<void> {
+  async #probe(scope: Scope | undefined, name: string): Promise<void> {
+    if (scope === undefined) return;
     try {
       await this.#parts.probe(scope, name);
     } catch (error) {
