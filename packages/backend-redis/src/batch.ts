@@ -150,7 +150,9 @@ function settle({ call, calls }: OpenEntry, reply: Reply | Error): void {
     for (const [i, { resolve }] of calls.entries()) {
       const later = reply.count - 1 - i;
       const used = later > 0 ? reply.used.map((units, n) => units - later * unitsOf(call, n)) : reply.used;
-      resolve(later >= 0 ? { count: 1, blockedMs: 0, used } : { count: 0, blockedMs: reply.blockedMs, used });
+      // A block refuses every call but a look, so those that took something found none.
+      const blockedMs = later >= 0 && call.amount > 0 ? 0 : reply.blockedMs;
+      resolve({ count: later >= 0 ? 1 : 0, blockedMs, used });
     }
 }
 

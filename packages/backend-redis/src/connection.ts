@@ -26,6 +26,12 @@ export class Connection {
   #fit = false;
   #checking: Promise<void> | undefined;
   #closing: Promise<void> | undefined;
+  /**
+   * Calls that are being sent again, because Redis did not know the script, and those made meanwhile, which must not overtake them. What
+   * was on its way already is not among these: it lacks the script too, and its turn to be sent again comes before the first is answered.
+   */
+  #sentAgain = 0;
+  readonly #held: (() => void)[] = [];
   /** Ms that a bucket may take to fill on this server; known once a call was answered. */
   longestFillMs: number = Number.POSITIVE_INFINITY;
 
@@ -39,17 +45,26 @@ export class Connection {
   }
 
   /** Runs a script on keys; by its name, and by its text only where Redis does not know it yet. */
-  async run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+  run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    if (this.#sentAgain === 0) return this.#send(script, keys, args);
+    return new Promise((resolve) => this.#held.push(() => resolve(this.#send(script, keys, args))));
+  }
+
+  async #send(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     if (!this.#fit) await this.ready();
     try {
       return await this.#client.evalsha(script.sha1, keys.length, ...keys, ...args);
     } catch (error) {
       if (!isNoScript(error)) throw this.#failure(error);
     }
+    this.#sentAgain++;
     try {
       return await this.#client.eval(script.lua, keys.length, ...keys, ...args);
     } catch (error) {
       throw this.#failure(error);
+    } finally {
+      this.#sentAgain--;
+      if (this.#sentAgain === 0) for (const send of this.#held.splice(0)) send();
     }
   }
 
@@ -102,6 +117,11 @@ export class Connection {
     } catch (error) {
       throw this.#failure(error);
     }
+  }
+
+  /** Whether calls can be sent at once. */
+  get isReady(): boolean {
+    return this.#fit;
   }
 
   /** Resolves when calls can be sent to a server that is fit for them. */

@@ -1,4 +1,4 @@
-import { type Awaitable, type Backend, definePolicy, escapeKey, type Policy, RateLimitError, type Scope, type Take } from "@ratelimit/core";
+import { type Backend, definePolicy, escapeKey, type Policy, RateLimitError, type Scope, type Take } from "@ratelimit/core";
 import { Batch, type Call, type Entry, type Operation, operations, type Reply } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { faultOf, unusable } from "./failure.ts";
@@ -12,6 +12,8 @@ const probePolicy = definePolicy({ rate: 1000, period: 1 });
 export class RedisStore implements Backend {
   readonly #connection: Connection;
   readonly #policyArgs = new WeakMap<Policy, PolicyArgs>();
+  /** Settles when it is known whether the server is fit for calls, while that is being found out. */
+  #readying: Promise<void> | undefined;
   readonly #batch: Batch = new Batch({
     // The keys of a script must lie on one server, and belong to one policy; one write takes everything that one node keeps.
     groupOf: ({ id, policyArgs }) => (this.#connection.isOneServer ? policyArgs : this.#connection.serverOf(id)),
@@ -56,22 +58,34 @@ export class RedisStore implements Backend {
     await this.#connection.close();
   }
 
-  #send(operation: Operation, scope: Scope, key: string, amount: number): Awaitable<Reply> {
-    const known = this.#policyArgs.get(scope.policy);
-    if (known === undefined) return this.#prepare(scope.policy).then(() => this.#send(operation, scope, key, amount));
-    return this.#batch.send({ scope, key, id: keyOf(scope, key), operation, amount, policyArgs: known });
+  /** Sends a call. Until the server is known to be fit for calls, all of them wait together, so that none overtakes another. */
+  #send(operation: Operation, scope: Scope, key: string, amount: number): Promise<Reply> {
+    if (this.#readying === undefined && this.#connection.isReady)
+      return this.#batch.send({ scope, key, id: keyOf(scope, key), operation, amount, policyArgs: this.#argsOf(scope.policy) });
+    if (this.#readying === undefined) {
+      this.#readying = this.#connection.ready();
+      const done = (): void => {
+        this.#readying = undefined;
+      };
+      // Before any of the calls goes on: one that is made then need not wait.
+      this.#readying.then(done, done);
+    }
+    return this.#readying.then(() => this.#send(operation, scope, key, amount));
   }
 
   /** Writes a policy down for the script, if the server can keep its buckets. */
-  async #prepare(policy: Policy): Promise<void> {
-    await this.#connection.ready();
+  #argsOf(policy: Policy): PolicyArgs {
+    const known = this.#policyArgs.get(policy);
+    if (known !== undefined) return known;
     const { longestFillMs } = this.#connection;
     if (policy.limits.some(({ full, r }) => full / r > longestFillMs))
       throw new RateLimitError(
         "INVALID_POLICY",
         `Expected a policy that fills within ${longestFillMs / 3_600_000} h, because this server keeps longer expiries to the second only: use a smaller burst, or Redis or Valkey`,
       );
-    this.#policyArgs.set(policy, policyArgs(policy));
+    const args = policyArgs(policy);
+    this.#policyArgs.set(policy, args);
+    return args;
   }
 
   async #one(call: Call): Promise<Reply> {

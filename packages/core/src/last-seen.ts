@@ -63,6 +63,9 @@ export class LastSeen implements Peer {
   #freshCount = 0;
   #timer: Timer | undefined;
   readonly #underWay = new Int32Array(counters);
+  /** Of each counter the latest call whose answer was noted. Answers may be handled in another order than that of the calls. */
+  readonly #noted = new Float64Array(counters);
+  #calls = 0;
   /** Counters with calls under way whose answers may be older than what another backend has changed. */
   readonly #outdated = new Set<number>();
   readonly #self = new WeakRef<Peer>(this);
@@ -75,15 +78,16 @@ export class LastSeen implements Peer {
     peers().add(this.#self);
   }
 
-  /** Counts a call on its way to the backend. Returns what `leave` and `took` need to know of it. */
+  /** Counts a call on its way to the backend. Returns its ticket, which `leave` and whatever notes its answer need. */
   enter(scope: Scope, key: string): number {
     const counter = counterOf(scope, key);
     this.#underWay[counter] = (this.#underWay[counter] as number) + 1;
-    return counter;
+    return ++this.#calls * counters + counter;
   }
 
   /** Ends a call that was answered or given up. */
-  leave(counter: number): void {
+  leave(ticket: number): void {
+    const counter = ticket % counters;
     const left = (this.#underWay[counter] as number) - 1;
     this.#underWay[counter] = left;
     if (left === 0) this.#outdated.delete(counter);
@@ -104,8 +108,8 @@ export class LastSeen implements Peer {
   }
 
   /** Notes the backend's answer to a take that was sent at `sentAt`. */
-  took(counter: number, scope: Scope, key: string, cost: number, take: Take, sentAt: number): void {
-    const isCurrent = !this.#outdated.has(counter);
+  took(ticket: number, scope: Scope, key: string, cost: number, take: Take, sentAt: number): void {
+    const isCurrent = this.#isCurrent(ticket);
     // A look does not count as an answer that is certain: it shows a debt that the next call would cut down.
     const isFresh = isCurrent && this.#keeps.refusals && cost > 0 && isUsedUp(scope.policy, take);
     if (isCurrent && (this.#keeps.states || isFresh)) this.#write(scope, key, take);
@@ -114,22 +118,22 @@ export class LastSeen implements Peer {
   }
 
   /** Notes the backend's answer to a charge or a refund. */
-  adjusted(counter: number, scope: Scope, key: string, tokens: number, take: Take): void {
-    if (this.#keeps.states && !this.#outdated.has(counter)) this.#write(scope, key, take);
+  adjusted(ticket: number, scope: Scope, key: string, tokens: number, take: Take): void {
+    if (this.#isCurrent(ticket) && this.#keeps.states) this.#write(scope, key, take);
     this.doubt(scope, key);
     if (tokens < 0) this.#tellPeers(scope, key);
   }
 
   /** Notes that the backend has blocked a key. */
-  blocked(scope: Scope, key: string, ms: number): void {
-    if (this.#keeps.states) this.#table.block(scope, key, ms);
+  blocked(ticket: number, scope: Scope, key: string, ms: number): void {
+    if (this.#isCurrent(ticket) && this.#keeps.states) this.#table.block(scope, key, ms);
     this.doubt(scope, key);
     this.#tellPeers(scope, key);
   }
 
   /** Notes that the backend has reset a key. */
-  wasReset(scope: Scope, key: string): void {
-    this.#table.reset(scope, key);
+  wasReset(ticket: number, scope: Scope, key: string): void {
+    if (this.#isCurrent(ticket)) this.#table.reset(scope, key);
     this.doubt(scope, key);
     this.#tellPeers(scope, key);
   }
@@ -171,6 +175,14 @@ export class LastSeen implements Peer {
     this.#timer?.cancel();
     this.#fresh = new Map();
     this.#older = new Map();
+  }
+
+  /** Whether nothing newer is known of the key than the answer to this call. */
+  #isCurrent(ticket: number): boolean {
+    const counter = ticket % counters;
+    if (this.#outdated.has(counter) || ticket < (this.#noted[counter] as number)) return false;
+    this.#noted[counter] = ticket;
+    return true;
   }
 
   #write(scope: Scope, key: string, { used, blockedMs }: Take): void {

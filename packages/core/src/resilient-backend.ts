@@ -179,9 +179,9 @@ export class ResilientBackend implements Backend {
   #inTime(call: Call, server: Server, resolve: (answer: unknown) => void, reject: (reason: unknown) => void): void {
     const { method, scope, key, tokens } = call;
     const sentAt = this.#time.now();
-    const counter = this.#seen.enter(scope, key);
+    const ticket = this.#seen.enter(scope, key);
     const settle = (decide: () => unknown): void => {
-      this.#seen.leave(counter);
+      this.#seen.leave(ticket);
       try {
         resolve(decide());
       } catch (error) {
@@ -201,7 +201,7 @@ export class ResilientBackend implements Backend {
       if (!isAnswer(call, answer)) refused(new RateLimitError("BACKEND", "Expected the backend to answer a call, got something else"));
       else if (this.#deadlines.finish(deadline)) {
         this.#servers.answered(server);
-        this.#note(call, answer, counter, sentAt);
+        this.#note(call, answer, ticket, sentAt);
         settle(() => answer);
       }
     };
@@ -223,11 +223,11 @@ export class ResilientBackend implements Backend {
   }
 
   /** Notes what the backend answered. */
-  #note({ method, scope, key, tokens }: Call, answer: unknown, counter: number, sentAt: number): void {
-    if (method === "take") this.#seen.took(counter, scope, key, tokens, answer as Take, sentAt);
-    else if (method === "adjust") this.#seen.adjusted(counter, scope, key, tokens, answer as Take);
-    else if (method === "block") this.#seen.blocked(scope, key, tokens);
-    else this.#seen.wasReset(scope, key);
+  #note({ method, scope, key, tokens }: Call, answer: unknown, ticket: number, sentAt: number): void {
+    if (method === "take") this.#seen.took(ticket, scope, key, tokens, answer as Take, sentAt);
+    else if (method === "adjust") this.#seen.adjusted(ticket, scope, key, tokens, answer as Take);
+    else if (method === "block") this.#seen.blocked(ticket, scope, key, tokens);
+    else this.#seen.wasReset(ticket, scope, key);
   }
 
   #classOf(error: unknown): OutageClass {

@@ -30,11 +30,11 @@ function bench({ states = true, latencyMs = 0 } = {}): {
     time,
     seen,
     async took(take, { scope: its = scope, key = "key", cost = 1 } = {}) {
-      const counter = seen.enter(its, key);
+      const ticket = seen.enter(its, key);
       const sentAt = time.now();
       await time.pass(latencyMs);
-      seen.took(counter, its, key, cost, take, sentAt);
-      seen.leave(counter);
+      seen.took(ticket, its, key, cost, take, sentAt);
+      seen.leave(ticket);
     },
   };
 }
@@ -112,14 +112,25 @@ describe("a key that was seen used up", () => {
   });
 });
 
+test("answers that are handled in another order than that of the calls leave the state after the last call", () => {
+  const { seen, time } = bench();
+  const [first, second, third] = [1, 2, 3].map(() => seen.enter(scope, "key")) as [number, number, number];
+  seen.adjusted(second, scope, "key", -3, { allowed: true, used: full - 3 * p });
+  seen.took(third, scope, "key", 1, { allowed: true, used: full - 2 * p }, time.now());
+  seen.took(first, scope, "key", 5, { allowed: false, used: full }, time.now());
+  for (const ticket of [first, second, third]) seen.leave(ticket);
+  expect(seen.refusal(scope, "key", 1)).toBeUndefined();
+  expect(seen.read(scope, "key").used).toEqual([full - 2 * p]);
+});
+
 describe("the backend is asked", () => {
   test.each<[string, (seen: LastSeen, took: ReturnType<typeof bench>["took"]) => unknown]>([
     ["after a look, which takes nothing", (_, took) => took(empty, { cost: 0 })],
     ["after a call that left something", (_, took) => took({ allowed: true, used: full - p })],
     ["after a charge", (seen) => seen.adjusted(seen.enter(scope, "other"), scope, "key", 1, empty)],
     ["after a refund", (seen) => seen.adjusted(seen.enter(scope, "other"), scope, "key", -1, empty)],
-    ["after a reset", (seen) => seen.wasReset(scope, "key")],
-    ["after a block, whose end it does not know", (seen) => seen.blocked(scope, "key", 500)],
+    ["after a reset", (seen) => seen.wasReset(seen.enter(scope, "other"), scope, "key")],
+    ["after a block, whose end it does not know", (seen) => seen.blocked(seen.enter(scope, "other"), scope, "key", 500)],
     ["after anything that this process decided alone", (seen) => seen.write(scope, "key", [full], 0)],
     ["while a call on the key is under way", (seen) => seen.enter(scope, "key")],
   ])("%s", async (_, act) => {
@@ -150,8 +161,8 @@ describe("what another backend of this process has changed", () => {
   };
   const changes: readonly [string, (other: LastSeen) => void][] = [
     ["a refund", (other) => other.adjusted(other.enter(scope, "key"), scope, "key", -1, { allowed: true, used: 0 })],
-    ["a reset", (other) => other.wasReset(scope, "key")],
-    ["a block", (other) => other.blocked(scope, "key", 1000)],
+    ["a reset", (other) => other.wasReset(other.enter(scope, "key"), scope, "key")],
+    ["a block", (other) => other.blocked(other.enter(scope, "key"), scope, "key", 1000)],
   ];
 
   test.each(changes)(
@@ -175,10 +186,10 @@ describe("what another backend of this process has changed", () => {
     const { seen, took, time } = bench();
     const other = new LastSeen(10, { states: true, refusals: true });
     made.push(other);
-    const counter = seen.enter(scope, "key");
+    const ticket = seen.enter(scope, "key");
     change(other);
-    seen.took(counter, scope, "key", 1, { allowed: false, used: full }, time.now());
-    seen.leave(counter);
+    seen.took(ticket, scope, "key", 1, { allowed: false, used: full }, time.now());
+    seen.leave(ticket);
     expect(seen.refusal(scope, "key", 1)).toBeUndefined();
     expect(seen.read(scope, "key").used).toEqual([0]);
     await took(empty);

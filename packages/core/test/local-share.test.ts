@@ -34,9 +34,9 @@ function shareOf(instances: number, maxKeys: number = 10): LocalShare {
 /** Lets the backend answer a call, as it is remembered. */
 function answered(share: LocalShare, scope: Scope, take: Take): void {
   const seen = seenBy.get(share) as LastSeen;
-  const counter = seen.enter(scope, "key");
-  seen.took(counter, scope, "key", 1, take, now);
-  seen.leave(counter);
+  const ticket = seen.enter(scope, "key");
+  seen.took(ticket, scope, "key", 1, take, now);
+  seen.leave(ticket);
 }
 
 /** Asks until it is refused. */
