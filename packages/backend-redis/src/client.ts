@@ -7,7 +7,6 @@ export interface RedisClient {
   readonly status: string;
   evalsha(sha1: string, keys: number, ...args: string[]): Promise<unknown>;
   eval(lua: string, keys: number, ...args: string[]): Promise<unknown>;
-  del(key: string): Promise<unknown>;
   info(): Promise<unknown>;
   connect(): Promise<unknown>;
   on(event: string, listener: (error: Error) => void): unknown;

@@ -51,7 +51,7 @@ export function isBy<W extends Way, T extends object>(options: T, way: W): optio
   return (options as Partial<Record<Way, unknown>>)[way] !== undefined;
 }
 
-const clientMethods = ["evalsha", "eval", "del", "info", "connect", "on", "off"] as const;
+const clientMethods = ["evalsha", "eval", "info", "connect", "on", "off"] as const;
 
 /** Whatever it was meant for, a text may be a URL with a password. */
 function masked(value: unknown): unknown {

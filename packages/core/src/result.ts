@@ -66,7 +66,7 @@ function resultOfAll(limits: readonly Limit[], take: Take, cost: number): RateLi
 }
 
 /** Units in use of the i-th limit. */
-export function unitsOf({ used }: Take, i: number): number {
+export function unitsOf({ used }: Pick<Take, "used">, i: number): number {
   return typeof used === "number" ? used : (used[i] as number);
 }
 

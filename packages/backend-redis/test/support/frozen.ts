@@ -35,7 +35,6 @@ export function frozen(redis: Redis): Frozen {
         tell();
         return redis.eval(lua === bucketScript.lua ? stopped.lua : lua, keys, ...args);
       },
-      del: (key) => redis.del(key),
       info: () => redis.info(),
       connect: () => redis.connect(),
       on: (event, listener) => redis.on(event, listener),
