@@ -38,7 +38,7 @@ function asWritten(option: Option, wayOut?: string): Variable {
 }
 
 const variables: Readonly<Record<string, Variable>> = {
-  RATELIMIT_RATE: { ...wholeNumber(0), option: "rate", wayOut: "correct it, unset it for the default, or set 0 to refuse everything" },
+  RATELIMIT_RATE: { ...wholeNumber(0), option: "rate" },
   RATELIMIT_PERIOD: { ...duration, option: "period" },
   RATELIMIT_BURST: { ...wholeNumber(1), option: "burst" },
   RATELIMIT_BLOCK: { ...duration, option: "block" },
