@@ -69,8 +69,8 @@ const maxEntries = 16;
 export class Batch {
   readonly #sender: Sender;
   #groups = new Map<unknown, OpenEntry[]>();
-  /** The last entry of each bucket in this turn. */
-  #lastOf = new Map<string, OpenEntry>();
+  /** The last entry of each bucket in this turn, and the group that it is in. */
+  #lastOf = new Map<string, { readonly entry: OpenEntry; readonly group: unknown }>();
   #inFlight = 0;
   readonly #landed = (): void => {
     this.#inFlight--;
@@ -85,17 +85,19 @@ export class Batch {
     return new Promise((resolve, reject) => {
       if (this.#groups.size === 0) setImmediate(() => this.#flush());
       const last = this.#lastOf.get(call.id);
-      if (last !== undefined && canMerge(last.call, call)) last.calls.push({ resolve, reject });
-      else this.#add(new GatheredEntry(call, [{ resolve, reject }]));
+      if (last !== undefined && canMerge(last.entry.call, call)) last.entry.calls.push({ resolve, reject });
+      else this.#add(new GatheredEntry(call, [{ resolve, reject }]), last?.group);
     });
   }
 
-  #add(entry: OpenEntry): void {
+  #add(entry: OpenEntry, groupBefore: unknown): void {
     const group = this.#sender.groupOf(entry.call);
+    // Groups are sent one after the other. A bucket in two of them (its policy has changed) would lose the order of its calls.
+    if (groupBefore !== undefined && groupBefore !== group) this.#flush();
     const entries = this.#groups.get(group);
     if (entries === undefined) this.#groups.set(group, [entry]);
     else entries.push(entry);
-    this.#lastOf.set(entry.call.id, entry);
+    this.#lastOf.set(entry.call.id, { entry, group });
   }
 
   #flush(): void {
@@ -148,7 +150,9 @@ function settle({ call, calls }: OpenEntry, reply: Reply | Error): void {
     for (const [i, { resolve }] of calls.entries()) {
       const later = reply.count - 1 - i;
       const used = later > 0 ? reply.used.map((units, n) => units - later * unitsOf(call, n)) : reply.used;
-      resolve(later >= 0 ? { count: 1, blockedMs: 0, used } : { count: 0, blockedMs: reply.blockedMs, used });
+      // A block refuses every call but a look, so those that took something found none.
+      const blockedMs = later >= 0 && call.amount > 0 ? 0 : reply.blockedMs;
+      resolve({ count: later >= 0 ? 1 : 0, blockedMs, used });
     }
 }
 

@@ -6,7 +6,7 @@ import { once, SharedClient } from "./shared-client.ts";
 import { slotOf } from "./slots.ts";
 
 /** Ms that a quit may take, and the end after it. */
-const [quitMs, endMs] = [1000, 1200];
+const [quitMs, endMs] = [300, 1200];
 
 /** Tags that are tried for a key on one server of a Cluster. */
 const mostTags = 1000;
@@ -19,6 +19,12 @@ export class Connection {
   readonly #own: OwnClient | undefined;
   #readyListener: () => void = () => {};
   #closing: Promise<void> | undefined;
+  /**
+   * Calls that are being sent again, because Redis did not know the script, and those made meanwhile, which must not overtake them. What
+   * was on its way already is not among these: it lacks the script too, and its turn to be sent again comes before the first is answered.
+   */
+  #sentAgain = 0;
+  readonly #held: (() => void)[] = [];
 
   constructor(client: RedisClient, own?: OwnClient) {
     this.#client = client;
@@ -33,17 +39,26 @@ export class Connection {
   }
 
   /** Runs a script on keys; by its name, and by its text only where Redis does not know it yet. */
-  async run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
-    if (!this.#isReady) await this.ready();
+  run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    if (this.#sentAgain === 0) return this.#send(script, keys, args);
+    return new Promise((resolve) => this.#held.push(() => resolve(this.#send(script, keys, args))));
+  }
+
+  async #send(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    if (!this.isReady) await this.ready();
     try {
       return await this.#client.evalsha(script.sha1, keys.length, ...keys, ...args);
     } catch (error) {
       if (!isNoScript(error)) throw this.#shared.failure(error);
     }
+    this.#sentAgain++;
     try {
       return await this.#client.eval(script.lua, keys.length, ...keys, ...args);
     } catch (error) {
       throw this.#shared.failure(error);
+    } finally {
+      this.#sentAgain--;
+      if (this.#sentAgain === 0) for (const send of this.#held.splice(0)) send();
     }
   }
 
@@ -103,7 +118,7 @@ export class Connection {
   }
 
   async del(key: string): Promise<void> {
-    if (!this.#isReady) await this.ready();
+    if (!this.isReady) await this.ready();
     try {
       await this.#client.del(key);
     } catch (error) {
@@ -118,7 +133,8 @@ export class Connection {
     if (!this.#shared.isFit) await this.#shared.fit();
   }
 
-  get #isReady(): boolean {
+  /** Whether calls can be sent at once. */
+  get isReady(): boolean {
     return this.#closing === undefined && this.#shared.isFit;
   }
 

@@ -1,7 +1,6 @@
 import { type Awaitable, type Backend, resilient, type Scope, type Take } from "@ratelimit/core";
 import { open, warnOfRisks } from "./client.ts";
 import { Connection } from "./connection.ts";
-import { DenyCache, Denying } from "./deny-cache.ts";
 import { classOf } from "./failure.ts";
 import { checkBackendOptions, isBy, type RedisBackendOptions } from "./options.ts";
 import { keyOf, RedisStore } from "./store.ts";
@@ -30,17 +29,16 @@ export class RedisBackend implements Backend {
     checkBackendOptions(options);
     const { timeout, outage, instances, onOutage, denyCache = true } = options;
     const connection = connectionOf(options);
-    const denials = denyCache ? new DenyCache() : undefined;
-    const store = new RedisStore(connection, denials);
+    const store = new RedisStore(connection);
     const serverOf = (scope: Scope, key: string): string => connection.serverOf(keyOf(scope, key));
     const probe = (scope: Scope, server: string): Promise<void> => store.probe(scope, server);
-    const inTime = resilient(
+    const decided = resilient(
       store,
       { timeout, outage, instances, onOutage },
-      { classOf, probe, ...(!connection.isOneServer && { serverOf }) },
+      { classOf, probe, remembersRefusals: denyCache, ...(!connection.isOneServer && { serverOf }) },
     );
-    connection.onReady(() => inTime.hurry());
-    this.#decided = denials === undefined ? inTime : new Denying(inTime, denials);
+    connection.onReady(() => decided.hurry());
+    this.#decided = decided;
   }
 
   take(scope: Scope, key: string, cost: number): Awaitable<Take> {

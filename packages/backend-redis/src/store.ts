@@ -1,7 +1,6 @@
-import { type Awaitable, type Backend, definePolicy, escapeKey, type Policy, RateLimitError, type Scope, type Take } from "@ratelimit/core";
+import { type Backend, definePolicy, escapeKey, type Policy, RateLimitError, type Scope, type Take } from "@ratelimit/core";
 import { Batch, type Call, type Entry, type Operation, operations, type Reply } from "./batch.ts";
 import type { Connection } from "./connection.ts";
-import type { DenyCache } from "./deny-cache.ts";
 import { faultOf, isCrossSlot, isForbiddenKey, unusable } from "./failure.ts";
 import { type PolicyArgs, policyArgs } from "./policy-args.ts";
 import { bucketScript, type KeyFault, keyFaults } from "./scripts.ts";
@@ -12,9 +11,9 @@ const probePolicy = definePolicy({ rate: 1000, period: 1 });
 /** Buckets in Redis by the script, as they are: whatever goes wrong is an error here, and for others to deal with. */
 export class RedisStore implements Backend {
   readonly #connection: Connection;
-  /** Notes every answer. */
-  readonly #denials: DenyCache | undefined;
   readonly #policyArgs = new WeakMap<Policy, PolicyArgs>();
+  /** Settles when it is known whether the server is fit for calls, while that is being found out. */
+  #readying: Promise<void> | undefined;
   readonly #batch: Batch = new Batch({
     // One script takes keys of one policy, if keys may go together; otherwise one write takes all keys that one node keeps.
     groupOf: ({ id, policyArgs }) => (this.#connection.keysGoTogether ? policyArgs : this.#connection.serverOf(id)),
@@ -22,19 +21,15 @@ export class RedisStore implements Backend {
     many: (entries) => (this.#connection.keysGoTogether ? this.#oneScript(entries) : this.#oneWrite(entries)),
   });
 
-  constructor(connection: Connection, denials: DenyCache | undefined) {
+  constructor(connection: Connection) {
     this.#connection = connection;
-    this.#denials = denials;
   }
 
   async take(scope: Scope, key: string, cost: number): Promise<Take> {
-    const sentAt = this.#denials?.clock.now() ?? 0;
     // A cost that no limit ever admits is only known to be too much: all of its units might not be countable.
     const amount = Math.min(cost, 1 + Math.max(...scope.policy.limits.map(({ burst }) => burst)));
     const { count, blockedMs, used } = await this.#send("take", scope, key, amount);
-    const take = { allowed: count > 0, used: this.#perLimit(scope.policy, used), ...(blockedMs > 0 && { blockedMs }) };
-    this.#denials?.note(scope, key, cost, take, sentAt);
-    return take;
+    return { allowed: count > 0, used: this.#perLimit(scope.policy, used), ...(blockedMs > 0 && { blockedMs }) };
   }
 
   async adjust(scope: Scope, key: string, tokens: number): Promise<Take> {
@@ -63,22 +58,34 @@ export class RedisStore implements Backend {
     await this.#connection.close();
   }
 
-  #send(operation: Operation, scope: Scope, key: string, amount: number): Awaitable<Reply> {
-    const known = this.#policyArgs.get(scope.policy);
-    if (known === undefined) return this.#prepare(scope.policy).then(() => this.#send(operation, scope, key, amount));
-    return this.#batch.send({ scope, key, id: keyOf(scope, key), operation, amount, policyArgs: known });
+  /** Sends a call. Until the server is known to be fit for calls, all of them wait together, so that none overtakes another. */
+  #send(operation: Operation, scope: Scope, key: string, amount: number): Promise<Reply> {
+    if (this.#readying === undefined && this.#connection.isReady)
+      return this.#batch.send({ scope, key, id: keyOf(scope, key), operation, amount, policyArgs: this.#argsOf(scope.policy) });
+    if (this.#readying === undefined) {
+      this.#readying = this.#connection.ready();
+      const done = (): void => {
+        this.#readying = undefined;
+      };
+      // Before any of the calls goes on: one that is made then need not wait.
+      this.#readying.then(done, done);
+    }
+    return this.#readying.then(() => this.#send(operation, scope, key, amount));
   }
 
   /** Writes a policy down for the script, if the server can keep its buckets. */
-  async #prepare(policy: Policy): Promise<void> {
-    await this.#connection.ready();
+  #argsOf(policy: Policy): PolicyArgs {
+    const known = this.#policyArgs.get(policy);
+    if (known !== undefined) return known;
     const { longestFillMs } = this.#connection;
     if (policy.limits.some(({ full, r }) => full / r > longestFillMs))
       throw new RateLimitError(
         "INVALID_POLICY",
         `Expected a policy that fills within ${longestFillMs / 3_600_000} h, because this server keeps longer expiries to the second only: use a smaller burst, or Redis or Valkey`,
       );
-    this.#policyArgs.set(policy, policyArgs(policy));
+    const args = policyArgs(policy);
+    this.#policyArgs.set(policy, args);
+    return args;
   }
 
   async #one(call: Call): Promise<Reply> {

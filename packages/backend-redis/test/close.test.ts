@@ -47,6 +47,21 @@ describe("a backend that works", () => {
     ["url", { url }],
     ["cluster", { cluster }],
     ["sentinels", { sentinels: sentinels.addresses, name: sentinels.name }],
+  ])("opened by %s lets Redis decide every call made before, however many", async (_, options) => {
+    const backend = await connected(new RedisBackend({ ...options, ...strict }));
+    const limiter = new RateLimiter({ rate: 100, period: 60, backend, name: "closing-many" });
+    const calls = Array.from({ length: 2000 }, (_, i) => limiter.check(`key ${i}`, { cost: 0 }));
+    const resets = Array.from({ length: 20 }, (_, i) => limiter.reset(`key ${i}`));
+    const closed = closing(backend);
+    for (const { source } of await Promise.all(calls)) expect(source).toBe("backend");
+    await Promise.all(resets);
+    expect(await closed).toBeLessThan(limitMs);
+  });
+
+  test.each([
+    ["url", { url }],
+    ["cluster", { cluster }],
+    ["sentinels", { sentinels: sentinels.addresses, name: sentinels.name }],
   ])("opened by %s closes before it has connected", async (_, options) => {
     const calls: Promise<unknown>[] = [];
     for (const delayMs of [0, 1, 5, 20]) {
@@ -91,6 +106,20 @@ describe("within 2.5 s a backend closes", () => {
     expect(await closing(backend)).toBeLessThan(limitMs);
     for (const outcome of await calls) expect(outcome).toMatchObject({ status: "rejected", reason: { code: "BACKEND" } });
   });
+
+  test.each(["100ms", "5s"] as const)(
+    "whose server is frozen: this process decides the calls made before (`timeout` %s)",
+    async (timeout) => {
+      await using own = await startStandalone();
+      const backend = new RedisBackend({ url: own.url, onOutage: () => {}, timeout });
+      const limiter = new RateLimiter({ rate: 100, period: 60, backend, name: "closing-local" });
+      await limiter.check("key");
+      own.server.pause();
+      const calls = Array.from({ length: 100 }, (_, i) => limiter.check(`key ${i}`));
+      expect(await closing(backend)).toBeLessThan(limitMs);
+      for (const { source } of await Promise.all(calls)) expect(source).toBe("local");
+    },
+  );
 
   test("whose server is down, before and after it was seen", async () => {
     await using own = await startStandalone();

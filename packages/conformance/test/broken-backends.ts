@@ -277,6 +277,13 @@ class ReadsThenWrites extends ToyBackend {
   }
 }
 
+class GathersTakes extends ToyBackend {
+  override async take(scope: Scope, key: string, cost: number): Promise<Take> {
+    await setImmediate();
+    return super.take(scope, key, cost);
+  }
+}
+
 class ResetsNothing extends ToyBackend {
   override reset(): void {}
 }
@@ -353,6 +360,7 @@ export const brokenBackends: readonly Broken[] = [
     Backend: ReadsThenWrites,
     breaks: ["of two calls", "of many calls", "of charges and refunds"],
   },
+  { what: "gathers what takes, and nothing else", Backend: GathersTakes, breaks: ["calls on one key take"] },
   { what: "resets nothing", Backend: ResetsNothing, breaks: ["a reset fills"] },
   { what: "resets every key", Backend: ResetsAll, breaks: ["a reset fills"] },
   { what: "cannot be closed twice", Backend: ClosesOnce, breaks: ["closing twice"] },

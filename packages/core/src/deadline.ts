@@ -1,10 +1,4 @@
-import { AsyncResource } from "node:async_hooks";
-// Not the global ones: a call is given up also where a test runner has replaced them by timers that never fire.
-import { setImmediate, setTimeout } from "node:timers";
-import { processClock } from "./clock.ts";
-
-/** The one timer does not keep alive the request that happened to set it. */
-const outsideRequests = new AsyncResource("ratelimit");
+import { processTime, type Time, type Timer } from "./time.ts";
 
 /** Node fires a timer of more ms than this at once. */
 const longestTimer = 2 ** 31 - 1;
@@ -31,21 +25,23 @@ class Awaited {
  */
 export class Deadlines {
   readonly #ms: number;
+  readonly #time: Time;
   /**
    * Between its newest and its oldest call. What is finished leaves at once and points at nobody: a call held until its time is over
    * would outlive its garbage collection, and so would what a Set leaves behind when it grows (a fifth of the time of a busy process).
    */
   readonly #ring = new Awaited(Number.POSITIVE_INFINITY, () => {});
-  #timer: NodeJS.Timeout | undefined;
+  #timer: Timer | undefined;
 
-  constructor(ms: number) {
+  constructor(ms: number, time: Time = processTime) {
     this.#ms = ms;
+    this.#time = time;
   }
 
   /** Calls `giveUp` unless the returned call is `finish`ed in time. */
   start(giveUp: () => void): Awaited {
     const ring = this.#ring;
-    const call = new Awaited(processClock.now() + this.#ms, giveUp);
+    const call = new Awaited(this.#time.now() + this.#ms, giveUp);
     if (ring.newer === ring) this.#timer?.ref();
     call.older = ring.older;
     call.newer = ring;
@@ -75,21 +71,28 @@ export class Deadlines {
     });
   }
 
-  #arm(ms: number): NodeJS.Timeout {
-    return outsideRequests.runInAsyncScope(() => setTimeout(() => this.#fire(), Math.min(ms, longestTimer)));
+  /** Gives up every call now, the oldest first. */
+  giveUpAll(): void {
+    this.#giveUp(Number.MAX_VALUE);
+  }
+
+  #arm(ms: number): Timer {
+    return this.#time.later(() => this.#fire(), Math.min(ms, longestTimer));
   }
 
   #fire(): void {
-    const now = processClock.now();
-    setImmediate(() => setImmediate(() => this.#expire(now)));
+    const now = this.#time.now();
+    this.#time.whenSettled(() => {
+      this.#giveUp(now);
+      const oldest = this.#ring.newer;
+      this.#timer = oldest === this.#ring ? undefined : this.#arm(Math.max(1, oldest.at - this.#time.now()));
+    });
   }
 
-  #expire(now: number): void {
-    let oldest = this.#ring.newer;
-    for (; oldest.at <= now; oldest = this.#ring.newer) {
+  #giveUp(until: number): void {
+    for (let oldest = this.#ring.newer; oldest.at <= until; oldest = this.#ring.newer) {
       this.finish(oldest);
       oldest.giveUp();
     }
-    this.#timer = oldest === this.#ring ? undefined : this.#arm(Math.max(1, oldest.at - processClock.now()));
   }
 }

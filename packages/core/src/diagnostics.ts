@@ -1,5 +1,6 @@
 import { channel } from "node:diagnostics_channel";
 import type { Scope } from "./backend.ts";
+import { publish } from "./listeners.ts";
 import type { RateLimitResult } from "./result.ts";
 
 /** On `ratelimit:decision`: one decision of a limiter. */
@@ -16,6 +17,7 @@ export interface EvictMessage {
   readonly count: number;
 }
 
+const listenerThrew = "RATELIMIT_LISTENER_THREW";
 const decisions = channel("ratelimit:decision");
 const evictions = channel("ratelimit:evict");
 
@@ -24,9 +26,9 @@ export function decisionsAreHeard(): boolean {
 }
 
 export function publishDecision(message: DecisionMessage): void {
-  decisions.publish(message);
+  publish(decisions, message, listenerThrew);
 }
 
 export function publishEviction(message: EvictMessage): void {
-  if (evictions.hasSubscribers) evictions.publish(message);
+  if (evictions.hasSubscribers) publish(evictions, message, listenerThrew);
 }

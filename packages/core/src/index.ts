@@ -16,6 +16,7 @@ export type { Outage, OutageClass, OutageEvent } from "./outage.ts";
 export { definePolicy, type Limit, type LimitOptions, type Policy, type PolicyOptions } from "./policy.ts";
 export { checkOptions, Problems, type Rule, type Rules, rule } from "./problems.ts";
 export { redisUrlRule } from "./redis-url.ts";
-export { type BackendParts, type ResilientBackend, type ResilientOptions, resilient, resilientRules } from "./resilient.ts";
+export { resilient, resilientRules } from "./resilient.ts";
+export type { BackendParts, ResilientBackend, ResilientOptions } from "./resilient-backend.ts";
 export type { LimitResult, RateLimitResult } from "./result.ts";
 export { warnOnce } from "./warn.ts";

@@ -1,6 +1,6 @@
-import { BucketTable } from "./backend/memory/bucket-table.ts";
 import type { Scope, Take } from "./backend.ts";
-import { processClock } from "./clock.ts";
+import { ceilingOf } from "./bucket.ts";
+import type { LastSeen } from "./last-seen.ts";
 import type { Limit } from "./policy.ts";
 
 /** More units than this are not counted: the sum of two such numbers is still exact. */
@@ -15,21 +15,16 @@ const most = 2 ** 52;
  */
 export class LocalShare {
   readonly #instances: number;
-  readonly #table: BucketTable;
+  readonly #seen: LastSeen;
 
-  constructor(instances: number, maxKeys: number) {
+  constructor(instances: number, seen: LastSeen) {
     this.#instances = instances;
-    this.#table = new BucketTable(maxKeys, processClock);
-  }
-
-  /** Notes what the backend said of a bucket. */
-  remember(scope: Scope, key: string, { used, blockedMs }: Take): void {
-    this.#table.write(scope, key, typeof used === "number" ? [used] : used, blockedMs);
+    this.#seen = seen;
   }
 
   take(scope: Scope, key: string, cost: number): Take {
     const { limits, blockMs } = scope.policy;
-    const { used: before, blockedMs } = this.#table.read(scope, key);
+    const { used: before, blockedMs } = this.#seen.read(scope, key);
     const charge = cost * this.#instances;
     const enough = (limit: Limit, i: number): boolean =>
       cost <= limit.burst && (before[i] as number) + Math.min(charge, limit.burst) * limit.p <= limit.full;
@@ -39,27 +34,34 @@ export class LocalShare {
     return this.#answer(scope, key, allowed, cost > 0 && (allowed || startsBlock), used, startsBlock ? blockMs : blockedMs);
   }
 
+  /** Charges or gives back for all processes. A charge stops at a debt of one burst, also if calls have left a larger one. */
   adjust(scope: Scope, key: string, tokens: number): Take {
-    const { used: before, blockedMs } = this.#table.read(scope, key);
-    const used = scope.policy.limits.map((limit, i) => Math.max(0, (before[i] as number) + tokens * this.#instances * limit.p));
-    return this.#answer(scope, key, true, true, used, blockedMs);
+    const { limits } = scope.policy;
+    const { used: before, blockedMs } = this.#seen.read(scope, key);
+    const used = limits.map((limit, i) => this.#adjusted(limit, before[i] as number, tokens));
+    const uncharged = Math.max(...limits.map((limit, i) => Math.max(0, tokens - this.#roomOf(limit, before[i] as number))));
+    return { ...this.#answer(scope, key, true, true, used, blockedMs), uncharged };
   }
 
   block(scope: Scope, key: string, ms: number): void {
-    this.#table.block(scope, key, ms);
+    this.#seen.block(scope, key, ms);
   }
 
-  reset(scope: Scope, key: string): void {
-    this.#table.reset(scope, key);
+  #adjusted(limit: Limit, before: number, tokens: number): number {
+    // More than two bursts change nothing further, and their units could not be counted exactly.
+    const bound = 2 * limit.burst;
+    const units = Math.min(bound, Math.max(-bound, tokens)) * limit.p * this.#instances;
+    return Math.max(0, units < 0 ? before + units : Math.min(Math.max(before, ceilingOf(limit)), before + units));
   }
 
-  close(): void {
-    this.#table.close();
+  /** Whole tokens that can be charged before the debt is one burst. */
+  #roomOf(limit: Limit, before: number): number {
+    return Math.max(0, Math.floor((ceilingOf(limit) - before) / (limit.p * this.#instances)));
   }
 
   #answer(scope: Scope, key: string, allowed: boolean, changed: boolean, units: readonly number[], blockedMs: number): Take {
     const used = units.map((count) => Math.min(most, count));
-    if (changed) this.#table.write(scope, key, used, blockedMs);
+    if (changed) this.#seen.write(scope, key, used, blockedMs);
     return {
       allowed,
       used: used.length === 1 ? (used[0] as number) : used,

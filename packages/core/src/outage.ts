@@ -1,5 +1,6 @@
 import { channel } from "node:diagnostics_channel";
-import { processClock } from "./clock.ts";
+import { type Clock, processClock } from "./clock.ts";
+import { notify, publish } from "./listeners.ts";
 import { warn } from "./warn.ts";
 
 const outages = channel("ratelimit:outage");
@@ -35,6 +36,8 @@ export interface OutageEvent {
   readonly recovered?: true;
 }
 
+const listenerThrew = "RATELIMIT_ON_OUTAGE_THREW";
+
 /** One event per class in this time, in ms; without a failure for so long, the next one is another outage to warn of. */
 const [quietMs, overMs] = [1000, 60_000];
 
@@ -42,6 +45,7 @@ const [quietMs, overMs] = [1000, 60_000];
 export class OutageReporter {
   readonly #source: Outage;
   readonly #onOutage: ((event: OutageEvent) => void) | undefined;
+  readonly #clock: Clock;
   readonly #told = new Map<OutageClass, { at: number; suppressed: number }>();
   /** What was last told of an outage that is not over. */
   #outage: { readonly kind: OutageClass; readonly reason: string | undefined } | undefined;
@@ -49,9 +53,10 @@ export class OutageReporter {
   readonly #warned = new Set<"backend" | "key">();
   #failedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(source: Outage, onOutage: ((event: OutageEvent) => void) | undefined) {
+  constructor(source: Outage, onOutage: ((event: OutageEvent) => void) | undefined, clock: Clock = processClock) {
     this.#source = source;
     this.#onOutage = onOutage;
+    this.#clock = clock;
   }
 
   /** Whether the outage of now was told otherwise, or not at all. */
@@ -60,7 +65,7 @@ export class OutageReporter {
   }
 
   failed(kind: OutageClass, details: Pick<OutageEvent, "reason" | "keyHash" | "prefix">): void {
-    const now = processClock.now();
+    const now = this.#clock.now();
     if (now - this.#failedAt > overMs) this.#warned.clear();
     this.#failedAt = now;
     const before = this.#told.get(kind);
@@ -74,11 +79,16 @@ export class OutageReporter {
     this.#warn(kind, details.reason);
   }
 
-  /** Tells the end of an outage that was told. */
-  recovered(): void {
+  /**
+   * Reports the end of an outage that was reported, once.
+   *
+   * `passing` says that calls only failed now and then and the backend was never left alone. The next such failure is not worth a warning
+   * of its own, or a backend that is late now and then would cause one every second.
+   */
+  recovered(passing: boolean = false): void {
     const kind = this.#outage?.kind;
     this.#outage = undefined;
-    this.#warned.delete("backend");
+    if (!passing) this.#warned.delete("backend");
     if (kind === undefined) return;
     const told = this.#told.get(kind);
     this.#tell({ class: kind, source: this.#source, suppressed: told?.suppressed ?? 0, recovered: true });
@@ -86,12 +96,8 @@ export class OutageReporter {
   }
 
   #tell(event: OutageEvent): void {
-    if (outages.hasSubscribers) outages.publish(event);
-    try {
-      this.#onOutage?.(event);
-    } catch (error) {
-      warn("RATELIMIT_ON_OUTAGE_THREW", `onOutage threw: ${error instanceof Error ? error.message : "not an Error"}`);
-    }
+    if (outages.hasSubscribers) publish(outages, event, listenerThrew);
+    if (this.#onOutage !== undefined) notify(this.#onOutage, event, "onOutage", listenerThrew);
   }
 
   #warn(kind: OutageClass, reason: string | undefined): void {

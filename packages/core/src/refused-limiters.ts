@@ -1,3 +1,4 @@
+import type { Clock } from "./clock.ts";
 import { type Outage, type OutageEvent, OutageReporter } from "./outage.ts";
 
 /** The most limiters to remember as refused, so that a process that keeps making new limiters does not grow. */
@@ -13,8 +14,8 @@ export class RefusedLimiters {
   /** The name of a server followed by the prefix of a limiter. */
   readonly #refused = new Set<string>();
 
-  constructor(source: Outage, onOutage: ((event: OutageEvent) => void) | undefined) {
-    this.#reporter = new OutageReporter(source, onOutage);
+  constructor(source: Outage, onOutage: ((event: OutageEvent) => void) | undefined, clock: Clock) {
+    this.#reporter = new OutageReporter(source, onOutage, clock);
   }
 
   /** Whether no limiter is refused; then an answer needs no look-up. */

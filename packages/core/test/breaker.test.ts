@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { Breaker, type Failure } from "../src/breaker.ts";
 import { ManualClock } from "../src/clock.ts";
+import { randomOf } from "./support/random.ts";
 
 /** A breaker whose time only the test moves, and whose probes the test answers. */
 function bench(): {
@@ -77,14 +78,61 @@ describe("a breaker opens", () => {
     expect(breaker.isOpen).toBe(opens);
   });
 
-  test("not while good answers come between", () => {
-    const { breaker, clock, fail } = bench();
-    for (let i = 0; i < 100; i++) {
-      fail("maybe", 4);
-      clock.advance(400);
-      breaker.good();
+  test.each([
+    ["half of all calls are late", 1, 1, true],
+    ["three of four are", 3, 1, true],
+    ["a third is", 1, 2, false],
+    ["one of fifty is", 1, 49, false],
+  ])("by how many are late: %s", (_, late, inTime, opens) => {
+    for (const everyMs of [1, 10, 50]) {
+      const { breaker, clock, fail } = bench();
+      const start = clock.now();
+      while (!breaker.isOpen && clock.now() - start < 60_000) {
+        for (let i = 0; i < inTime; i++, clock.advance(everyMs)) breaker.good();
+        for (let i = 0; i < late; i++, clock.advance(everyMs)) fail("maybe");
+      }
+      expect(breaker.isOpen, `a call every ${everyMs} ms`).toBe(opens);
+      if (opens) expect(clock.now() - start).toBeLessThan(2000);
     }
+  });
+
+  test("when half of all calls are late at random, within seconds", () => {
+    const openings = Array.from({ length: 200 }, (_, seed) => {
+      const { breaker, clock, fail } = bench();
+      const chance = randomOf(seed);
+      for (; !breaker.isOpen && clock.now() < 60_000; clock.advance(5)) {
+        if (chance() < 0.5) fail("maybe");
+        else breaker.good();
+      }
+      return clock.now();
+    }).sort((a, b) => a - b);
+    expect(openings[100]).toBeLessThan(1000);
+    expect(openings[199]).toBeLessThan(10_000);
+  });
+
+  test.each([
+    ["under a load", 5],
+    ["of a few calls", 40],
+  ])("not by one lost TCP segment, which makes every call of 100 ms late (%s)", (_, everyMs) => {
+    const { breaker, clock, fail } = bench();
+    for (let minute = 0; minute < 10; minute++) {
+      for (let ms = 0; ms < 60_000; ms += everyMs, clock.advance(everyMs)) {
+        if (ms >= 1000 && ms < 1100) fail("maybe");
+        else breaker.good();
+      }
+    }
+    // It would still be open, for nobody answers its probes.
     expect(breaker.isOpen).toBe(false);
+  });
+
+  test("not by failures that are long past: after 2 s and an answer counting starts again", () => {
+    const { breaker, clock, fail } = bench();
+    for (let hour = 0; hour < 100; hour++) {
+      fail("maybe", 4);
+      clock.advance(3_600_000);
+      breaker.good();
+      expect(breaker.isOpen).toBe(false);
+    }
   });
 
   test("counting from when the first unanswered call was sent, not from when it was given up", () => {
@@ -132,6 +180,50 @@ describe("an open breaker", () => {
     expect([timers[0]?.state, probes.length]).toEqual(["cancelled", 1]);
     await probes[0]?.back();
     expect([breaker.isOpen, timers.length]).toEqual([false, 1]);
+  });
+
+  /** Opens it by late answers, the given number of good ones among them, and returns how many probes in a row it asks for. */
+  const probesNeeded = async ({ breaker, clock, timers, probes, fail }: ReturnType<typeof bench>, answers: number): Promise<number> => {
+    fail("maybe", answers);
+    for (let i = 0; i < answers; i++) breaker.good();
+    fail("maybe", 5);
+    clock.advance(500);
+    fail("maybe");
+    expect(breaker.isOpen).toBe(true);
+    for (let asked = 1; ; asked++) {
+      timers.at(-1)?.fire();
+      await probes.at(-1)?.back();
+      if (!breaker.isOpen) return asked;
+    }
+  };
+
+  test("is closed by one answered probe after silence, and by four in a row if some calls were answered", async () => {
+    expect(await probesNeeded(bench(), 0)).toBe(1);
+    expect(await probesNeeded(bench(), 3)).toBe(4);
+  });
+
+  test("trusts a backend later each time that it is late again within ten seconds: up to eight probes in a row", async () => {
+    const relapsing = bench();
+    const asked: number[] = [];
+    for (const pauseMs of [0, 9000, 9000, 9000, 9000, 10_000, 9000]) {
+      relapsing.clock.advance(pauseMs);
+      asked.push(await probesNeeded(relapsing, 0));
+    }
+    expect(asked).toEqual([1, 2, 4, 8, 8, 1, 2]);
+  });
+
+  test("counts from the start again when a probe is not answered", async () => {
+    const { breaker, clock, timers, probes, fail } = bench();
+    fail("maybe", 5);
+    breaker.good();
+    clock.advance(500);
+    fail("maybe");
+    for (const answers of [true, true, true, false, true, true, true, true]) {
+      expect(breaker.isOpen).toBe(true);
+      timers.at(-1)?.fire();
+      await (answers ? probes.at(-1)?.back() : probes.at(-1)?.out());
+    }
+    expect(breaker.isOpen).toBe(false);
   });
 
   test("needs as much as before to open again", async () => {

@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { BucketTable, type DecisionMessage, type EvictMessage, ManualClock, RateLimiter } from "@ratelimit/core";
 import { describe, expect, test } from "vitest";
 import { LateBackend, tableBackend } from "./support/backends.ts";
+import { warningsOf } from "./support/warnings.ts";
 
 /** What a channel publishes while `act` runs. */
 async function heard<T>(channel: string, act: () => unknown): Promise<T[]> {
@@ -68,4 +69,23 @@ test("ratelimit:evict counts what a full table forgets", async () => {
     for (const key of ["a", "b", "c", "b", "d"]) limiter.checkSync(key);
   });
   expect(messages).toEqual([{ count: 1 }, { count: 1 }]);
+});
+
+test.each<[string, () => unknown]>([
+  [
+    "throws",
+    () => {
+      throw new Error("disk full");
+    },
+  ],
+  ["rejects", async () => Promise.reject(new Error("disk full"))],
+])("a subscriber that %s changes no decision, and causes one warning", async (_, fails) => {
+  const limiter = new RateLimiter({ rate: 5, backend: tableBackend() });
+  const broken = (): unknown => fails();
+  subscribe("ratelimit:decision", broken);
+  const warnings = await warningsOf(async () => {
+    for (let i = 0; i < 3; i++) expect((await limiter.check("key")).allowed).toBe(true);
+  });
+  unsubscribe("ratelimit:decision", broken);
+  expect(warnings).toEqual([{ code: "RATELIMIT_LISTENER_THREW", message: "A listener of ratelimit:decision threw: disk full" }]);
 });

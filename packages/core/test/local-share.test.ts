@@ -1,10 +1,12 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Scope } from "../src/backend.ts";
+import type { Scope, Take } from "../src/backend.ts";
 import { processClock } from "../src/clock.ts";
+import { LastSeen } from "../src/last-seen.ts";
 import { LocalShare } from "../src/local-share.ts";
 import { definePolicy, type PolicyOptions } from "../src/policy.ts";
 import { toResult } from "../src/result.ts";
+import { always } from "./support/property.ts";
 
 /** Limits have no clock of their own: the process clock is what the share stands on, and here the test moves it. */
 let now = 0;
@@ -18,6 +20,24 @@ afterEach(() => {
 
 function scopeOf(policy: PolicyOptions): Scope {
   return { prefix: "test:", policy: definePolicy(policy) };
+}
+
+/** What each share remembers of the backend. */
+const seenBy = new WeakMap<LocalShare, LastSeen>();
+
+function shareOf(instances: number, maxKeys: number = 10): LocalShare {
+  const seen = new LastSeen(maxKeys, { states: true, refusals: false });
+  const share = new LocalShare(instances, seen);
+  seenBy.set(share, seen);
+  return share;
+}
+
+/** Lets the backend answer a call, as it is remembered. */
+function answered(share: LocalShare, scope: Scope, take: Take): void {
+  const seen = seenBy.get(share) as LastSeen;
+  const ticket = seen.enter(scope, "key");
+  seen.took(ticket, scope, "key", 1, take, now);
+  seen.leave(ticket);
 }
 
 /** Asks until it is refused. */
@@ -35,7 +55,7 @@ describe("a process gives its share", () => {
     [{ rate: 100, period: 60, burst: 2 }, 4, 1],
     [{ rate: 100, period: 60, burst: 1 }, 100, 1],
   ] as const)("of %j as one of %i: %i at once", (policy, instances, atOnce) => {
-    expect(admittedOf(new LocalShare(instances, 10), scopeOf(policy))).toBe(atOnce);
+    expect(admittedOf(shareOf(instances), scopeOf(policy))).toBe(atOnce);
   });
 
   test.each([
@@ -44,7 +64,7 @@ describe("a process gives its share", () => {
     [{ rate: 100, period: 1, burst: 1 }, 50, 2],
     [{ rate: 7, period: 1, burst: 7 }, 3, 7 / 3],
   ] as const)("of %j as one of %i: %f a second", (policy, instances, perSecond) => {
-    const share = new LocalShare(instances, 10);
+    const share = shareOf(instances);
     const scope = scopeOf(policy);
     const atOnce = admittedOf(share, scope);
     let admitted = 0;
@@ -54,39 +74,84 @@ describe("a process gives its share", () => {
   });
 });
 
-test("in any window N processes admit no more than N * max(1, s * burst) + s * N * rate * T, with s = 1 / instances", () => {
-  const limits = fc.record({ rate: fc.integer({ min: 1, max: 50 }), burst: fc.integer({ min: 1, max: 40 }) });
-  const steps = fc.array(fc.record({ wait: fc.nat(300), process: fc.nat(4), cost: fc.integer({ min: 1, max: 3 }) }), { maxLength: 120 });
-  fc.assert(
-    fc.property(limits, fc.integer({ min: 1, max: 8 }), steps, ({ rate, burst }, instances, calls) => {
+describe("in any window of T seconds N processes with `instances` of N admit at most N * max(c, burst / N) + rate * T tokens", () => {
+  interface Step {
+    readonly wait: number;
+    readonly process: number;
+    /** Of the burst, in per cent: so that small and large costs meet any policy. */
+    readonly cost: number;
+    /** What the call is instead, now and then. */
+    readonly instead: "charge" | "look" | undefined;
+  }
+  const steps: fc.Arbitrary<Step[]> = fc.array(
+    fc.record({
+      wait: fc.oneof(fc.nat(3), fc.nat(400)),
+      process: fc.nat(7),
+      cost: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 100 }), fc.constant(100)),
+      instead: fc.constantFrom(...([undefined, undefined, undefined, undefined, "charge", "look"] as const)),
+    }),
+    { minLength: 10, maxLength: 150, size: "max" },
+  );
+  const limits = fc.record({ rate: fc.integer({ min: 1, max: 60 }), burst: fc.integer({ min: 1, max: 60 }) });
+
+  /** Holds every window that begins and ends with an admission against the bound. */
+  function holds(admitted: readonly { at: number; cost: number }[], processes: number, rate: number, burst: number): void {
+    const largest = Math.max(1, ...admitted.map(({ cost }) => cost));
+    const onset = processes * Math.max(largest, burst / processes);
+    let excess = 0;
+    for (const [from, first] of admitted.entries()) {
+      let sum = 0;
+      for (const { at, cost } of admitted.slice(from)) {
+        sum += cost;
+        excess = Math.max(excess, sum - onset - (rate * (at - first.at)) / 1000);
+      }
+    }
+    expect(excess).toBeLessThan(1e-9);
+  }
+
+  test.each([
+    [
+      "for any mix of costs, with charges and looks between",
+      (cost: number, burst: number) => Math.max(1, Math.round((cost * burst) / 100)),
+    ],
+    ["for costs of a whole bucket", (_: number, burst: number) => burst],
+    ["for costs of 1", () => 1],
+  ])("%s", (_, costOf) => {
+    always(fc.tuple(limits, fc.integer({ min: 1, max: 8 }), steps), ([{ rate, burst }, processes, calls]) => {
       now = 0;
       const scope = scopeOf({ rate, period: 1, burst });
-      const shares = Array.from({ length: 5 }, () => new LocalShare(instances, 10));
+      const shares = Array.from({ length: processes }, () => shareOf(processes));
       const admitted: { at: number; cost: number }[] = [];
-      for (const { wait, process, cost } of calls) {
-        now += wait;
-        if (shares[process]?.take(scope, "key", cost).allowed) admitted.push({ at: now, cost });
+      for (const call of calls) {
+        now += call.wait;
+        const [share, cost] = [shares[call.process % processes] as LocalShare, costOf(call.cost, burst)];
+        if (call.instead === "charge") share.adjust(scope, "key", cost);
+        else if (share.take(scope, "key", call.instead === "look" ? 0 : cost).allowed && call.instead === undefined)
+          admitted.push({ at: now, cost });
       }
-      // A call that costs more than the share still goes whole: it is the 1 of the formula, of its cost.
-      const dearest = Math.max(1, ...admitted.map(({ cost }) => cost));
-      const onset = shares.length * Math.max(dearest, burst / instances);
-      for (const [from, first] of admitted.entries()) {
-        let sum = 0;
-        for (const { at, cost } of admitted.slice(from)) {
-          sum += cost;
-          expect(sum).toBeLessThanOrEqual(onset + (shares.length / instances) * rate * ((at - first.at) / 1000) + 1e-9);
-        }
-      }
-    }),
-  );
+      holds(admitted, processes, rate, burst);
+    });
+  });
+
+  test("and it is reached, by calls of the whole burst and by smaller ones", () => {
+    const scope = scopeOf({ rate: 100, period: "1h" });
+    for (const [cost, calls] of [
+      [100, 1],
+      [25, 1],
+      [5, 5],
+    ] as const) {
+      const shares = Array.from({ length: 4 }, () => shareOf(4));
+      expect(shares.map((share) => admittedOf(share, scope, cost))).toEqual([calls, calls, calls, calls]);
+    }
+  });
 });
 
 describe("a bucket begins where the backend was last seen", () => {
   const scope = scopeOf({ rate: 60, period: 60, burst: 60 });
 
   test("who was refused stays refused, until the time that the backend named", () => {
-    const share = new LocalShare(1, 10);
-    share.remember(scope, "key", { allowed: false, used: scope.policy.limits[0].full });
+    const share = shareOf(1);
+    answered(share, scope, { allowed: false, used: scope.policy.limits[0].full });
     now = 999;
     expect(share.take(scope, "key", 1).allowed).toBe(false);
     now = 1000;
@@ -94,15 +159,15 @@ describe("a bucket begins where the backend was last seen", () => {
   });
 
   test("who had half has half of the share", () => {
-    const share = new LocalShare(3, 10);
-    share.remember(scope, "key", { allowed: true, used: scope.policy.limits[0].full / 2 });
+    const share = shareOf(3);
+    answered(share, scope, { allowed: true, used: scope.policy.limits[0].full / 2 });
     expect(admittedOf(share, scope)).toBe(10);
   });
 
   test("and where it is seen again, that holds", () => {
-    const share = new LocalShare(1, 10);
+    const share = shareOf(1);
     admittedOf(share, scope);
-    share.remember(scope, "key", { allowed: true, used: 0 });
+    answered(share, scope, { allowed: true, used: 0 });
     expect(admittedOf(share, scope)).toBe(60);
   });
 
@@ -114,8 +179,8 @@ describe("a bucket begins where the backend was last seen", () => {
       ],
     });
     const [second, hour] = several.policy.limits;
-    const share = new LocalShare(1, 10);
-    share.remember(several, "key", { allowed: true, used: [0, (hour?.full ?? 0) - 3 * (hour?.p ?? 0)] });
+    const share = shareOf(1);
+    answered(share, several, { allowed: true, used: [0, (hour?.full ?? 0) - 3 * (hour?.p ?? 0)] });
     expect(admittedOf(share, several)).toBe(3);
     expect(second.burst).toBe(10);
   });
@@ -133,7 +198,7 @@ describe("what it says is true", () => {
   ] as const)(
     "%j as one of %i at cost %i: `remaining` calls are admitted, then one at `retryAfter` and none 1 ms before",
     (policy, instances, cost) => {
-      const share = new LocalShare(instances, 10);
+      const share = shareOf(instances);
       const scope = scopeOf(policy);
       for (let round = 0; round < 5; round++) {
         const looked = toResult(scope.policy, { ...share.take(scope, "key", 0), allowed: true }, 1);
@@ -153,7 +218,7 @@ describe("what it says is true", () => {
   );
 
   test("a cost above the burst is never admitted", () => {
-    const share = new LocalShare(4, 10);
+    const share = shareOf(4);
     const scope = scopeOf({ rate: 10, period: 1 });
     const take = share.take(scope, "key", 11);
     expect([take.allowed, toResult(scope.policy, take, 11).retryAfter]).toEqual([false, Number.POSITIVE_INFINITY]);
@@ -161,24 +226,63 @@ describe("what it says is true", () => {
 
   test("and that it was said here", () => {
     const scope = scopeOf({ rate: 10, period: 1 });
-    const take = new LocalShare(4, 10).take(scope, "key", 1);
+    const take = shareOf(4).take(scope, "key", 1);
     expect(take).toEqual({ allowed: true, used: 4 * scope.policy.limits[0].p, source: "local", instances: 4 });
     expect(toResult(scope.policy, take, 1)).toMatchObject({ source: "local", degraded: true, remaining: 1 });
   });
 });
 
-test("charges and refunds count for all processes, beyond a debt of one burst", () => {
-  const share = new LocalShare(4, 10);
-  const scope = scopeOf({ rate: 10, period: 1 });
+describe("charges and refunds", () => {
+  const scope = scopeOf({ rate: 60, period: 60 });
   const { p } = scope.policy.limits[0];
-  expect(share.adjust(scope, "key", 10).used).toBe(40 * p);
-  expect(share.adjust(scope, "key", -5).used).toBe(20 * p);
-  expect(share.adjust(scope, "key", -500).used).toBe(0);
-  expect(Number.isSafeInteger(share.adjust(scope, "key", Number.MAX_SAFE_INTEGER).used)).toBe(true);
+
+  test("count for all processes", () => {
+    const share = shareOf(4);
+    expect(share.adjust(scope, "key", 10)).toEqual({ allowed: true, used: 40 * p, uncharged: 0, source: "local", instances: 4 });
+    expect(share.adjust(scope, "key", -5).used).toBe(20 * p);
+    expect(share.adjust(scope, "key", -500).used).toBe(0);
+  });
+
+  test.each([
+    [1, 6000, 5880, 61],
+    [4, 6000, 5970, 64],
+    [4, 30, 0, 64],
+    [4, 31, 1, 64],
+    [7, 18, 1, 67],
+    [1, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 120, 61],
+  ])(
+    "as one of %i: a charge of %i stops at a debt of one burst, and says that %i were not charged",
+    (instances, tokens, uncharged, retryAfter) => {
+      const share = shareOf(instances);
+      const take = share.adjust(scope, "key", tokens);
+      expect([take.used, take.uncharged]).toEqual([120 * p, uncharged]);
+      expect(toResult(scope.policy, share.take(scope, "key", 1), 1).retryAfter).toBe(retryAfter);
+      expect(share.adjust(scope, "key", 1)).toMatchObject({ used: 120 * p, uncharged: 1 });
+    },
+  );
+
+  test("of several limits: the largest rest is told, and each stops at its own burst", () => {
+    const several = scopeOf({
+      limits: [
+        { name: "small", rate: 10, period: "1h" },
+        { name: "large", rate: 100, period: "1h" },
+      ],
+    });
+    const [small, large] = several.policy.limits;
+    const take = shareOf(1).adjust(several, "key", 50);
+    expect(take).toMatchObject({ used: [20 * small.p, 50 * (large?.p ?? 0)], uncharged: 30 });
+  });
+
+  test("do not shorten the debt that a call has left: each process admits one call at the least, and owes it", () => {
+    const share = shareOf(4);
+    expect(share.take(scope, "key", 60).used).toBe(240 * p);
+    expect(share.adjust(scope, "key", 5)).toMatchObject({ used: 240 * p, uncharged: 5 });
+    expect(share.adjust(scope, "key", -5)).toMatchObject({ used: 220 * p, uncharged: 0 });
+  });
 });
 
 test("no more buckets than it was told", () => {
-  const share = new LocalShare(1, 100);
+  const share = shareOf(1, 100);
   const scope = scopeOf({ rate: 10, period: 60 });
   admittedOf(share, scope);
   for (let i = 0; i < 10_000; i++) share.take(scope, `sprayed ${i}`, 1);

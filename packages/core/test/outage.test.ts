@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { processClock } from "../src/clock.ts";
 import { type OutageEvent, OutageReporter } from "../src/outage.ts";
@@ -14,6 +15,15 @@ beforeEach(() => {
 afterEach(() => {
   vi.restoreAllMocks();
 });
+
+/** What is thrown may be anything. */
+const text: unknown = "text";
+
+const thenable = (then: () => void): object => ({ then });
+
+function fail(message: string): never {
+  throw new Error(message);
+}
 
 function listening(): { reporter: OutageReporter; events: OutageEvent[] } {
   const events: OutageEvent[] = [];
@@ -115,6 +125,20 @@ describe("where nobody listens", () => {
     );
   });
 
+  test("a backend that is late now and then causes one warning, not one for each time", () => {
+    const reporter = new OutageReporter("local", undefined);
+    for (let second = 0; second < 30; second++, now += 1000) {
+      reporter.failed("timeout", {});
+      reporter.recovered(true);
+    }
+    expect(warnings).toHaveBeenCalledTimes(1);
+    reporter.failed("connection", {});
+    reporter.recovered();
+    now += 1000;
+    reporter.failed("connection", {});
+    expect(warnings).toHaveBeenCalledTimes(2);
+  });
+
   test("a bad key, or a late answer of last month, does not use up the warning of an outage", () => {
     const reporter = new OutageReporter("local", undefined);
     reporter.failed("key", {});
@@ -135,13 +159,61 @@ describe("where nobody listens", () => {
   });
 });
 
-test.each([
-  ["an Error", new Error("log is full"), "onOutage threw: log is full"],
-  ["no Error", "oops", "onOutage threw: not an Error"],
-])("onOutage that throws %s is told, and harms nothing", (_, thrown: unknown, warning) => {
-  const reporter = new OutageReporter("local", () => {
-    throw thrown;
+describe("a listener that fails harms nothing and is reported once", () => {
+  const failing: readonly [what: string, fail: () => unknown, message: string][] = [
+    [
+      "throws an Error",
+      () => {
+        throw new Error("log is full");
+      },
+      "log is full",
+    ],
+    [
+      "throws no Error",
+      () => {
+        throw text;
+      },
+      "not an Error",
+    ],
+    ["rejects with an Error", async () => Promise.reject(new Error("pager is down")), "pager is down"],
+    ["rejects with no Error", () => Promise.reject(text), "not an Error"],
+    ["returns a thenable that throws", () => thenable(() => fail("then")), "then"],
+  ];
+
+  test.each(failing)("onOutage %s", async (_, fails, message) => {
+    const events: OutageEvent[] = [];
+    const reporter = new OutageReporter("local", (event) => {
+      events.push(event);
+      return fails();
+    });
+    for (let outage = 0; outage < 3; outage++, now += 2000) {
+      reporter.failed("timeout", {});
+      reporter.recovered();
+    }
+    await turn();
+    expect(events).toHaveLength(6);
+    expect(warnings).toHaveBeenCalledExactlyOnceWith(
+      `onOutage threw: ${message}`,
+      expect.objectContaining({ code: "RATELIMIT_ON_OUTAGE_THREW" }),
+    );
   });
-  reporter.failed("timeout", {});
-  expect(warnings).toHaveBeenCalledExactlyOnceWith(warning, expect.objectContaining({ code: "RATELIMIT_ON_OUTAGE_THREW" }));
+
+  test.each(failing)("a subscriber of the channel %s: its neighbours still hear everything", async (_, fails, message) => {
+    const heard: unknown[] = [];
+    const broken = (): unknown => fails();
+    const neighbour = (event: unknown): void => void heard.push(event);
+    subscribe("ratelimit:outage", broken);
+    subscribe("ratelimit:outage", neighbour);
+    const reporter = new OutageReporter("local", undefined);
+    reporter.failed("timeout", {});
+    reporter.recovered();
+    await turn();
+    unsubscribe("ratelimit:outage", broken);
+    unsubscribe("ratelimit:outage", neighbour);
+    expect(heard).toHaveLength(2);
+    expect(warnings).toHaveBeenCalledExactlyOnceWith(
+      `A listener of ratelimit:outage threw: ${message}`,
+      expect.objectContaining({ code: "RATELIMIT_ON_OUTAGE_THREW" }),
+    );
+  });
 });

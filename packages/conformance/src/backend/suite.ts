@@ -7,6 +7,7 @@ import { crowd, nothingLost, sameTick } from "./concurrency.ts";
 import { expiry, fullAtReset, liveFullAtReset } from "./expiry.ts";
 import { anyKeys, anyNames, joinedNames, strangeKeys } from "./keys.ts";
 import { oracleEquality } from "./oracle-equality.ts";
+import { madeOrder } from "./order.ts";
 import { loweredLimit, policyChange, slack } from "./policy-change.ts";
 import { close, reset } from "./resetting.ts";
 import { aboveBurst, liveRetryAfter, retryAfter } from "./retry-after.ts";
@@ -52,6 +53,7 @@ export const backendPromises: readonly BackendPromise[] = [
   sameTick,
   crowd,
   nothingLost,
+  madeOrder,
   reset,
   close,
 ];

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 
 /** One seed for all properties of a run: `FAST_CHECK_SEED=…` repeats it. */
-const seed = Number(process.env["FAST_CHECK_SEED"] ?? Date.now()) | 0;
+export const seed: number = Number(process.env["FAST_CHECK_SEED"] ?? Date.now()) | 0;
 process.stdout.write(`FAST_CHECK_SEED=${seed}\n`);
 
 /** Tries `holds` on many values; a counterexample is made small and told with its seed. */

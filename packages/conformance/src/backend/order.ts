@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import type { RateLimiter, RateLimitResult } from "@ratelimit/core";
+import fc from "fast-check";
+import { slow } from "./arbitraries.ts";
+import { always } from "./property.ts";
+import { type BackendPromise, promise } from "./subject.ts";
+
+const burst = 20;
+const methods = ["check", "peek", "refund", "charge", "reset"] as const;
+
+interface Call {
+  readonly method: (typeof methods)[number];
+  readonly key: string;
+  readonly tokens: number;
+  /** Whether every call so far is answered before the next one is made. */
+  readonly pause: boolean;
+}
+
+const calls: fc.Arbitrary<Call[]> = fc.array(
+  fc.record({
+    method: fc.oneof(fc.constant("check" as const), fc.constantFrom(...methods)),
+    key: fc.constantFrom("a", "a", "b"),
+    tokens: fc.oneof(fc.constant(1), fc.integer({ min: 1, max: 25 })),
+    pause: fc.oneof({ weight: 9, arbitrary: fc.constant(false) }, { weight: 1, arbitrary: fc.constant(true) }),
+  }),
+  { minLength: 2, maxLength: 30, size: "max" },
+);
+
+export const madeOrder: BackendPromise = promise(
+  "calls on one key take effect in the order in which they were made, though nobody waits for their answers",
+  "any",
+  (bench) =>
+    always(calls, async (made) => {
+      const limiter = bench.limiter(slow(burst));
+      const used = new Map<string, number>();
+      const answers: Promise<unknown>[] = [];
+      const expected: unknown[] = [];
+      // Something else is under way: a backend that gathers calls has a reason to.
+      answers.push(limiter.check("other"));
+      expected.push([true, burst - 1]);
+      for (const { method, key, tokens, pause } of made) {
+        answers.push(callOn(limiter, method, key, tokens));
+        expected.push(carriedOut(used, method, key, tokens));
+        if (pause) await Promise.all(answers);
+      }
+      assert.deepEqual((await Promise.all(answers)).map(figures), expected);
+    }),
+);
+
+function callOn(limiter: RateLimiter, method: Call["method"], key: string, tokens: number): Promise<unknown> {
+  if (method === "reset") return limiter.reset(key);
+  return method === "check" || method === "peek" ? limiter[method](key, { cost: tokens }) : limiter[method](key, tokens);
+}
+
+/** What a bucket without a clock answers: whether it admits, and what is left. */
+function carriedOut(used: Map<string, number>, method: Call["method"], key: string, tokens: number): unknown {
+  const before = used.get(key) ?? 0;
+  const fits = before + tokens <= burst;
+  const after = {
+    check: fits ? before + tokens : before,
+    peek: before,
+    refund: Math.max(0, before - tokens),
+    charge: Math.min(2 * burst, before + tokens),
+    reset: 0,
+  }[method];
+  used.set(key, after);
+  if (method === "reset") return undefined;
+  return [method === "check" || method === "peek" ? fits : true, Math.max(0, burst - after)];
+}
+
+function figures(answer: unknown): unknown {
+  if (answer === undefined) return undefined;
+  const { allowed, remaining } = answer as RateLimitResult;
+  return [allowed, remaining];
+}

@@ -1,0 +1,35 @@
+import type { Channel } from "node:diagnostics_channel";
+import { warn } from "./warn.ts";
+
+/** A function of the user that is called about something that happened; what it returns is ignored. */
+type Listener<T> = (message: T, channel: string | symbol) => unknown;
+
+/** Listeners that were warned about: one that fails on every event is reported once. */
+const warned = new WeakSet<Listener<never>>();
+
+/** Calls a user's listener. If it throws or rejects, that is one warning and harms nothing else. */
+export function notify<T>(listener: Listener<T>, message: T, name: string, code: string): void {
+  const failed = (error: unknown): void => {
+    if (warned.has(listener)) return;
+    warned.add(listener);
+    warn(code, `${name} threw: ${error instanceof Error ? error.message : "not an Error"}`);
+  };
+  try {
+    Promise.resolve(listener(message, name)).catch(failed);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+/**
+ * Publishes on a diagnostics channel.
+ *
+ * `channel.publish` would turn what a subscriber throws into an uncaught exception, which ends the process. So subscribers are called
+ * one by one here. Their list is not a documented field: if Node renames it, `publish` takes over.
+ */
+export function publish<T>(channel: Channel, message: T, code: string): void {
+  const { _subscribers: subscribers } = channel as unknown as { readonly _subscribers?: unknown };
+  if (!Array.isArray(subscribers)) channel.publish(message);
+  else
+    for (const listener of subscribers.slice() as Listener<T>[]) notify(listener, message, `A listener of ${String(channel.name)}`, code);
+}
