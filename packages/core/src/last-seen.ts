@@ -6,8 +6,11 @@ import { processClock } from "./clock.ts";
 import type { Policy } from "./policy.ts";
 import { processTime, type Time, type Timer } from "./time.ts";
 
-/** How long a bucket that was seen used up may refuse calls from memory, in ms: a refund by another process counts no later. */
-const freshMs = 1000;
+/**
+ * How long a key that was seen used up may be refused from memory, in ms: a refund by another process counts no later. A little less than
+ * the second after which a waiting call looks again, so that it looks at the backend.
+ */
+const freshMs = 990;
 /** Keys seen used up in the last second, at the most; of more, those of the second before are forgotten first. */
 const mostFresh = 10_000;
 /** Calls under way are counted by a number made of the key: a Map of them would cost more than the rest of a call. A power of two. */
