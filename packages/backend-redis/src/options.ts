@@ -36,7 +36,7 @@ export type Opening = UrlOptions | ClusterBackendOptions | SentinelBackendOption
 
 /** What holds for all four ways. */
 export interface DecisionOptions extends Omit<ResilientOptions, "maxKeys"> {
-  /** Whether refusals are remembered for as long as they are certain to be repeated; true. */
+  /** Whether a key that was just seen used up is refused without asking Redis, as long as the answer is certain; true. */
   denyCache?: boolean | undefined;
 }
 

@@ -4,11 +4,13 @@ import type { Scope, Take } from "./backend.ts";
 import { fits } from "./bucket.ts";
 import { processClock } from "./clock.ts";
 import type { Policy } from "./policy.ts";
-import { unitsOf } from "./result.ts";
 import { processTime, type Time, type Timer } from "./time.ts";
 
-/** How long a bucket that was seen used up may refuse calls from memory, in ms: a refund by another process counts no later. */
-const freshMs = 1000;
+/**
+ * How long a key that was seen used up may be refused from memory, in ms: a refund by another process counts no later. A little less than
+ * the second after which a waiting call looks again, so that it looks at the backend.
+ */
+const freshMs = 990;
 /** Keys seen used up in the last second, at the most; of more, those of the second before are forgotten first. */
 const mostFresh = 10_000;
 /** Calls under way are counted by a number made of the key: a Map of them would cost more than the rest of a call. A power of two. */
@@ -104,7 +106,10 @@ export class LastSeen implements Peer {
     const { used, blockedMs, at } = this.#table.take(scope, key, 0);
     if ((at ?? this.#time.now()) - fresh.sentAt >= freshMs) return undefined;
     if (!isCertain(scope.policy, used, blockedMs ?? 0, cost, fresh.latencyMs)) return undefined;
-    return { allowed: false, used, source: "deny-cache", at, ...(blockedMs !== undefined && { blockedMs }) };
+    // Not by spreading: that would take longer than all of the above.
+    return blockedMs === undefined
+      ? { allowed: false, used, source: "deny-cache", at }
+      : { allowed: false, used, source: "deny-cache", at, blockedMs };
   }
 
   /** Notes the backend's answer to a take that was sent at `sentAt`. */
@@ -186,7 +191,7 @@ export class LastSeen implements Peer {
   }
 
   #write(scope: Scope, key: string, { used, blockedMs }: Take): void {
-    this.#table.write(scope, key, typeof used === "number" ? [used] : used, blockedMs);
+    this.#table.write(scope, key, used, blockedMs);
   }
 
   #remember({ prefix, policy }: Scope, key: string, sentAt: number): void {
@@ -223,8 +228,9 @@ export class LastSeen implements Peer {
 }
 
 /** Whether a call of cost 1 would be refused now, or this one was. */
-function isUsedUp({ limits }: Policy, take: Take): boolean {
-  return !take.allowed || limits.some((limit, i) => !fits(limit, unitsOf(take, i), 1));
+function isUsedUp({ limits }: Policy, { allowed, used }: Take): boolean {
+  if (!allowed) return true;
+  return typeof used === "number" ? !fits(limits[0], used, 1) : limits.some((limit, i) => !fits(limit, used[i] as number, 1));
 }
 
 /** Whether the backend refuses a call of `cost`, if this much was in use when its answer came, and it may have counted from `latencyMs` before. */
@@ -232,7 +238,8 @@ function isCertain({ limits, blockMs }: Policy, used: Take["used"], blockedMs: n
   if (blockedMs > latencyMs) return true;
   // Once a block is over, the next refusal starts another one, and only the backend can do that.
   if (blockMs > 0) return false;
-  return limits.some((limit, i) => !fits(limit, unitsOf({ used }, i) - latencyMs * limit.r, cost));
+  if (typeof used === "number") return !fits(limits[0], used - latencyMs * limits[0].r, cost);
+  return limits.some((limit, i) => !fits(limit, (used[i] as number) - latencyMs * limit.r, cost));
 }
 
 /** A number made of the characters in which most keys and prefixes differ. */

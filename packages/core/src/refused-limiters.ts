@@ -14,7 +14,7 @@ export class RefusedLimiters {
   /** The name of a server followed by the prefix of a limiter. */
   readonly #refused = new Set<string>();
 
-  constructor(source: Outage, onOutage: ((event: OutageEvent) => void) | undefined, clock?: Clock) {
+  constructor(source: Outage, onOutage: ((event: OutageEvent) => void) | undefined, clock: Clock) {
     this.#reporter = new OutageReporter(source, onOutage, clock);
   }
 

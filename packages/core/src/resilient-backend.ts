@@ -49,7 +49,6 @@ const probePolicy = definePolicy({ rate: 1000, period: 1 });
 
 /** A backend that always decides in time; made by `resilient`. */
 export class ResilientBackend implements Backend {
-  /** True if the guarded backend keeps its buckets in this process. */
   declare readonly inProcess?: true;
   readonly #backend: Backend;
   readonly #parts: BackendParts;
@@ -85,7 +84,7 @@ export class ResilientBackend implements Backend {
     this.#servers = new Servers({
       time: this.#time,
       reporter: new OutageReporter(outage, onOutage, this.#time),
-      refusals: new RefusedLimiters(outage, onOutage, this.#time),
+      refused: new RefusedLimiters(outage, onOutage, this.#time),
       probe: (scope, server) => this.#probe(scope, server),
       classOf: (error) => this.#classOf(error),
     });

@@ -20,7 +20,7 @@ export interface Server {
 export interface ServersParts {
   readonly time: Time;
   readonly reporter: OutageReporter;
-  readonly refusals: RefusedLimiters;
+  readonly refused: RefusedLimiters;
   /** Resolves if the server decides again, in time. */
   readonly probe: (scope: Scope, server: string) => Promise<unknown>;
   readonly classOf: (error: unknown) => OutageClass;
@@ -48,9 +48,10 @@ export class Servers {
         timer.unref();
         return () => timer.cancel();
       },
-      probe: () => this.#probe(server.failed?.scope, name),
+      probe: () => this.#probe(server),
       onClose: () => {
         server.failed = undefined;
+        publishRecovery();
         this.#recovered(false);
       },
     });
@@ -59,10 +60,10 @@ export class Servers {
     return server;
   }
 
-  /** Counts a call on `scope` that was answered in time. */
-  answered(server: Server, scope: Scope): void {
+  /** Counts a call that was answered in time. */
+  answered(server: Server, { prefix }: Scope): void {
     server.breaker.good();
-    if (!this.#parts.refusals.isEmpty) this.#parts.refusals.served(server.name, scope.prefix);
+    if (!this.#parts.refused.isEmpty) this.#parts.refused.served(server.name, prefix);
     if (server.failed === undefined || server.breaker.isOpen) return;
     server.failed = undefined;
     this.#recovered(true);
@@ -76,7 +77,7 @@ export class Servers {
       server.breaker.failed(kind === "timeout" ? "maybe" : "certain", sentAt);
     } else server.breaker.good();
     if (kind !== "limiter") this.#report(kind, failure, kind === "key" ? sha256(scope.prefix + key).slice(0, 16) : undefined);
-    else if (!this.isSilent) this.#parts.refusals.refused(server.name, scope.prefix, reasonOf(failure));
+    else if (!this.isSilent) this.#parts.refused.refused(server.name, scope.prefix, reasonOf(failure));
     return failure;
   }
 
@@ -90,10 +91,10 @@ export class Servers {
     for (const { breaker } of this.#servers.values()) breaker.stop();
   }
 
-  async #probe(scope: Scope | undefined, name: string): Promise<void> {
-    if (scope === undefined) return;
+  async #probe({ name, failed }: Server): Promise<void> {
+    if (failed === undefined) return;
     try {
-      await this.#parts.probe(scope, name);
+      await this.#parts.probe(failed.scope, name);
     } catch (error) {
       const kind = this.#parts.classOf(error);
       // The server only refuses this probe's limiter, so it decides for the others.
@@ -110,7 +111,6 @@ export class Servers {
 
   /** One server is back; the outage is over when none is out. */
   #recovered(passing: boolean): void {
-    publishRecovery();
     for (const { breaker } of this.#servers.values()) if (breaker.isOpen) return;
     this.#parts.reporter.recovered(passing);
   }

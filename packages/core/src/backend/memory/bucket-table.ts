@@ -111,9 +111,16 @@ export class BucketTable implements Swept {
   }
 
   /** Puts a bucket into a state that was worked out elsewhere. */
-  write(scope: Scope, key: string, used: readonly number[], blockedMs: number = 0): void {
+  write(scope: Scope, key: string, used: Take["used"], blockedMs: number = 0): void {
+    const { policy } = scope;
     const now = this.#now();
-    this.#store({ ...this.#place(scope, key, now), entries: [] }, key, scope.policy, used, blockedMs, now);
+    const table = this.#tableOf(scope);
+    const own = table.ownOf(policy);
+    if (typeof used === "number" && blockedMs === 0 && !table.isMixed) {
+      const shard = own.buckets.shardOf(key);
+      this.#putOne(own, shard, key, shard.get(key), policy, used, now);
+    } else
+      this.#store({ ...this.#place(scope, key, now), entries: [] }, key, policy, typeof used === "number" ? [used] : used, blockedMs, now);
   }
 
   /** Forgets a bucket: it is full, and not blocked. */
