@@ -149,9 +149,9 @@ class FullAdmitsAll extends ToyBackend {
   }
 }
 
-class LooksAreWritten extends ToyBackend {
-  protected override writes(_cost: number, allowed: boolean, clamped: boolean): boolean {
-    return allowed || clamped;
+class LooksAreNotStored extends ToyBackend {
+  protected override writes(cost: number, allowed: boolean, mustStore: boolean): boolean {
+    return cost > 0 && (allowed || mustStore);
   }
 }
 
@@ -335,7 +335,7 @@ export const brokenBackends: readonly Broken[] = [
   { what: "takes a token more per call", Backend: TakesPerCall, breaks: ["take(a) then take(b)"] },
   { what: "admits what costs much", Backend: MuchIsFree, breaks: ["more cost never", "take(a) then take(b)"] },
   { what: "admits any cost from a full bucket", Backend: FullAdmitsAll, breaks: ["a cost above the burst"] },
-  { what: "writes when it only looks", Backend: LooksAreWritten, breaks: ["a look at such a bucket"] },
+  { what: "does not store what a look inherits or cuts", Backend: LooksAreNotStored, breaks: ["a look at such a bucket"] },
   { what: "takes a token for a look", Backend: LooksCost, breaks: ["a look changes nothing"] },
   {
     what: "does not write the clamp on refusal",

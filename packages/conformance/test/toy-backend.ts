@@ -163,7 +163,7 @@ export class ToyBackend implements Backend {
   }
 
   protected writes(cost: number, allowed: boolean, mustStore: boolean): boolean {
-    return cost > 0 && (allowed || mustStore);
+    return (cost > 0 && allowed) || mustStore;
   }
 
   protected most({ full }: Limit): number {

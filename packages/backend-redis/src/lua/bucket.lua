@@ -45,7 +45,7 @@ if short then
     end
     local allowed = used + amount <= full
     if allowed then used = used + amount end
-    if amount > 0 and (allowed or clamped) then
+    if amount > 0 and allowed or clamped then
       local ahead = math.ceil(used / r)
       local value = fingerprint
       slack = ahead * r - used
@@ -150,7 +150,7 @@ for i = 1, #KEYS do
       end
     end
 
-    -- A refusal writes only what would otherwise make its retryAfter wrong.
+    -- A refusal or a look writes only what would otherwise make its retryAfter wrong.
     local writes = true
     if times > 0 then
       local taken = blocked > 0 and amount > 0 and 0 or times
@@ -163,7 +163,7 @@ for i = 1, #KEYS do
       if taken > 0 then
         for n = 1, limits do used[n] = used[n] + taken * amount * policy[4 * n] end
       end
-      writes = amount > 0 and (taken > 0 or inherits or clamped)
+      writes = amount > 0 and taken > 0 or inherits or clamped
       if amount > 0 and taken < times and blockMs > 0 and blocked == 0 then blocked, writes = blockMs, true end
       if limits == 1 and blocked == 0 and (taken == 0 or taken == times) then
         reply = taken > 0 and used[1] or -1 - used[1]

@@ -54,15 +54,23 @@ export const clampIsKept: BackendPromise = promise(
   },
 );
 
-export const lookIsNotKept: BackendPromise = promise(
-  "a look at such a bucket clamps its answer and writes nothing",
+export const lookIsKept: BackendPromise = promise(
+  "a look at such a bucket, or at one of a changed limit, stores what it found, so that the retryAfter of a peek comes true",
   "standing",
   async (bench) => {
     const limiter = bench.limiter({ rate: 10, period: 1, burst: 10 });
     await limiter.check("key", { cost: 10 });
     await bench.pass(-3_600_000);
     for (const { resetAfter } of [await limiter.check("key", { cost: 0 }), await limiter.peek("key")]) assert.equal(resetAfter, 2);
-    await bench.pass(3_600_000);
-    assert.equal((await limiter.peek("key")).resetAfter, 1);
+    await bench.pass(1100);
+    assert.equal((await limiter.peek("key")).allowed, true);
+
+    const lowered = bench.limiter({ rate: 1000, period: "1h" });
+    await lowered.check("key", { cost: 1000 });
+    lowered.update({ rate: 100, period: "1m" });
+    const { allowed, retryAfter } = await lowered.peek("key");
+    assert.deepEqual([allowed, retryAfter], [false, 0.6]);
+    await bench.pass(600);
+    assert.equal((await lowered.peek("key")).allowed, true);
   },
 );

@@ -76,15 +76,16 @@ export class Oracle {
     const after = allowed ? before.map((parts, i) => parts + price[i]!) : before;
     const blocks = !allowed && cost > 0 && blockedMs === 0n ? BigInt(blockMs) : 0n;
     const clamped = claimed.some((parts, i) => parts > before[i]!);
-    if (cost > 0 && (allowed || inherits || clamped || blocks > 0n)) this.#write(limits, after, max(blockedMs, blocks));
+    if ((cost > 0 && allowed) || inherits || clamped || blocks > 0n) this.#write(limits, after, max(blockedMs, blocks));
     return expected(limits, after, allowed, cost, max(blockedMs, blocks));
   }
 
   /** A look that asks whether `cost` would be admitted. */
   peek(specs: readonly LimitSpec[], cost: number): Expected {
     const limits = specs.map(exact);
-    const { claimed, blockedMs } = this.#read(limits);
+    const { claimed, inherits, blockedMs } = this.#read(limits);
     const used = claimed.map((parts, i) => min(parts, 2n * limits[i]!.full));
+    if (inherits || claimed.some((parts, i) => parts > used[i]!)) this.#write(limits, used, blockedMs);
     const allowed = blockedMs === 0n && limits.every(({ full, part }, i) => used[i]! + BigInt(cost) * part <= full);
     return expected(limits, used, allowed, cost, blockedMs);
   }

@@ -2,7 +2,7 @@ import { test } from "vitest";
 import { charge, debt, refund } from "./adjustments.ts";
 import { answers } from "./answers.ts";
 import { blockAcrossPolicies, blockByCall, blockOnRefusal } from "./blocking.ts";
-import { clampIsKept, clockBack, lookIsNotKept } from "./clock-back.ts";
+import { clampIsKept, clockBack, lookIsKept } from "./clock-back.ts";
 import { crowd, nothingLost, sameTick } from "./concurrency.ts";
 import { expiry, fullAtReset, liveFullAtReset } from "./expiry.ts";
 import { anyKeys, anyNames, joinedNames, strangeKeys } from "./keys.ts";
@@ -34,7 +34,7 @@ export const backendPromises: readonly BackendPromise[] = [
   liveFullAtReset,
   clockBack,
   clampIsKept,
-  lookIsNotKept,
+  lookIsKept,
   refund,
   charge,
   debt,

@@ -170,7 +170,7 @@ export class BucketTable implements Swept {
     const before = Math.min(claimed, ceilingOf(limit));
     const allowed = fits(limit, before, cost);
     const used = allowed ? before + cost * limit.p : before;
-    if (cost > 0 && (allowed || claimed > before)) this.#putOne(own, shard, key, bucket, scope.policy, used, now);
+    if ((cost > 0 && allowed) || claimed > before) this.#putOne(own, shard, key, bucket, scope.policy, used, now);
     return { allowed, used, at: this.#onProcessClock ? at : undefined };
   }
 
@@ -195,8 +195,9 @@ export class BucketTable implements Swept {
     const used = allowed ? limits.map((limit, i) => (before[i] as number) + cost * limit.p) : before;
     const startsBlock = !allowed && cost > 0 && blockMs > 0 && found.blockedMs === 0;
     const blockedMs = startsBlock ? blockMs : found.blockedMs;
-    const mustStore = allowed || startsBlock || found.inherits || found.used.some((units, i) => units > (before[i] as number));
-    if (cost > 0 && mustStore) this.#store(place, key, policy, used, blockedMs, now);
+    // A refusal, or a look, is stored only if its retryAfter would not come true otherwise.
+    const mustStore = startsBlock || found.inherits || found.used.some((units, i) => units > (before[i] as number));
+    if ((cost > 0 && allowed) || mustStore) this.#store(place, key, policy, used, blockedMs, now);
     return { allowed, used: oneOrAll(used), ...blocked(blockedMs) };
   }
 
