@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { clusterRights, rights } from "../../packages/backend-redis/test/support/user.ts";
-import { guardRules } from "../../packages/core/src/http/options.ts";
+import { guardRules } from "../../packages/core/src/http/guard/options.ts";
 import { pages } from "./pages.ts";
 
 function textOf(path: string): string {

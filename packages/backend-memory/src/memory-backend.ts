@@ -1,4 +1,4 @@
-import { BucketTable, type Clock, checkOptions, type Rules, rule, type Scope, type SyncBackend, type Take } from "@ratelimit/core";
+import { BucketTable, type Clock, checkOptions, type Rules, rule, type Scope, type SyncBackend, type Take } from "@ratelimit/core/backend";
 
 /** How much a memory backend keeps, and by which clock. */
 export interface MemoryBackendOptions {

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import type { Scope } from "@ratelimit/core";
+import type { Scope } from "@ratelimit/core/backend";
 import type { PolicyArgs } from "./policy-args.ts";
 
 /** What a call does to its bucket; the script knows them by these numbers, and a take by how many times it is made. */

@@ -1,4 +1,4 @@
-import { warnOnce } from "@ratelimit/core";
+import { warnOnce } from "@ratelimit/core/backend";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { isBy, type Opening } from "./options.ts";
 

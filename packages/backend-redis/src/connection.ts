@@ -1,4 +1,4 @@
-import { RateLimitError } from "@ratelimit/core";
+import { RateLimitError } from "@ratelimit/core/backend";
 import type { OwnClient, RedisClient } from "./client.ts";
 import { isNoScript } from "./failure.ts";
 import type { Script } from "./scripts.ts";

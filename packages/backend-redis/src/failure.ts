@@ -1,4 +1,4 @@
-import { type OutageClass, RateLimitError } from "@ratelimit/core";
+import { type OutageClass, RateLimitError } from "@ratelimit/core/backend";
 import type { KeyFault } from "./scripts.ts";
 
 /** What ioredis may add to an error: the command with the key or a password in its arguments, and another such error. */

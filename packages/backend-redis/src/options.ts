@@ -1,4 +1,4 @@
-import { Problems, type ResilientOptions, type Rule, type Rules, redisUrlRule, resilientRules, rule } from "@ratelimit/core";
+import { Problems, type ResilientOptions, type Rule, type Rules, redisUrlRule, resilientRules, rule } from "@ratelimit/core/backend";
 import type { ClusterNode, ClusterOptions, RedisOptions, SentinelAddress } from "ioredis";
 import type { RedisClient } from "./client.ts";
 

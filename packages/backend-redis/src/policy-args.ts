@@ -1,4 +1,4 @@
-import type { Limit, Policy } from "@ratelimit/core";
+import type { Limit, Policy } from "@ratelimit/core/backend";
 
 /** What the script needs to know of a policy, written as strings once, because numbers are slow to write. */
 export interface PolicyArgs {

@@ -1,4 +1,4 @@
-import { type Awaitable, type Backend, resilient, type Scope, type Take } from "@ratelimit/core";
+import { type Awaitable, type Backend, resilient, type Scope, type Take } from "@ratelimit/core/backend";
 import { open, warnOfRisks } from "./client.ts";
 import { Connection } from "./connection.ts";
 import { classOf } from "./failure.ts";

@@ -1,4 +1,4 @@
-import { warnOnce } from "@ratelimit/core";
+import { warnOnce } from "@ratelimit/core/backend";
 
 /** What the answer to INFO says of a server. */
 export interface Server {

@@ -1,5 +1,5 @@
 import { performance } from "node:perf_hooks";
-import type { RateLimitError } from "@ratelimit/core";
+import type { RateLimitError } from "@ratelimit/core/backend";
 import type { OwnClient, RedisClient } from "./client.ts";
 import { failure, isClusterDown, isCommandTimeout, isMoved, isReply, unusable } from "./failure.ts";
 import { readServer, warnOfVersion } from "./server.ts";

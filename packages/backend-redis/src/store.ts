@@ -1,4 +1,4 @@
-import { type Backend, definePolicy, escapeKey, type Policy, RateLimitError, type Scope, type Take } from "@ratelimit/core";
+import { type Backend, definePolicy, escapeKey, type Policy, RateLimitError, type Scope, type Take } from "@ratelimit/core/backend";
 import { Batch, type Call, type Entry, type Operation, operations, type Reply } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { faultOf, isCrossSlot, isForbiddenKey, unusable } from "./failure.ts";

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RedisBackend, safeRedisOptions } from "@ratelimit/backend-redis";
-import { definePolicy, RateLimiter, type Scope } from "@ratelimit/core";
+import { definePolicy, RateLimiter } from "@ratelimit/core";
+import type { Scope } from "@ratelimit/core/backend";
 import { startStandalone } from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { Redis as Redis5 } from "ioredis5";

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { RedisBackend } from "@ratelimit/backend-redis";
-import { RateLimiter, type Source } from "@ratelimit/core";
+import { RateLimiter } from "@ratelimit/core";
+import type { Source } from "@ratelimit/core/backend";
 import type {} from "@ratelimit/testbed";
 import { describe, expect, inject, test } from "vitest";
 

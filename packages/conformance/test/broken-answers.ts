@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import type { Guard, HttpRequest, Verdict } from "@ratelimit/core/http";
+import type { Guard, HttpRequest, Verdict } from "@ratelimit/core/adapter";
 import type { Limiter } from "../src/index.ts";
 import { type Broken, ToyAdapter, type ToyRequest } from "./toy-adapter.ts";
 

@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
-import type { Awaitable, Limit, Policy, Scope, Take } from "@ratelimit/core";
+import type { Limit, Policy } from "@ratelimit/core";
+import type { Awaitable, Scope, Take } from "@ratelimit/core/backend";
 import { type Entry, ToyBackend } from "./toy-backend.ts";
 
 /** A way to be wrong, and promises that it breaks. */

@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import type { Guard, Verdict } from "@ratelimit/core/http";
+import type { Guard, Verdict } from "@ratelimit/core/adapter";
 import type { Answer, Handler, Limiter } from "../src/index.ts";
 import { type Broken, ToyAdapter, type ToyRequest } from "./toy-adapter.ts";
 

@@ -1,4 +1,4 @@
-import type { HttpRequest } from "@ratelimit/core/http";
+import type { HttpRequest } from "@ratelimit/core/adapter";
 import type { Limiter } from "../src/index.ts";
 import { type Broken, ToyAdapter, type ToyRequest } from "./toy-adapter.ts";
 

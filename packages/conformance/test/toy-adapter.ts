@@ -5,11 +5,11 @@ import {
   createUserGuard,
   type Guard,
   type HttpRequest,
-  type RequestRateLimit,
   settleAfter,
   throwingErrors,
   type Verdict,
-} from "@ratelimit/core/http";
+} from "@ratelimit/core/adapter";
+import type { RequestRateLimit } from "@ratelimit/core/http";
 import {
   type Answer,
   type AnyRequest,

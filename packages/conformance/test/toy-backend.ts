@@ -1,4 +1,5 @@
-import type { Awaitable, Backend, Limit, ManualClock, Policy, Scope, Take } from "@ratelimit/core";
+import type { Backend, Limit, ManualClock, Policy } from "@ratelimit/core";
+import type { Awaitable, Scope, Take } from "@ratelimit/core/backend";
 
 /** One limit of a bucket; without a fingerprint it is a block. */
 export interface Entry {

@@ -1,6 +1,6 @@
 import { performance } from "node:perf_hooks";
 import { RateLimitError } from "./errors.ts";
-import { expected } from "./message.ts";
+import { expected } from "./messages.ts";
 
 /** A clock that only goes forward, of any origin. */
 export interface Clock {

@@ -1,5 +1,5 @@
 import type { Channel } from "node:diagnostics_channel";
-import { warn } from "./warn.ts";
+import { warn } from "./warnings.ts";
 
 /** A function of the user that is called about something that happened; what it returns is ignored. */
 type Listener<T> = (message: T, channel: string | symbol) => unknown;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { Breaker, type Failure } from "../src/breaker.ts";
 import { ManualClock } from "../src/clock.ts";
+import { Breaker, type Failure } from "../src/resilience/circuit-breaker.ts";
 import { randomOf } from "./support/random.ts";
 
 /** A breaker whose time only the test moves, and whose probes the test answers. */

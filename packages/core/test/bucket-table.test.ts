@@ -1,5 +1,6 @@
 import { setImmediate as turn } from "node:timers/promises";
-import { BucketTable, definePolicy, ManualClock, type Policy, type Scope } from "@ratelimit/core";
+import { definePolicy, ManualClock, type Policy } from "@ratelimit/core";
+import { BucketTable, type Scope } from "@ratelimit/core/backend";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Cursor } from "../src/backend/memory/cursor.ts";
 

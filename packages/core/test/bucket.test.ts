@@ -1,7 +1,7 @@
 import { definePolicy, type Limit } from "@ratelimit/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { adjusted, aheadOf, ceilingOf, fits, remainingOf, retryMsOf, slackOf, unchargedOf, usedOf } from "../src/bucket.ts";
+import { adjusted, aheadOf, ceilingOf, fits, remainingOf, retryMsOf, slackOf, unchargedOf, usedOf } from "../src/policy/token-bucket.ts";
 import { always } from "./support/property.ts";
 
 function limitOf(rate: number, periodMs: number, burst: number): Limit {

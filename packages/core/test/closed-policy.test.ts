@@ -1,5 +1,6 @@
 import { type Backend, ManualClock, RateLimiter, resilient } from "@ratelimit/core";
-import { createGuard, type HeaderMode, rateLimitHeaders } from "@ratelimit/core/http";
+import { createGuard } from "@ratelimit/core/adapter";
+import { type HeaderMode, rateLimitHeaders } from "@ratelimit/core/http";
 import { describe, expect, test } from "vitest";
 import { tableBackend } from "./support/backends.ts";
 import { rejected } from "./support/caught.ts";

@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import { describe, expect, test } from "vitest";
-import { Deadlines } from "../src/deadline.ts";
+import { Deadlines } from "../src/resilience/deadlines.ts";
 import { warningsOf } from "./support/warnings.ts";
 
 describe("a call", () => {

@@ -1,5 +1,6 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { BucketTable, type DecisionMessage, type EvictMessage, ManualClock, RateLimiter } from "@ratelimit/core";
+import { type DecisionMessage, type EvictMessage, ManualClock, RateLimiter } from "@ratelimit/core";
+import { BucketTable } from "@ratelimit/core/backend";
 import { describe, expect, test } from "vitest";
 import { LateBackend, tableBackend } from "./support/backends.ts";
 import { warningsOf } from "./support/warnings.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { durationMs, timeSpanMs } from "../src/duration.ts";
+import { durationMs, timeSpanMs } from "../src/policy/duration.ts";
 
 test.each<[unknown, number]>([
   [60, 60_000],

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { BucketTable, RateLimiter, resilient } from "@ratelimit/core";
+import { RateLimiter, resilient } from "@ratelimit/core";
+import { BucketTable } from "@ratelimit/core/backend";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { processClock } from "../src/clock.ts";
 import { LateBackend } from "./support/backends.ts";

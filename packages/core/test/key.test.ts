@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
-import { escapeKey, RateLimiter } from "@ratelimit/core";
+import { RateLimiter } from "@ratelimit/core";
+import { escapeKey } from "@ratelimit/core/backend";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { backendKey, escapeName } from "../src/key.ts";
+import { backendKey, escapeName } from "../src/backend/key.ts";
 import { LateBackend } from "./support/backends.ts";
 import { rejected } from "./support/caught.ts";
 import { always } from "./support/property.ts";

@@ -1,6 +1,7 @@
-import { definePolicy, type PolicyOptions, type Scope, type Take } from "@ratelimit/core";
+import { definePolicy, type PolicyOptions } from "@ratelimit/core";
+import type { Scope, Take } from "@ratelimit/core/backend";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { LastSeen } from "../src/last-seen.ts";
+import { LastSeen } from "../src/resilience/last-seen.ts";
 import { ManualTime } from "./support/manual-time.ts";
 
 const made: LastSeen[] = [];
@@ -155,7 +156,7 @@ describe("what another backend of this process has changed", () => {
   /** The same module, loaded again, as it is when two copies of a package are installed. */
   const anotherCopy = async (): Promise<typeof LastSeen> => {
     vi.resetModules();
-    const { LastSeen: Another } = await import("../src/last-seen.ts");
+    const { LastSeen: Another } = await import("../src/resilience/last-seen.ts");
     expect(Another).not.toBe(LastSeen);
     return Another;
   };

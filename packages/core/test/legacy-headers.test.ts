@@ -1,6 +1,7 @@
-import { RateLimiter, type RateLimitResult, type Take } from "@ratelimit/core";
+import { RateLimiter, type RateLimitResult } from "@ratelimit/core";
+import type { Take } from "@ratelimit/core/backend";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { exposedHeaders, headerFields, rateLimitHeaders } from "../src/headers.ts";
+import { exposedHeaders, headerFields, rateLimitHeaders } from "../src/decision/headers.ts";
 
 /** 2026-11-24T12:00:00Z */
 const now = 1_795_521_600;

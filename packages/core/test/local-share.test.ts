@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Scope, Take } from "../src/backend.ts";
+import type { Scope, Take } from "../src/backend/backend.ts";
 import { processClock } from "../src/clock.ts";
-import { LastSeen } from "../src/last-seen.ts";
-import { LocalShare } from "../src/local-share.ts";
-import { definePolicy, type PolicyOptions } from "../src/policy.ts";
-import { toResult } from "../src/result.ts";
+import { toResult } from "../src/decision/result.ts";
+import { definePolicy, type PolicyOptions } from "../src/policy/policy.ts";
+import { LastSeen } from "../src/resilience/last-seen.ts";
+import { LocalShare } from "../src/resilience/local-fallback.ts";
 import { always } from "./support/property.ts";
 
 /** Limits have no clock of their own: the process clock is what the share stands on, and here the test moves it. */

@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { setImmediate as turn } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { processClock } from "../src/clock.ts";
-import { type OutageEvent, OutageReporter } from "../src/outage.ts";
+import { type OutageEvent, OutageReporter } from "../src/resilience/outage-reporter.ts";
 
 let now = 0;
 const warnings = vi.fn<(warning: string | Error, options?: unknown) => void>();

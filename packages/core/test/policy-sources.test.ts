@@ -11,7 +11,7 @@ import {
   type RateLimiterOptions,
   resilient,
 } from "@ratelimit/core";
-import { createGuard, type HttpRequest } from "@ratelimit/core/http";
+import { createGuard, type HttpRequest } from "@ratelimit/core/adapter";
 import { describe, expect, test } from "vitest";
 import { LateBackend, tableBackend } from "./support/backends.ts";
 import { caught } from "./support/caught.ts";

@@ -1,6 +1,6 @@
 import { definePolicy, type LimitOptions, type PolicyOptions } from "@ratelimit/core";
 import { describe, expect, test } from "vitest";
-import { isPolicy, samePolicy } from "../src/policy.ts";
+import { isPolicy, samePolicy } from "../src/policy/policy.ts";
 import { caught } from "./support/caught.ts";
 import { warningsOf } from "./support/warnings.ts";
 

@@ -1,10 +1,10 @@
-import { checkOptions, Problems, type Rules, rule } from "@ratelimit/core";
+import { checkOptions, Problems, type Rules, rule } from "@ratelimit/core/backend";
 import { describe, expect, test } from "vitest";
-import { configRules } from "../src/config.ts";
-import { guardRules } from "../src/http/options.ts";
-import { backendKey } from "../src/key.ts";
-import { limiterRules } from "../src/limiter-options.ts";
-import { expected, nearest } from "../src/message.ts";
+import { backendKey } from "../src/backend/key.ts";
+import { configRules } from "../src/config/config.ts";
+import { limiterRules } from "../src/config/limiter-options.ts";
+import { guardRules } from "../src/http/guard/options.ts";
+import { expected, nearest } from "../src/messages.ts";
 import { caught } from "./support/caught.ts";
 
 const rules: Rules = {

@@ -1,4 +1,5 @@
-import { definePolicy, resilient, type Scope, type Take } from "@ratelimit/core";
+import { definePolicy, resilient } from "@ratelimit/core";
+import type { Scope, Take } from "@ratelimit/core/backend";
 import { describe, expect, test } from "vitest";
 import { ManualTime } from "./support/manual-time.ts";
 

@@ -1,4 +1,5 @@
-import { definePolicy, type ResilientBackend, resilient, type Scope, type Take } from "@ratelimit/core";
+import { definePolicy, resilient } from "@ratelimit/core";
+import type { ResilientBackend, Scope, Take } from "@ratelimit/core/backend";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ManualTime } from "./support/manual-time.ts";

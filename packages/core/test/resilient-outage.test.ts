@@ -1,4 +1,5 @@
-import { definePolicy, type OutageEvent, type ResilientBackend, resilient, type Scope, type Source, type Take } from "@ratelimit/core";
+import { definePolicy, type OutageEvent, resilient } from "@ratelimit/core";
+import type { ResilientBackend, Scope, Source, Take } from "@ratelimit/core/backend";
 import { describe, expect, test } from "vitest";
 import { ManualTime } from "./support/manual-time.ts";
 import { randomOf } from "./support/random.ts";

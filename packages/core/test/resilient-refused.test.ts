@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type OutageClass, type OutageEvent, RateLimitError, RateLimiter, resilient, type Scope } from "@ratelimit/core";
+import { type OutageClass, type OutageEvent, RateLimitError, RateLimiter, resilient } from "@ratelimit/core";
+import type { Scope } from "@ratelimit/core/backend";
 import { expect, test } from "vitest";
 import { LateBackend } from "./support/backends.ts";
 

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Backend, type OutageEvent, RateLimitError, RateLimiter, type ResilientOptions, resilient, type Take } from "@ratelimit/core";
+import { type Backend, type OutageEvent, RateLimitError, RateLimiter, type ResilientOptions, resilient } from "@ratelimit/core";
+import type { Take } from "@ratelimit/core/backend";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 /** A backend that answers as the test says, and tells how it was called. */

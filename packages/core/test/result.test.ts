@@ -1,4 +1,5 @@
-import { ManualClock, RateLimiter, type RateLimitResult, type Source } from "@ratelimit/core";
+import { ManualClock, RateLimiter, type RateLimitResult } from "@ratelimit/core";
+import type { Source } from "@ratelimit/core/backend";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { tableBackend } from "./support/backends.ts";
 

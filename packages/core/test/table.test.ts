@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { BucketTable, ManualClock, RateLimiter } from "@ratelimit/core";
+import { ManualClock, RateLimiter } from "@ratelimit/core";
+import { BucketTable } from "@ratelimit/core/backend";
 import { afterEach, expect, test, vi } from "vitest";
 import { processClock } from "../src/clock.ts";
 

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Backend, ManualClock, type PolicyOptions, RateLimiter, resilient, type Take } from "@ratelimit/core";
+import { type Backend, ManualClock, type PolicyOptions, RateLimiter, resilient } from "@ratelimit/core";
+import type { Take } from "@ratelimit/core/backend";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { processClock } from "../src/clock.ts";
-import { Waiter } from "../src/waiter.ts";
-import { WaitingLine } from "../src/waiting-line.ts";
+import { Waiter } from "../src/limiter/waiter.ts";
+import { WaitingLine } from "../src/limiter/waiting-line.ts";
 import { LateBackend, tableBackend } from "./support/backends.ts";
 import { rejected } from "./support/caught.ts";
 import { always } from "./support/property.ts";

@@ -12,7 +12,7 @@ import {
   settleAfter,
   throwingErrors,
   type Verdict,
-} from "@ratelimit/core/http";
+} from "@ratelimit/core/adapter";
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { ExpressRequest } from "./request.ts";
 

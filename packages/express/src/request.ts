@@ -1,5 +1,10 @@
-import type { HttpRequest, ProxyDoubt } from "@ratelimit/core/http";
+import { forwardedIgnored, type HttpRequest, type ProxyAdvice } from "@ratelimit/core/adapter";
 import type { Request } from "express";
+
+const trustsEveryone: ProxyAdvice = {
+  code: "RATELIMIT_EXPRESS_TRUST_PROXY",
+  message: "Express `trust proxy: true` takes the client's address from what the client wrote; set the number of proxies or their networks",
+};
 
 /**
  * A request of Express as a guard sees it.
@@ -37,9 +42,9 @@ export class ExpressRequest implements HttpRequest {
     return this.#req.res?.get(name);
   }
 
-  proxyDoubt(): ProxyDoubt | undefined {
+  proxyAdvice(): ProxyAdvice | undefined {
     const trustProxy = this.#req.app.get("trust proxy") as unknown;
-    if (trustProxy === true) return "RATELIMIT_EXPRESS_TRUST_PROXY";
-    return trustProxy ? undefined : "RATELIMIT_FORWARDED_IGNORED";
+    if (trustProxy === true) return trustsEveryone;
+    return trustProxy ? undefined : forwardedIgnored;
   }
 }

@@ -1,5 +1,5 @@
 import { type Answer, type Limiter, listen, type Serve, userIn } from "@ratelimit/conformance";
-import { andThen } from "@ratelimit/core/http";
+import { andThen } from "@ratelimit/core/adapter";
 import { limitByApiKey, limitByUser, rateLimit } from "@ratelimit/express";
 import express, { type Request, type RequestHandler, type Response } from "express";
 

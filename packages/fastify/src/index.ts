@@ -1,16 +1,18 @@
 import { sharedMemoryBackend } from "@ratelimit/backend-memory";
-import { checkOptions, type Rules } from "@ratelimit/core";
 import {
+  checkOptions,
   createApiKeyGuard,
   createGuard,
   createUserGuard,
+  forwardedIgnored,
   type HttpRequest,
   type LimitByApiKeyOptions,
   type LimitByUserOptions,
-  type ProxyDoubt,
+  type ProxyAdvice,
   type RateLimitOptions,
   type RequestRateLimit,
-} from "@ratelimit/core/http";
+  type Rules,
+} from "@ratelimit/core/adapter";
 import type { FastifyPluginAsync, FastifyPluginOptions, FastifyReply, FastifyRequest } from "fastify";
 import fp from "fastify-plugin";
 import { compileLimit, type RouteLimit, routeLimit } from "./route-limit.ts";
@@ -182,13 +184,19 @@ function describe(request: FastifyRequest): HttpRequest {
     socketAddress: request.socket.remoteAddress,
     header: (name) => request.headers[name.toLowerCase()] as string | undefined,
     responseHeader: (name) => replyTo(request)?.getHeader(name)?.toString(),
-    proxyDoubt: () => proxyDoubt(trustProxyOf(request.server)),
+    proxyAdvice: () => proxyAdvice(trustProxyOf(request.server)),
   };
 }
 
-function proxyDoubt(trustProxy: unknown): ProxyDoubt | undefined {
-  if (typeof trustProxy === "number") return "RATELIMIT_FASTIFY_TRUST_PROXY";
-  return trustProxy ? undefined : "RATELIMIT_FORWARDED_IGNORED";
+const trustsNobody: ProxyAdvice = {
+  code: "RATELIMIT_FASTIFY_TRUST_PROXY",
+  message:
+    "Fastify's numeric `trustProxy` trusts nobody since 5.12.1, so all clients behind the proxy share one address; set their networks, or the option `trust`",
+};
+
+function proxyAdvice(trustProxy: unknown): ProxyAdvice | undefined {
+  if (typeof trustProxy === "number") return trustsNobody;
+  return trustProxy ? undefined : forwardedIgnored;
 }
 
 /** Fastify keeps its options behind a symbol of its own; `initialConfig` leaves this one out. */

@@ -1,4 +1,4 @@
-import { checkOptions } from "@ratelimit/core";
+import { checkOptions } from "@ratelimit/core/adapter";
 import type { Step } from "./steps.ts";
 
 /** The same symbol in every copy of this package, so that a plugin recognizes a limit that another copy made. */

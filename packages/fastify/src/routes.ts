@@ -1,5 +1,5 @@
 import { RateLimitError } from "@ratelimit/core";
-import { warnOnce } from "@ratelimit/core/http";
+import { warnOnce } from "@ratelimit/core/adapter";
 import type { FastifyContextConfig, RouteOptions } from "fastify";
 import type { RouteRateLimit } from "./index.ts";
 import type { Step } from "./steps.ts";

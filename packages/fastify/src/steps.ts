@@ -7,7 +7,7 @@ import {
   settleAfter,
   throwingErrors,
   type Verdict,
-} from "@ratelimit/core/http";
+} from "@ratelimit/core/adapter";
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from "fastify";
 
 /** When a limit is asked. */

@@ -1,5 +1,5 @@
 import { type Answer, type App, type Limiter, portOf, type Serve, serverOptions, userIn } from "@ratelimit/conformance";
-import { andThen } from "@ratelimit/core/http";
+import { andThen } from "@ratelimit/core/adapter";
 import { type FastifyRateLimitOptions, limitByApiKey, limitByUser, type RouteRateLimit, rateLimit } from "@ratelimit/fastify";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 

@@ -12,7 +12,7 @@ import {
   settleAfter,
   throwingErrors,
   type Verdict,
-} from "@ratelimit/core/http";
+} from "@ratelimit/core/adapter";
 import type { Context, DefaultState, Middleware, Next } from "koa";
 import { KoaRequest } from "./request.ts";
 

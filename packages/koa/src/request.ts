@@ -1,5 +1,11 @@
-import type { HttpRequest, ProxyDoubt } from "@ratelimit/core/http";
+import { forwardedIgnored, type HttpRequest, type ProxyAdvice } from "@ratelimit/core/adapter";
 import type { Context } from "koa";
+
+const trustsEveryone: ProxyAdvice = {
+  code: "RATELIMIT_KOA_PROXY",
+  message:
+    "Koa `proxy: true` without `maxIpsCount` takes the client's address from what the client wrote; set maxIpsCount to the number of proxies",
+};
 
 /** A request of Koa as a guard sees it; what nobody asks for is not read. */
 export class KoaRequest implements HttpRequest {
@@ -30,9 +36,9 @@ export class KoaRequest implements HttpRequest {
     return this.#ctx.response.get(name) || undefined;
   }
 
-  proxyDoubt(): ProxyDoubt | undefined {
+  proxyAdvice(): ProxyAdvice | undefined {
     const { proxy, maxIpsCount } = this.#ctx.app;
-    if (!proxy) return "RATELIMIT_FORWARDED_IGNORED";
-    return maxIpsCount ? undefined : "RATELIMIT_KOA_PROXY";
+    if (!proxy) return forwardedIgnored;
+    return maxIpsCount ? undefined : trustsEveryone;
   }
 }

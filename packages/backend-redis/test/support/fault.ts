@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { RedisBackend, type RedisBackendOptions } from "@ratelimit/backend-redis";
 import { type Allowance, type Bound, worstWindow } from "@ratelimit/conformance";
-import { RateLimiter, type Source } from "@ratelimit/core";
+import { RateLimiter } from "@ratelimit/core";
+import type { Source } from "@ratelimit/core/backend";
 import { clock, type Decision, Events, Load, tight } from "./load.ts";
 
 /** What is done to Redis, and what has to come of it. */

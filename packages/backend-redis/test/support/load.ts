@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { RedisBackend } from "@ratelimit/backend-redis";
 import type { Recorded } from "@ratelimit/conformance";
-import { type OutageEvent, RateLimiter, type Source } from "@ratelimit/core";
+import { type OutageEvent, RateLimiter } from "@ratelimit/core";
+import type { Source } from "@ratelimit/core/backend";
 
 /** One decision, as its caller saw it. Times are ms since 1970, by the one clock of the machine. */
 export interface Decision extends Recorded {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { definePolicy, type PolicyOptions, type Scope, type Take } from "@ratelimit/core";
+import { definePolicy, type PolicyOptions } from "@ratelimit/core";
+import type { Scope, Take } from "@ratelimit/core/backend";
 import { severalSlow, slow } from "./arbitraries.ts";
 import { type BackendPromise, promise, unusedName } from "./subject.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import type { Scope } from "@ratelimit/core";
 import { definePolicy } from "@ratelimit/core";
+import type { Scope } from "@ratelimit/core/backend";
 import { slow } from "./arbitraries.ts";
 import { type BackendPromise, promise, unusedName } from "./subject.ts";
 

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Awaitable, type Backend, type PolicyOptions, RateLimiter } from "@ratelimit/core";
+import { type Backend, type PolicyOptions, RateLimiter } from "@ratelimit/core";
+import type { Awaitable } from "@ratelimit/core/backend";
 
 /** A backend that is held against a promise, and the hand on its clock. */
 export interface Subject {

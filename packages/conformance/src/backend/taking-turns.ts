@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { definePolicy, retryMsOf, type Scope } from "@ratelimit/core";
+import { definePolicy } from "@ratelimit/core";
+import { retryMsOf, type Scope } from "@ratelimit/core/backend";
 import fc from "fast-check";
 import { anyLimits, policyOf } from "./arbitraries.ts";
 import type { LimitSpec } from "./oracle.ts";

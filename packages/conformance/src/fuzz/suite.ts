@@ -1,4 +1,5 @@
-import { BucketTable, type SyncBackend } from "@ratelimit/core";
+import type { SyncBackend } from "@ratelimit/core";
+import { BucketTable } from "@ratelimit/core/backend";
 import { expect, test } from "vitest";
 import type { AnyRequest, App, Serve } from "../http/app.ts";
 import { route } from "../http/bench.ts";

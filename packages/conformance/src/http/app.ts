@@ -1,7 +1,8 @@
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { RateLimitResult } from "@ratelimit/core";
-import type { Awaitable, LimitByApiKeyOptions, LimitByUserOptions, RateLimitOptions, RequestRateLimit } from "@ratelimit/core/http";
+import type { Awaitable } from "@ratelimit/core/adapter";
+import type { LimitByApiKeyOptions, LimitByUserOptions, RateLimitOptions, RequestRateLimit } from "@ratelimit/core/http";
 
 /** What the requests of all frameworks have in common: all that the functions among the options of this suite look at. */
 export interface AnyRequest {

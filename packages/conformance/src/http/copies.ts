@@ -6,9 +6,9 @@ import { type HttpPromise, inTurn, promise, route, statuses } from "./bench.ts";
 import { assertTold } from "./expect.ts";
 
 /** Core as it is loaded once more where two versions of it are installed: no class is the same. */
-async function secondCore(): Promise<typeof import("@ratelimit/core")> {
+async function secondCore(): Promise<typeof import("@ratelimit/core") & typeof import("@ratelimit/core/backend")> {
   vi.resetModules();
-  const copy = await import("@ratelimit/core");
+  const copy = { ...(await import("@ratelimit/core")), ...(await import("@ratelimit/core/backend")) };
   assert.notEqual(copy.RateLimiter, RateLimiter);
   assert.notEqual(copy.defineConfig, defineConfig);
   return copy;

@@ -1,4 +1,5 @@
-import { type Backend, BucketTable, type Clock, type Scope, type SyncBackend, type Take } from "@ratelimit/core";
+import type { Backend, Clock, SyncBackend } from "@ratelimit/core";
+import { BucketTable, type Scope, type Take } from "@ratelimit/core/backend";
 
 /** Core's own table as a backend, which remembers the keys that it was asked for. */
 export class TableBackend implements SyncBackend {

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { type Backend, RateLimiter } from "@ratelimit/core";
 import { clientIp } from "@ratelimit/core/http";
 import { describe, expect, test } from "vitest";
-import { trustRule } from "../../src/http/client-ip.ts";
+import { trustRule } from "../../src/http/request/client-ip.ts";
 
 /** What was found in others' address handling; what shows only on the wire is in the advisories of httpSuite. */
 describe("advisories", () => {

@@ -1,4 +1,5 @@
-import { BucketTable, definePolicy, ManualClock, RateLimiter, type SyncBackend } from "@ratelimit/core";
+import { definePolicy, ManualClock, RateLimiter, type SyncBackend } from "@ratelimit/core";
+import { BucketTable } from "@ratelimit/core/backend";
 import { clientIp } from "@ratelimit/core/http";
 import { describe, expect, test } from "vitest";
 import { LateBackend } from "../support/backends.ts";

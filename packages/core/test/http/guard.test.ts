@@ -1,12 +1,6 @@
 import { type Backend, ManualClock, RateLimiter, type SyncBackend } from "@ratelimit/core";
-import {
-  createApiKeyGuard,
-  createGuard,
-  createUserGuard,
-  type HttpRequest,
-  type RateLimitOptions,
-  type Verdict,
-} from "@ratelimit/core/http";
+import { createApiKeyGuard, createGuard, createUserGuard, type HttpRequest, type Verdict } from "@ratelimit/core/adapter";
+import type { RateLimitOptions } from "@ratelimit/core/http";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { LateBackend, tableBackend } from "../support/backends.ts";
 import { warningsOf } from "../support/warnings.ts";
@@ -155,7 +149,7 @@ describe("a test runner's", () => {
 
 test("two copies of core in one process: a limiter of the one in a guard of the other", async () => {
   vi.resetModules();
-  const copy = await import("@ratelimit/core");
+  const copy = { ...(await import("@ratelimit/core")), ...(await import("@ratelimit/core/backend")) };
   expect(copy.RateLimiter).not.toBe(RateLimiter);
   const clock = new ManualClock();
   const limiter = new copy.RateLimiter({ rate: 1, backend: new copy.BucketTable(10, clock) });
@@ -168,7 +162,7 @@ test("two copies of core in one process: a limiter of the one in a guard of the 
 
 test("two copies of core in one process: a request that passes a guard of each is told of both, and charged once by each", async () => {
   vi.resetModules();
-  const copy = await import("@ratelimit/core/http");
+  const copy = await import("@ratelimit/core/adapter");
   expect(copy.createGuard).not.toBe(createGuard);
   const own = guardOf({ limits: [{ name: "own", rate: 5 }], headers: "draft-8" });
   const limits = [{ name: "other", rate: 2 }] as const;

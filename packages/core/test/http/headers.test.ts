@@ -3,7 +3,7 @@ import { exposedHeaders, type HeaderMode, rateLimitHeaders } from "@ratelimit/co
 import fc from "fast-check";
 import { parseDictionary, parseItem, parseList, serializeDictionary, serializeItem, serializeList } from "structured-headers";
 import { describe, expect, test } from "vitest";
-import { toResult } from "../../src/result.ts";
+import { toResult } from "../../src/decision/result.ts";
 import { tableBackend } from "../support/backends.ts";
 import { always } from "../support/property.ts";
 

@@ -1,5 +1,5 @@
 import { type Backend, defineConfig, type RateLimitError, RateLimiter, type SyncBackend } from "@ratelimit/core";
-import { createApiKeyGuard, createGuard, createUserGuard, type HttpRequest } from "@ratelimit/core/http";
+import { createApiKeyGuard, createGuard, createUserGuard, type HttpRequest } from "@ratelimit/core/adapter";
 import { describe, expect, test } from "vitest";
 import { LateBackend, tableBackend } from "../support/backends.ts";
 import { caught } from "../support/caught.ts";

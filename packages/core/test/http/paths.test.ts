@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { excludePathsRule, pathMatcher } from "../../src/http/paths.ts";
+import { excludePathsRule, pathMatcher } from "../../src/http/request/paths.ts";
 
 const excluded = pathMatcher(["/health", "/metrics", "/", "/a%20b", "/x/"]);
 

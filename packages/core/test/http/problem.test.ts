@@ -1,7 +1,7 @@
 import { definePolicy } from "@ratelimit/core";
 import { expect, test } from "vitest";
-import { problemBody } from "../../src/http/problem.ts";
-import { toResult } from "../../src/result.ts";
+import { toResult } from "../../src/decision/result.ts";
+import { problemBody } from "../../src/http/response/problem-details.ts";
 
 const one = definePolicy({ rate: 100, period: 60, burst: 150 });
 const two = definePolicy({

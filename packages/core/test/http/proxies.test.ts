@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { expect, test } from "vitest";
-import { proxyWatch } from "../../src/http/proxies.ts";
-import type { HttpRequest } from "../../src/http/request.ts";
+import { forwardedIgnored, proxyWatch } from "../../src/http/request/proxies.ts";
+import type { HttpRequest } from "../../src/http/request/request.ts";
 
 test("a proxy that comes late is noticed within a hundred requests, and the fields of most requests are left as they are", async () => {
   let reads = 0;
@@ -15,7 +15,7 @@ test("a proxy that comes late is noticed within a hundred requests, and the fiel
       return name === "x-forwarded-for" ? forwarded : undefined;
     },
     responseHeader: () => undefined,
-    proxyDoubt: () => "RATELIMIT_FORWARDED_IGNORED",
+    proxyAdvice: () => forwardedIgnored,
   });
   const warned = once(process, "warning") as Promise<[Error & { code: string }]>;
   const watch = proxyWatch();

@@ -1,7 +1,8 @@
 /** A request that happens to start the sweep must not live as long as the sweep does. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BucketTable, RateLimiter } from "@ratelimit/core";
+import { RateLimiter } from "@ratelimit/core";
+import { BucketTable } from "@ratelimit/core/backend";
 import { processClock } from "../../src/clock.ts";
 
 const collect = (globalThis as unknown as { gc: () => void }).gc;

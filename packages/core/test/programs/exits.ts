@@ -1,6 +1,7 @@
 /** Leaves a limiter with buckets, an eviction and a sweep behind, and nothing else to do. */
 
-import { BucketTable, RateLimiter } from "@ratelimit/core";
+import { RateLimiter } from "@ratelimit/core";
+import { BucketTable } from "@ratelimit/core/backend";
 import { processClock } from "../../src/clock.ts";
 
 const limiter = new RateLimiter({ rate: 5, period: "1h", backend: new BucketTable(3, processClock) });

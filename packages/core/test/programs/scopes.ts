@@ -1,6 +1,7 @@
 /** Limiters that come and go leave nothing behind once their buckets are full again. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { BucketTable, definePolicy, type Policy, resilient } from "@ratelimit/core";
+import { definePolicy, type Policy, resilient } from "@ratelimit/core";
+import { BucketTable } from "@ratelimit/core/backend";
 import { processClock } from "../../src/clock.ts";
 
 const collect = (globalThis as unknown as { gc: () => void }).gc;

@@ -1,13 +1,5 @@
-import {
-  type Awaitable,
-  type Backend,
-  BucketTable,
-  type Clock,
-  ManualClock,
-  type Scope,
-  type SyncBackend,
-  type Take,
-} from "@ratelimit/core";
+import { type Backend, type Clock, ManualClock, type SyncBackend } from "@ratelimit/core";
+import { type Awaitable, BucketTable, type Scope, type Take } from "@ratelimit/core/backend";
 
 /** Buckets in this process; by a clock that stands still unless the test moves it. */
 export function tableBackend(clock: Clock = new ManualClock()): SyncBackend {

@@ -1,12 +1,12 @@
-import type { Scope, Take } from "../../backend.ts";
-import { adjusted, aheadOf, ceilingOf, fits, unchargedOf } from "../../bucket.ts";
 import { type Clock, processClock } from "../../clock.ts";
-import { publishEviction } from "../../diagnostics.ts";
 import { RateLimitError } from "../../errors.ts";
-import { expected } from "../../message.ts";
-import type { Policy } from "../../policy.ts";
-import { isPositiveInteger } from "../../problems.ts";
+import { expected } from "../../messages.ts";
+import type { Policy } from "../../policy/policy.ts";
+import { adjusted, aheadOf, ceilingOf, fits, unchargedOf } from "../../policy/token-bucket.ts";
+import { isPositiveInteger } from "../../validation.ts";
+import type { Scope, Take } from "../backend.ts";
 import { Cursor } from "./cursor.ts";
+import { publishEviction } from "./evictions.ts";
 import { Evictor } from "./evictor.ts";
 import {
   blockEntries,

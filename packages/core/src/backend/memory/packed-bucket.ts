@@ -4,8 +4,9 @@
  * A bucket is a list of entries, one for each limit that has used something, recognised by the limit's numbers. Calls by another policy
  * leave the entries of this one alone, so two policies can take turns on one key and each keeps its own bound.
  */
-import { aheadOf, slackOf, usedOf } from "../../bucket.ts";
-import type { Limit, Policy } from "../../policy.ts";
+
+import type { Limit, Policy } from "../../policy/policy.ts";
+import { aheadOf, slackOf, usedOf } from "../../policy/token-bucket.ts";
 
 /** One limit of a bucket: full again at `fullAt` (ms of the table's clock), less `slack` units. Without a limit it is a block until then. */
 export interface Entry {

@@ -1,4 +1,4 @@
-import type { Limit, Policy } from "../../policy.ts";
+import type { Limit, Policy } from "../../policy/policy.ts";
 import { type Entry, entriesOf, isSameLimit } from "./packed-bucket.ts";
 import { type Shard, ShardedMap } from "./sharded-map.ts";
 

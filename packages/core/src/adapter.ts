@@ -1,0 +1,13 @@
+export { type Awaitable, isPromise } from "./backend/backend.ts";
+export { throwingErrors } from "./http/callbacks.ts";
+export { createApiKeyGuard, createGuard, createUserGuard } from "./http/guard/guard.ts";
+export type { LimitByApiKeyOptions, LimitByUserOptions, RateLimitOptions } from "./http/guard/options.ts";
+export type { Guard } from "./http/guard/pipeline.ts";
+export { forwardedIgnored } from "./http/request/proxies.ts";
+export type { HttpRequest, ProxyAdvice } from "./http/request/request.ts";
+export { settleAfter } from "./http/response/after-response.ts";
+export type { RequestRateLimit } from "./http/response/decisions.ts";
+export { clientClosed, type Verdict } from "./http/response/verdict.ts";
+export { andThen } from "./http/then-maybe.ts";
+export { checkOptions, type Rules } from "./validation.ts";
+export { warnOnce } from "./warnings.ts";

@@ -1,0 +1,122 @@
+import { unknownNames } from "../messages.ts";
+import { Problems, plainOptions, type Rule } from "../validation.ts";
+import { warnOnce } from "../warnings.ts";
+import { type ConfigOptions, configRules, readConfig } from "./config.ts";
+import type { RateLimitConfig } from "./rate-limit-config.ts";
+
+type Option = keyof ConfigOptions;
+
+/** A variable of the environment: the option it sets, and how its string is read (`undefined`: not at all). */
+interface Variable extends Pick<Rule, "expects" | "wayOut" | "mask"> {
+  readonly option: Option;
+  readonly read: (text: string) => unknown;
+}
+
+/** A whole number of at least `least`. */
+function wholeNumber(least: 0 | 1): Pick<Variable, "expects" | "read"> {
+  return {
+    expects: "a positive integer",
+    read: (text) => (/^\d+$/.test(text) && Number(text) >= least && Number.isSafeInteger(Number(text)) ? Number(text) : undefined),
+  };
+}
+
+const duration: Pick<Variable, "expects" | "read"> = {
+  expects: "seconds, or a text such as 1m",
+  read: (text) => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : /^\d+(\.\d+)?(ms|s|m|h|d)$/.test(text) ? text : undefined),
+};
+
+const booleans: ReadonlyMap<string, boolean> = new Map([
+  ["true", true],
+  ["1", true],
+  ["false", false],
+  ["0", false],
+]);
+
+/** A string that is judged by the rule of its option. */
+function asWritten(option: Option, wayOut?: string): Variable {
+  const rule = configRules[option] as Rule;
+  return { ...rule, ...(wayOut !== undefined && { wayOut }), option, read: (text) => (rule.accepts(text) ? text : undefined) };
+}
+
+const variables: Readonly<Record<string, Variable>> = {
+  RATELIMIT_RATE: { ...wholeNumber(0), option: "rate" },
+  RATELIMIT_PERIOD: { ...duration, option: "period" },
+  RATELIMIT_BURST: { ...wholeNumber(1), option: "burst" },
+  RATELIMIT_BLOCK: { ...duration, option: "block" },
+  RATELIMIT_REDIS_URL: asWritten("redisUrl"),
+  RATELIMIT_KEY_PREFIX: { option: "keyPrefix", expects: "a non-empty text", read: (text) => text || undefined },
+  RATELIMIT_HEADERS: {
+    ...asWritten("headers", "write draft-8, or legacy,draft-8 for both"),
+    read: (text) => {
+      const modes = text.split(",").map((mode) => mode.trim());
+      return configRules["headers"]?.accepts(modes) ? (modes.length === 1 ? modes[0] : modes) : undefined;
+    },
+  },
+  RATELIMIT_INCLUDE_HEADERS: {
+    option: "includeHeaders",
+    expects: "true, false, 1 or 0",
+    read: (text) => booleans.get(text.toLowerCase()),
+  },
+  RATELIMIT_TIMEOUT: asWritten("timeout", "write 100ms: a deadline has a unit"),
+  RATELIMIT_OUTAGE: asWritten("outage", "write one of them without quotes"),
+  RATELIMIT_INSTANCES: { ...wholeNumber(1), option: "instances" },
+};
+
+/** Options that take the place of others: what the environment says of those is not meant any more. */
+const replaced: Readonly<Record<string, readonly Option[]>> = {
+  limits: ["rate", "period", "burst"],
+  policy: ["rate", "period", "burst", "block"],
+  blockMs: ["block"],
+  headers: ["includeHeaders"],
+  includeHeaders: ["headers"],
+};
+
+/**
+ * Makes a configuration from the `RATELIMIT_*` variables of the environment, one for each option that fits into a string.
+ * `overrides` win.
+ *
+ * White space around a value is cut, and nothing else is guessed. An unknown `RATELIMIT_*` is a warning, because another tool may own
+ * it.
+ *
+ * @throws {RateLimitError} INVALID_CONFIG with every bad variable at once, by name; a password is never shown.
+ * @example
+ * const config = configFromEnv(); // RATELIMIT_RATE=100 RATELIMIT_PERIOD=1m
+ */
+export function configFromEnv(env: Record<string, string | undefined> = process.env, overrides: ConfigOptions = {}): RateLimitConfig {
+  const problems = Problems.none().coded("INVALID_CONFIG");
+  for (const [what, given] of Object.entries({ env, overrides }))
+    if (typeof given !== "object" || given === null) problems.add(what, "an object", given, "leave it out for the default");
+  problems.throwIfAny("INVALID_CONFIG");
+  warnOfUnknown(env);
+  const own = plainOptions(overrides, configRules);
+  const values = valuesIn(env, problems);
+  for (const option of Object.keys(own)) for (const other of replaced[option] ?? []) delete values[other];
+  const named = problems.named((option) => (option in own ? option : variableOf(option)));
+  const config = readConfig(named, { ...values, ...own });
+  problems.throwIfAny("INVALID_CONFIG");
+  return config as RateLimitConfig;
+}
+
+function valuesIn(env: Record<string, string | undefined>, problems: Problems): Partial<Record<Option, unknown>> {
+  const values: Partial<Record<Option, unknown>> = {};
+  for (const [name, { option, read, ...rule }] of Object.entries(variables)) {
+    const text = env[name];
+    if (text === undefined) continue;
+    values[option] = read(text.trim());
+    if (values[option] === undefined)
+      problems.break(name, { ...rule, wayOut: rule.wayOut ?? "correct it, or unset it for the default", accepts: () => false }, text);
+  }
+  return values;
+}
+
+function variableOf(option: string): string {
+  return Object.entries(variables).find(([, variable]) => variable.option === option)?.[0] ?? option;
+}
+
+function warnOfUnknown(env: Record<string, string | undefined>): void {
+  const known = Object.keys(variables);
+  for (const name of Object.keys(env)) {
+    if (!name.startsWith("RATELIMIT_") || known.includes(name)) continue;
+    for (const sentence of unknownNames("variable", [name], known)) warnOnce("RATELIMIT_UNKNOWN_VARIABLE", sentence, name);
+  }
+}

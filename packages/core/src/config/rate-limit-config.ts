@@ -1,0 +1,19 @@
+import type { HeaderMode } from "../decision/headers.ts";
+import type { TimeSpan } from "../policy/duration.ts";
+import type { Policy } from "../policy/policy.ts";
+import type { Outage } from "../resilience/outage-reporter.ts";
+
+/** A configuration, ready for `new RateLimiter({ config, backend })` and for `rateLimit({ config })`. */
+export interface RateLimitConfig {
+  readonly policy: Policy;
+  /** Names the limiter, unless it has a name of its own. */
+  readonly name?: string;
+  readonly keyPrefix: string;
+  /** Says which header fields a middleware sends. */
+  readonly headers: HeaderMode | readonly HeaderMode[];
+  /** For the backend, as are the three that follow: `new RedisBackend({ url: config.redisUrl, timeout: config.timeout, … })`. */
+  readonly redisUrl?: string;
+  readonly timeout?: TimeSpan;
+  readonly outage?: Outage;
+  readonly instances?: number;
+}

@@ -1,0 +1,88 @@
+import { RateLimitError } from "../errors.ts";
+import { expected } from "../messages.ts";
+import { headerFields } from "./headers.ts";
+import type { RateLimitResult } from "./result.ts";
+
+/** The least that is known of a refusal; the rest of its {@link RateLimitResult} is filled in. */
+export interface Refusal {
+  /** Tokens per period. */
+  readonly limit: number;
+  /** Seconds until a retry makes sense; `Infinity` for never. */
+  readonly retryAfter: number;
+  /** Whole tokens left; 0. */
+  readonly remaining?: number | undefined;
+  /** Unix seconds at which the bucket is full; now + `retryAfter`. */
+  readonly resetAt?: number | undefined;
+}
+
+/**
+ * A refusal as an exception: what `limiter.enforce` throws, and what a handler may throw itself.
+ *
+ * Express, Fastify and Koa answer it by their own error handling as a 429 with `headers`
+ * (`X-RateLimit-*`, and `Retry-After` in whole seconds unless the wait is endless).
+ * `key` is there for your own code; it is not enumerable and not in the message, so that it reaches no log by itself.
+ *
+ * @throws {RateLimitError} INVALID_OPTION when `limit`, `retryAfter`, `remaining` or `resetAt` is not a number as described.
+ * @example
+ * const result = await limiter.check("user:123");
+ * if (!result.allowed) throw new RateLimitExceeded(result);
+ */
+export class RateLimitExceeded extends RateLimitError {
+  override readonly name: string = "RateLimitExceeded";
+  override readonly status: 429 = 429;
+  readonly statusCode: 429 = 429;
+  readonly expose: true = true;
+  readonly result: RateLimitResult;
+  readonly headers: Record<string, string>;
+  declare readonly key?: string;
+
+  constructor(refusal: RateLimitResult | Refusal, options: { key?: string | undefined } = {}) {
+    const result = isResult(refusal) ? refusal : filledIn(refusal);
+    super("EXCEEDED", `Rate limit exceeded: ${retryAdvice(result.retryAfter)}`);
+    this.result = result;
+    this.headers = headerFields.legacy([{ result }]);
+    if (options.key !== undefined) Object.defineProperty(this, "key", { value: options.key });
+  }
+}
+
+function retryAdvice(retryAfter: number): string {
+  if (retryAfter === Number.POSITIVE_INFINITY) return "this costs more than the limit ever allows";
+  const seconds = Math.max(1, Math.ceil(retryAfter));
+  return `retry in ${seconds} ${seconds === 1 ? "second" : "seconds"}`;
+}
+
+function isResult(refusal: RateLimitResult | Refusal): refusal is RateLimitResult {
+  if (typeof refusal === "object" && refusal !== null) return "tightest" in refusal;
+  throw new RateLimitError(
+    "INVALID_OPTION",
+    expected("refusal", "the result of a check", refusal, "pass one, or { limit: 100, retryAfter: 30 }"),
+  );
+}
+
+function filledIn(refusal: Refusal): RateLimitResult {
+  const { limit, retryAfter, remaining = 0, resetAt = Date.now() / 1000 + finiteOr(retryAfter, 0) } = refusal;
+  for (const [option, value] of Object.entries({ limit, retryAfter, remaining, resetAt })) {
+    const endless = option === "retryAfter" && value === Number.POSITIVE_INFINITY;
+    if (!(typeof value === "number" && value >= 0 && (value < Number.POSITIVE_INFINITY || endless)))
+      throw new RateLimitError("INVALID_OPTION", expected(option, "a number of at least 0", value, "pass the result of a check"));
+  }
+  const resetAfter = Math.max(0, resetAt - Date.now() / 1000);
+  return {
+    allowed: false,
+    limit,
+    burst: limit,
+    remaining,
+    retryAfter,
+    resetAfter,
+    resetAt,
+    tightest: "default",
+    limits: [],
+    cost: 1,
+    source: "backend",
+    degraded: false,
+  };
+}
+
+function finiteOr(value: number, fallback: number): number {
+  return Number.isFinite(value) ? value : fallback;
+}

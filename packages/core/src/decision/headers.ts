@@ -1,0 +1,223 @@
+/** Decisions as header fields: one pure function per mode. Formulas and bytes: docs/http.md. */
+import type { Limit, Policy } from "../policy/policy.ts";
+import { isLimitName } from "../policy/policy.ts";
+import type { Rule } from "../validation.ts";
+import type { LimitResult, RateLimitResult } from "./result.ts";
+
+/** Which fields tell a client its limits; `"draft-11"` has the bytes of `"draft-8"`. */
+export type HeaderMode = "legacy" | "draft-6" | "draft-7" | "draft-8" | "draft-11" | "none";
+
+/** Header fields by name. */
+export type Fields = Record<string, string>;
+
+/** A decision that is told to a client. */
+export interface Told {
+  readonly result: RateLimitResult;
+  /** The policy it was made by; the legacy mode does without. */
+  readonly policy?: Policy | undefined;
+  /** The limiter's name, which stands in for a limit's name that is taken. */
+  readonly name?: string | undefined;
+}
+
+/** One limit of one decision, under a name that no other one of the request has. */
+interface Row {
+  readonly name: string;
+  readonly limit: Limit;
+  readonly state: LimitResult;
+  readonly cost: number;
+}
+
+type Serializer = (told: readonly Told[]) => Fields;
+
+/** The fields of each mode over all decisions of a request: lists hold all limits, single values the tightest. */
+export const headerFields: Readonly<Record<HeaderMode, Serializer>> = {
+  legacy: (told) => counted(told, legacy),
+  "draft-6": (told) => counted(told, draft6),
+  "draft-7": (told) => counted(told, draft7),
+  "draft-8": (told) => counted(told, draft8),
+  "draft-11": (told) => counted(told, draft8),
+  none: (told) => (told.some(({ result }) => result.source === "closed") ? retryAfter(told) : {}),
+};
+
+const modes = Object.keys(headerFields);
+
+/** The rule of an option that says which fields are sent: one mode, or several that get on with each other. */
+export const headersRule: Rule = {
+  expects: `one of ${modes.join(", ")}, or "legacy" and one draft, whose fields would replace those of another`,
+  accepts: (value) => {
+    const given = [value].flat();
+    const drafts = given.filter((mode) => typeof mode === "string" && mode.startsWith("draft"));
+    return given.length > 0 && drafts.length <= 1 && given.every((mode) => typeof mode === "string" && modes.includes(mode));
+  },
+  wayOut: 'write headers: "draft-8", or ["legacy", "draft-8"] for both',
+};
+
+/** The names of each mode's fields, for `Access-Control-Expose-Headers`. */
+export const exposedHeaders: Readonly<Record<HeaderMode, readonly string[]>> = {
+  legacy: ["X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset", "Retry-After"],
+  "draft-6": ["RateLimit-Policy", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After"],
+  "draft-7": ["RateLimit-Policy", "RateLimit", "Retry-After"],
+  "draft-8": ["RateLimit-Policy", "RateLimit", "Retry-After"],
+  "draft-11": ["RateLimit-Policy", "RateLimit", "Retry-After"],
+  none: [],
+};
+
+/**
+ * The header fields of one decision: `X-RateLimit-*` by default, with `Retry-After` (whole seconds, rounded up) on a refusal only.
+ *
+ * Reset is Unix seconds in the legacy mode and a number of seconds in the drafts of the IETF (draft-ietf-httpapi-ratelimit-headers).
+ * A decision that nobody counted (the backend was out and the call was admitted) has none.
+ */
+export function rateLimitHeaders(result: RateLimitResult, policy: Policy, mode: HeaderMode = "legacy"): Fields {
+  return headerFields[mode]([{ result, policy }]);
+}
+
+/** Seconds that a client is asked to wait: whole, rounded up, at least one; `undefined` where no wait would help. */
+export function retrySeconds(seconds: number): number | undefined {
+  return seconds === Number.POSITIVE_INFINITY ? undefined : atLeastOne(seconds);
+}
+
+/** The decision whose figures stand for a request: of those that refused the one with the longest wait, otherwise the one with least left. */
+export function tightestOf<R extends RateLimitResult>(results: readonly R[]): R | undefined {
+  const [first, ...others] = results;
+  return first && others.reduce((a, b) => (isTighter(b, a) ? b : a), first);
+}
+
+function isTighter(a: RateLimitResult, b: RateLimitResult): boolean {
+  if (a.allowed !== b.allowed) return b.allowed;
+  return a.allowed ? a.remaining < b.remaining : a.retryAfter > b.retryAfter;
+}
+
+/** What the list fields call the limits of `result`, in its order. */
+export function limitNames(told: readonly Told[], result: RateLimitResult): string[] {
+  if (told.length === 1 && told[0]?.result === result) return result.limits.map(({ name }) => name);
+  return rowsOf(told).flatMap(({ name, state }) => (result.limits.includes(state) ? [name] : []));
+}
+
+function counted(told: readonly Told[], serialize: Serializer): Fields {
+  const seen = told.every(isCounted) ? told : told.filter(isCounted);
+  const fields = seen.length > 0 ? serialize(seen) : {};
+  return told.some(({ result }) => !result.allowed) ? Object.assign(fields, retryAfter(told)) : fields;
+}
+
+/** Whether anybody counted: where the backend was out, nobody may have. */
+function isCounted({ result }: Told): boolean {
+  return result.source !== "open" && result.source !== "closed";
+}
+
+function retryAfter(told: readonly Told[]): Fields {
+  const seconds = retrySeconds(told.reduce((longest, { result }) => Math.max(longest, result.retryAfter), 0));
+  return seconds === undefined ? {} : { "Retry-After": String(seconds) };
+}
+
+/** What stands for all of `told` in the fields that hold one value. */
+function tightestTold(told: readonly Told[]): Told {
+  const tightest = tightestOf(told.map(({ result }) => result));
+  return told.find(({ result }) => result === tightest) as Told;
+}
+
+function legacy(told: readonly Told[]): Fields {
+  const { limit, remaining, resetAt } = (told.length === 1 ? (told[0] as Told) : tightestTold(told)).result;
+  return {
+    "X-RateLimit-Limit": String(limit),
+    "X-RateLimit-Remaining": String(Math.min(remaining, limit)),
+    "X-RateLimit-Reset": String(Math.ceil(resetAt)),
+  };
+}
+
+function draft6(told: readonly Told[]): Fields {
+  const row = tightestRow(told);
+  if (row === undefined) return {};
+  return {
+    "RateLimit-Policy": constant(quotasOf, told, quotas),
+    "RateLimit-Limit": String(row.state.burst),
+    "RateLimit-Remaining": String(row.state.remaining),
+    "RateLimit-Reset": String(resetSeconds(row)),
+  };
+}
+
+function draft7(told: readonly Told[]): Fields {
+  const row = tightestRow(told);
+  if (row === undefined) return {};
+  const { burst, remaining } = row.state;
+  return {
+    "RateLimit-Policy": constant(quotasOf, told, quotas),
+    RateLimit: `limit=${burst}, remaining=${remaining}, reset=${resetSeconds(row)}`,
+  };
+}
+
+function draft8(told: readonly Told[]): Fields {
+  const rows = rowsOf(told);
+  if (rows.length === 0) return {};
+  return {
+    "RateLimit-Policy": constant(namedQuotasOf, told, namedQuotas),
+    RateLimit: rows.map((row) => `"${row.name}";r=${row.state.remaining};t=${resetSeconds(row)}`).join(", "),
+  };
+}
+
+/** What `RateLimit-Policy` says of a policy that stands alone: built once. */
+const [quotasOf, namedQuotasOf] = [new WeakMap<Policy, string>(), new WeakMap<Policy, string>()];
+
+function constant(built: WeakMap<Policy, string>, told: readonly Told[], build: (rows: readonly Row[]) => string): string {
+  const policy = told.length === 1 ? told[0]?.policy : undefined;
+  const known = policy && built.get(policy);
+  if (known !== undefined) return known;
+  const field = build(rowsOf(told));
+  if (policy !== undefined) built.set(policy, field);
+  return field;
+}
+
+function namedQuotas(rows: readonly Row[]): string {
+  return rows.map(({ name, limit }) => `"${name}";q=${limit.burst};w=${windowSeconds(limit)}`).join(", ");
+}
+
+/** The quotas of draft 6 and 7, which have no names: of equal ones only the first may stand. */
+function quotas(rows: readonly Row[]): string {
+  const first = rows.filter(({ limit }, i) => rows.findIndex((row) => row.limit.burst === limit.burst) === i);
+  return first.map(({ limit }) => `${limit.burst};w=${windowSeconds(limit)}`).join(", ");
+}
+
+/** The time in which a whole bucket flows in, so that quota / window is the sustained rate. */
+function windowSeconds({ full, r }: Limit): number {
+  return atLeastOne(full / r / 1000);
+}
+
+/** Refused: until the call fits. Nothing left: until the next token. Otherwise the time in which what is left flows in. */
+function resetSeconds({ limit, state, cost }: Row): number {
+  const left = limit.full - state.used;
+  if (state.retryAfter > 0)
+    return atLeastOne(state.retryAfter === Number.POSITIVE_INFINITY ? (cost * limit.p - left) / limit.r / 1000 : state.retryAfter);
+  return state.remaining > 0 ? Math.ceil(left / limit.r / 1000) : atLeastOne((limit.p - left) / limit.r / 1000);
+}
+
+function atLeastOne(seconds: number): number {
+  return Math.max(1, Math.ceil(seconds));
+}
+
+function tightestRow(told: readonly Told[]): Row | undefined {
+  const { result, policy } = tightestTold(told);
+  const i = result.limits.findIndex(({ name }) => name === result.tightest);
+  const [limit, state] = [policy?.limits[i], result.limits[i]];
+  return limit && state && { name: limit.name, limit, state, cost: result.cost };
+}
+
+function rowsOf(told: readonly Told[]): Row[] {
+  const names = new Set<string>();
+  return told.flatMap(({ result, policy, name: limiter }) =>
+    result.limits.flatMap((state, i) => {
+      const limit = policy?.limits[i];
+      if (limit === undefined) return [];
+      const name = freeName(names, limit.name, limiter);
+      names.add(name);
+      return [{ name, limit, state, cost: result.cost }];
+    }),
+  );
+}
+
+function freeName(taken: ReadonlySet<string>, name: string, limiter: string | undefined): string {
+  if (!taken.has(name)) return name;
+  if (isLimitName(limiter) && !taken.has(limiter)) return limiter;
+  let number = 2;
+  while (taken.has(`${name}${number}`)) number++;
+  return `${name}${number}`;
+}

@@ -1,0 +1,97 @@
+import type { Awaitable } from "../../backend/backend.ts";
+import type { RateLimitResult } from "../../decision/result.ts";
+import { RateLimitError } from "../../errors.ts";
+import type { RateLimiter } from "../../limiter/rate-limiter.ts";
+import { expected } from "../../messages.ts";
+import type { Policy } from "../../policy/policy.ts";
+import { type Identify, type Identity, storedKey } from "../request/identity.ts";
+import { pathMatcher } from "../request/paths.ts";
+import type { HttpRequest } from "../request/request.ts";
+import { type Decision, Decisions } from "../response/decisions.ts";
+import { compileVerdicts, skipped, turnedAway, type Verdict } from "../response/verdict.ts";
+import { andThen } from "../then-maybe.ts";
+import type { LimiterSource } from "./limiter-source.ts";
+import { type GuardOptions, isLimiter } from "./options.ts";
+
+/** Judges requests. Answers at once where its limiter, its backend and its options do. */
+export type Guard<Req> = (req: Req) => Awaitable<Verdict>;
+
+/** What tells the three guards apart. */
+interface Parts<Req> {
+  readonly source: LimiterSource<Req>;
+  readonly identify: Identify<Req>;
+  readonly describe: (req: Req) => HttpRequest;
+  /** What a request is told that names nobody and is turned away for it. */
+  readonly nameless?: string;
+}
+
+/** A request on its way through the steps of a guard, with what they find out: one object, where closures would need one for each step. */
+class Case<Req extends object> {
+  readonly req: Req;
+  readonly http: HttpRequest;
+  limiter!: RateLimiter;
+  decisions!: Decisions;
+  key!: string;
+  /** That of the moment when the limiter was asked. */
+  policy!: Policy;
+
+  constructor(req: Req, http: HttpRequest) {
+    this.req = req;
+    this.http = http;
+  }
+}
+
+/** Options that were checked become a function of the request; nothing is looked up in them any more. */
+export function compileJudge<Req extends object>(options: GuardOptions<Req>, parts: Parts<Req>): Guard<Req> {
+  const { source, identify, describe, nameless = "" } = parts;
+  const { skip, skipPreflight = false, cost = 1, keySecret, shadow = false } = options;
+  const excluded = pathMatcher(options.excludePaths ?? []);
+  const pick = typeof source === "function" ? source : (): RateLimiter => source;
+  const costOf = typeof cost === "function" ? cost : (): number => cost;
+  const verdicts = compileVerdicts(options);
+
+  return function guard(req) {
+    const http = describe(req);
+    if (excluded(http) || (skipPreflight && isPreflight(http))) return skipped;
+    const one = new Case(req, http);
+    return skip === undefined ? choose(false, one) : andThen(skip(req), choose, one);
+  };
+
+  function choose(skips: boolean, one: Case<Req>): Awaitable<Verdict> {
+    return skips === true ? skipped : andThen(pick(one.req), name, one);
+  }
+
+  function name(limiter: RateLimiter | undefined, one: Case<Req>): Awaitable<Verdict> {
+    if (limiter === undefined) return skipped;
+    if (!isLimiter(limiter)) throw new RateLimitError("INVALID_OPTION", expected("limiter", "a RateLimiter or undefined", limiter));
+    one.limiter = limiter;
+    return andThen(identify(one.req, one.http), charge, one);
+  }
+
+  /** One request is charged once per limiter and key, however many guards ask. */
+  function charge(identity: Identity | "skip" | "refuse", one: Case<Req>): Awaitable<Verdict> {
+    if (identity === "skip") return skipped;
+    if (identity === "refuse") return turnedAway(one.limiter, nameless);
+    one.key = storedKey(identity, keySecret);
+    one.decisions = Decisions.of(one.http.carrier ?? one.req);
+    const known = one.decisions.find(one.limiter, one.key);
+    if (known === undefined) return andThen(costOf(one.req), decide, one);
+    return verdicts.on(known.told || shadow ? known : one.decisions.tell(known), one.decisions, one.http);
+  }
+
+  function decide(cost: number, one: Case<Req>): Awaitable<Verdict> {
+    one.policy = one.limiter.policy;
+    return andThen(one.limiter.decide(one.key, cost), tell, one);
+  }
+
+  function tell(result: RateLimitResult, { req, http, limiter, decisions, key, policy }: Case<Req>): Verdict {
+    const decision: Decision = { limiter, key, policy, result, name: limiter.name, told: !shadow };
+    decisions.add(decision);
+    return verdicts.on(decision, decisions, http, req);
+  }
+}
+
+/** A browser's question before a request of another origin (Fetch, CORS preflight). */
+function isPreflight(http: HttpRequest): boolean {
+  return http.method === "OPTIONS" && http.header("origin") !== undefined && http.header("access-control-request-method") !== undefined;
+}

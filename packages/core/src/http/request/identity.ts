@@ -1,0 +1,117 @@
+import type { Awaitable } from "../../backend/backend.ts";
+import { hmacSha256, sha256 } from "../../backend/key.ts";
+import { RateLimitError } from "../../errors.ts";
+import { expectedSecret } from "../../messages.ts";
+import { warnOnce } from "../../warnings.ts";
+import { andThen } from "../then-maybe.ts";
+import { type Address, identityOf, parseAddress } from "./address.ts";
+import { type Trust, trusting, walk } from "./client-ip.ts";
+import { proxyWatch } from "./proxies.ts";
+import type { HttpRequest } from "./request.ts";
+
+/** Whose bucket a request takes from: the kind of key in front, so that an address never meets a user of the same text. */
+export interface Identity {
+  readonly kind: Kind;
+  /** `kind:value`. */
+  readonly key: string;
+}
+
+type Kind = "ip" | "key" | "user" | "apikey";
+
+function identity(kind: Kind, value: string): Identity {
+  return { kind, key: `${kind}:${value}` };
+}
+
+/** What becomes of a request that names no user, or no valid API key. */
+export type Anonymous = "address" | "skip" | "refuse";
+
+/** Tells whose request it is, or that it is nobody's and what then. */
+export type Identify<Req> = (req: Req, http: HttpRequest) => Awaitable<Identity | "skip" | "refuse">;
+
+/** A key of the caller's own; `null` and `undefined` mean the client's address. */
+export type KeyOf<Req> = (req: Req) => Awaitable<string | number | bigint | null | undefined>;
+
+/** How the client's address is found. */
+export interface AddressOptions {
+  readonly trust: Trust | undefined;
+  readonly ipv6Prefix: number;
+}
+
+/** By the client's address. */
+export function byAddress({ trust, ipv6Prefix }: AddressOptions): (http: HttpRequest) => Identity {
+  const trusts = trust === undefined ? undefined : trusting(trust);
+  const watch = trust === undefined ? proxyWatch() : undefined;
+  const identify = (client: Address | undefined): Identity => {
+    if (client === undefined)
+      warnOnce("RATELIMIT_NO_ADDRESS", "A request has no client address: such requests share one bucket, ip:unknown");
+    return identity("ip", client === undefined ? "unknown" : identityOf(client, ipv6Prefix));
+  };
+  const known = new Map<string, Identity>();
+  return (http) => {
+    watch?.(http);
+    if (trusts) return identify(walk(http.socketAddress, http.header("x-forwarded-for"), trusts));
+    const { ip } = http;
+    if (ip === undefined) return identify(parseAddress(http.socketAddress));
+    const seen = known.get(ip);
+    if (seen !== undefined) return seen;
+    const client = parseAddress(ip);
+    const found = identify(client ?? parseAddress(http.socketAddress));
+    if (client !== undefined) remember(known, ip, found);
+    return found;
+  };
+}
+
+/** Addresses whose identity is kept: reading one anew costs more than all else about a request. */
+const mostKnown = 1000;
+
+function remember(known: Map<string, Identity>, ip: string, identity: Identity): void {
+  if (known.size >= mostKnown) known.clear();
+  known.set(ip, identity);
+}
+
+/** By the caller's own key. */
+export function byKey<Req>(keyOf: KeyOf<Req>, address: (http: HttpRequest) => Identity): Identify<Req> {
+  return (req, http) =>
+    andThen(keyOf(req), (key) => (key === null || key === undefined ? address(http) : identity("key", textOf("key", key))));
+}
+
+/** By the user whom authentication has found: an id, or an object that has one as `id` or `sub`. */
+export function byUser<Req>(userOf: (req: Req) => Awaitable<unknown>, nobody: Identify<Req>): Identify<Req> {
+  return (req, http) =>
+    andThen(userOf(req), (user) => {
+      if (user === null || user === undefined) return nobody(req, http);
+      return identity("user", textOf("user", idOf(user)));
+    });
+}
+
+/** By an API key; what is stored is its digest. */
+export function byApiKey<Req>(
+  header: string,
+  valid: ((key: string, req: Req) => Awaitable<boolean>) | undefined,
+  nobody: Identify<Req>,
+): Identify<Req> {
+  return (req, http) => {
+    const key = http.header(header)?.trim();
+    if (!key) return nobody(req, http);
+    return andThen(valid ? valid(key, req) : true, (good) => (good === true ? identity("apikey", sha256(key)) : nobody(req, http)));
+  };
+}
+
+/** The stored key of an identity; with a secret, nothing of it can be read in the store. */
+export function storedKey({ kind, key }: Identity, secret: string | Buffer | undefined): string {
+  return secret === undefined ? key : `${kind}:${hmacSha256(secret, key)}`;
+}
+
+function idOf(user: unknown): unknown {
+  if (typeof user !== "object" || user === null) return user;
+  const { id, sub } = user as { id?: unknown; sub?: unknown };
+  return id ?? sub;
+}
+
+function textOf(option: "key" | "user", value: unknown): string {
+  if (typeof value === "string" && value !== "") return value;
+  if (typeof value === "bigint" || (typeof value === "number" && Number.isFinite(value))) return String(value);
+  const wayOut =
+    option === "key" ? "return undefined to limit by the client's address" : "write user: (req) => an id of the user, as a string";
+  throw new RateLimitError("INVALID_KEY", expectedSecret(option, "a non-empty string, a number or a bigint", value, wayOut));
+}

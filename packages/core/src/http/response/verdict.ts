@@ -1,0 +1,110 @@
+import type { Awaitable } from "../../backend/backend.ts";
+import { exposedHeaders, type Fields, type HeaderMode, headerFields, limitNames, type Told } from "../../decision/headers.ts";
+import { toResult } from "../../decision/result.ts";
+import type { RateLimiter } from "../../limiter/rate-limiter.ts";
+import { warnOnce } from "../../warnings.ts";
+import type { GuardOptions } from "../guard/options.ts";
+import type { HttpRequest } from "../request/request.ts";
+import { type Decision, Decisions, type RequestRateLimit } from "./decisions.ts";
+import { problemBody } from "./problem-details.ts";
+
+/** What becomes of a request. An adapter sets `headers`, answers a refusal with `status` and `body`, and looks no further. */
+export type Verdict =
+  | { readonly kind: "skip" }
+  | {
+      readonly kind: "pass";
+      readonly headers: Fields;
+      readonly result: RequestRateLimit;
+      /** To be called once, after the response, with its status: {@link clientClosed} where it was not sent whole. */
+      readonly settle?: (status: number) => Awaitable<void>;
+    }
+  | {
+      readonly kind: "refuse";
+      readonly status: 429 | 503;
+      readonly headers: Fields;
+      readonly body: string;
+      readonly result: RequestRateLimit;
+    };
+
+/** The status by which a response that its client did not wait for is settled. */
+export const clientClosed = 499;
+
+export const skipped: Verdict = { kind: "skip" };
+
+/** Compiles how a decision is told. */
+export function compileVerdicts<Req extends object>(
+  options: GuardOptions<Req>,
+): {
+  /** The verdict on a decision; `req` where this very call made it, so that it may be settled after the response. */
+  on(decision: Decision, decisions: Decisions, http: HttpRequest, req?: Req): Verdict;
+} {
+  const { shadow = false, exposeHeaders = false, refund, config, headers = config?.headers ?? "legacy" } = options;
+  const modes: readonly HeaderMode[] = shadow ? [] : [headers].flat();
+  const exposed = exposeHeaders ? [...new Set(modes.flatMap((mode) => exposedHeaders[mode]))] : [];
+  const written = options.onLimited !== undefined;
+
+  return {
+    on(decision, decisions, http, req) {
+      const headers = fieldsOf(modes, decisions.told);
+      if (exposed.length > 0) headers[exposeField] = exposure(exposed, http);
+      const { result: made } = decision;
+      if (!made.allowed && !shadow) return refusal(decision, decisions, headers, written);
+      const result = decisions.carried;
+      if (refund === undefined || req === undefined || !made.allowed || made.limits.length === 0) return { kind: "pass", headers, result };
+      return { kind: "pass", headers, result, settle: (status) => settle(decision, () => refund(req, status)) };
+    },
+  };
+}
+
+/** The verdict on a request that names nobody where somebody must be named; nothing was charged and no wait would help. */
+export function turnedAway(limiter: RateLimiter, detail: string): Verdict {
+  const { policy } = limiter;
+  const full = policy.limits.map((limit) => limit.full);
+  const result = { ...toResult(policy, { allowed: false, used: full }, 0), retryAfter: Number.POSITIVE_INFINITY, limits: [] };
+  const decisions = new Decisions();
+  const decision: Decision = { limiter, key: "nobody", policy, result, told: false };
+  decisions.add(decision);
+  return refusal(decision, decisions, {}, false, detail);
+}
+
+function refusal({ result: made }: Decision, decisions: Decisions, headers: Fields, written: boolean, detail?: string): Verdict {
+  const { carried: result, told } = decisions;
+  const { status, body } = problemBody(made, limitNames(told, made), detail);
+  headers["Cache-Control"] = "no-store";
+  if (!written) {
+    headers["Content-Type"] = "application/problem+json";
+    headers["Content-Length"] = String(body.length);
+  }
+  return { kind: "refuse", status, headers, body, result };
+}
+
+/** Fields of its own for every verdict, which may add to them. */
+function fieldsOf(modes: readonly HeaderMode[], told: readonly Told[]): Fields {
+  const [mode = "none", ...others] = modes;
+  const fields = headerFields[mode](told);
+  for (const other of others) Object.assign(fields, headerFields[other](told));
+  return fields;
+}
+
+const exposeField = "Access-Control-Expose-Headers";
+
+function exposure(names: readonly string[], http: HttpRequest): string {
+  const before =
+    http
+      .responseHeader(exposeField)
+      ?.split(",")
+      .map((name) => name.trim()) ?? [];
+  const lower = new Set(before.map((name) => name.toLowerCase()));
+  return [...before, ...names.filter((name) => !lower.has(name.toLowerCase()))].join(", ");
+}
+
+/** Gives back what the caller says; nobody listens any more, so a failure is told as a warning. */
+async function settle({ limiter, key, result }: Decision, refund: () => Awaitable<boolean | number>): Promise<void> {
+  try {
+    const back = await refund();
+    const tokens = back === true ? result.cost : Number(back);
+    if (tokens !== 0) await limiter.refund(key, tokens);
+  } catch (error) {
+    warnOnce("RATELIMIT_REFUND_FAILED", `A refund after the response failed: ${error instanceof Error ? error.message : "not an Error"}`);
+  }
+}

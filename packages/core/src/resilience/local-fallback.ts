@@ -1,0 +1,73 @@
+import type { Scope, Take } from "../backend/backend.ts";
+import type { Limit } from "../policy/policy.ts";
+import { ceilingOf } from "../policy/token-bucket.ts";
+import type { LastSeen } from "./last-seen.ts";
+
+/** More units than this are not counted: the sum of two such numbers is still exact. */
+const most = 2 ** 52;
+
+/**
+ * The buckets of this process for the time when nobody else can be asked: this process's share of each, one of `instances`.
+ *
+ * A call needs and takes `instances` times its cost from a bucket of the whole policy, so its units stay those of the backend,
+ * and a bucket begins where the backend was last seen: who was refused stays refused. A call that needs more than the burst
+ * needs the burst and leaves a debt, so that even the smallest bucket admits its share and no more.
+ */
+export class LocalShare {
+  readonly #instances: number;
+  readonly #seen: LastSeen;
+
+  constructor(instances: number, seen: LastSeen) {
+    this.#instances = instances;
+    this.#seen = seen;
+  }
+
+  take(scope: Scope, key: string, cost: number): Take {
+    const { limits, blockMs } = scope.policy;
+    const { used: before, blockedMs } = this.#seen.read(scope, key);
+    const charge = cost * this.#instances;
+    const enough = (limit: Limit, i: number): boolean =>
+      cost <= limit.burst && (before[i] as number) + Math.min(charge, limit.burst) * limit.p <= limit.full;
+    const allowed = limits.every(enough) && (cost === 0 || blockedMs === 0);
+    const startsBlock = !allowed && cost > 0 && blockMs > 0 && blockedMs === 0;
+    const used = allowed ? limits.map((limit, i) => (before[i] as number) + charge * limit.p) : before;
+    return this.#answer(scope, key, allowed, cost > 0 && (allowed || startsBlock), used, startsBlock ? blockMs : blockedMs);
+  }
+
+  /** Charges or gives back for all processes. A charge stops at a debt of one burst, also if calls have left a larger one. */
+  adjust(scope: Scope, key: string, tokens: number): Take {
+    const { limits } = scope.policy;
+    const { used: before, blockedMs } = this.#seen.read(scope, key);
+    const used = limits.map((limit, i) => this.#adjusted(limit, before[i] as number, tokens));
+    const uncharged = Math.max(...limits.map((limit, i) => Math.max(0, tokens - this.#roomOf(limit, before[i] as number))));
+    return { ...this.#answer(scope, key, true, true, used, blockedMs), uncharged };
+  }
+
+  block(scope: Scope, key: string, ms: number): void {
+    this.#seen.block(scope, key, ms);
+  }
+
+  #adjusted(limit: Limit, before: number, tokens: number): number {
+    // More than two bursts change nothing further, and their units could not be counted exactly.
+    const bound = 2 * limit.burst;
+    const units = Math.min(bound, Math.max(-bound, tokens)) * limit.p * this.#instances;
+    return Math.max(0, units < 0 ? before + units : Math.min(Math.max(before, ceilingOf(limit)), before + units));
+  }
+
+  /** Whole tokens that can be charged before the debt is one burst. */
+  #roomOf(limit: Limit, before: number): number {
+    return Math.max(0, Math.floor((ceilingOf(limit) - before) / (limit.p * this.#instances)));
+  }
+
+  #answer(scope: Scope, key: string, allowed: boolean, changed: boolean, units: readonly number[], blockedMs: number): Take {
+    const used = units.map((count) => Math.min(most, count));
+    if (changed) this.#seen.write(scope, key, used, blockedMs);
+    return {
+      allowed,
+      used: used.length === 1 ? (used[0] as number) : used,
+      source: "local",
+      instances: this.#instances,
+      ...(blockedMs > 0 && { blockedMs }),
+    };
+  }
+}

@@ -1,0 +1,36 @@
+import type { Clock } from "../clock.ts";
+import { type Outage, type OutageEvent, OutageReporter } from "./outage-reporter.ts";
+
+/** The most limiters to remember as refused, so that a process that keeps making new limiters does not grow. */
+const most = 1000;
+
+/**
+ * Reports the limiters that a server refuses while it serves others, such as one whose keys its user may not touch.
+ *
+ * It has a reporter of its own, because a limiter can stay refused while the server goes out and comes back.
+ */
+export class RefusedLimiters {
+  readonly #reporter: OutageReporter;
+  /** The name of a server followed by the prefix of a limiter. */
+  readonly #refused = new Set<string>();
+
+  constructor(source: Outage, onOutage: ((event: OutageEvent) => void) | undefined, clock: Clock) {
+    this.#reporter = new OutageReporter(source, onOutage, clock);
+  }
+
+  /** Whether no limiter is refused; then an answer needs no look-up. */
+  get isEmpty(): boolean {
+    return this.#refused.size === 0;
+  }
+
+  /** Reports a call that was refused because of its limiter. */
+  refused(server: string, prefix: string, reason: string): void {
+    if (this.#refused.size < most) this.#refused.add(`${server} ${prefix}`);
+    this.#reporter.failed("limiter", { reason, prefix });
+  }
+
+  /** Notes a call that was answered, and reports the recovery once no limiter is refused anymore. */
+  served(server: string, prefix: string): void {
+    if (this.#refused.delete(`${server} ${prefix}`) && this.#refused.size === 0) this.#reporter.recovered();
+  }
+}

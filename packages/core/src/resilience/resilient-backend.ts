@@ -1,0 +1,284 @@
+import { type Awaitable, type Backend, isPromise, isTake, type Scope, type Take } from "../backend/backend.ts";
+import { isRateLimitError, RateLimitError } from "../errors.ts";
+import { type TimeSpan, timeSpanMs } from "../policy/duration.ts";
+import { definePolicy } from "../policy/policy.ts";
+import { processTime, type Time } from "../time.ts";
+import { Deadlines } from "./deadlines.ts";
+import { isMistake } from "./failure.ts";
+import { LastSeen } from "./last-seen.ts";
+import { LocalShare } from "./local-fallback.ts";
+import { type Outage, type OutageClass, type OutageEvent, OutageReporter } from "./outage-reporter.ts";
+import { Pace } from "./pace.ts";
+import { RefusedLimiters } from "./refused-limiters.ts";
+import { type Server, Servers } from "./servers.ts";
+
+/** How long a backend may take, and who decides when it does not answer. */
+export interface ResilientOptions {
+  /** The longest a decision waits for the backend, with its unit; `"100ms"`. */
+  timeout?: TimeSpan | undefined;
+  /** Who decides meanwhile: a local bucket, yes, no (503), or nobody (the call rejects with BACKEND); `"local"`. */
+  outage?: Outage | undefined;
+  /** Processes that share the limits: each gives its share of a local bucket; 1, with which N processes admit N-fold. */
+  instances?: number | undefined;
+  /** Told of outages, at most once a second and class, and once of each recovery. */
+  onOutage?: ((event: OutageEvent) => void) | undefined;
+  /** Local buckets that are kept at the most; 100,000. */
+  maxKeys?: number | undefined;
+}
+
+/** What a backend of several servers knows about itself. */
+export interface BackendParts {
+  /** The server that keeps a bucket: each has a breaker of its own. */
+  serverOf?(scope: Scope, key: string): string;
+  /** Whether a server decides again: must write, as a decision does, to a key of short life under the scope's prefix. */
+  probe?(scope: Scope, server: string): Awaitable<unknown>;
+  /** What a failure was. */
+  classOf?(error: unknown): OutageClass;
+  /** Whether keys that were used up a moment ago are refused without asking: right if others can only take more meanwhile. */
+  readonly remembersRefusals?: boolean;
+  /** The clock and timers of deadlines and breakers; those of the process. */
+  readonly time?: Time;
+}
+
+/** The longest that closing may take, and of this that the calls made before it may take to be answered, in ms. */
+const [closeMs, lastCallsMs] = [2450, 900];
+
+/** The probe's bucket lives for a millisecond; no key of a caller's has this form in a shared store. */
+const probeKey = "%probe";
+const probePolicy = definePolicy({ rate: 1000, period: 1 });
+
+/** A backend that always decides in time; made by `resilient`. */
+export class ResilientBackend implements Backend {
+  declare readonly inProcess?: true;
+  readonly #backend: Backend;
+  readonly #parts: BackendParts;
+  readonly #time: Time;
+  readonly #outage: Outage;
+  readonly #timeoutMs: number;
+  readonly #deadlines: Deadlines;
+  readonly #pace: Pace;
+  readonly #seen: LastSeen;
+  readonly #local: LocalShare;
+  readonly #servers: Servers;
+  readonly #lateProbe: RateLimitError;
+  #undecided = 0;
+  #onAllDecided: () => void = () => {};
+  #closing: Promise<void> | undefined;
+  /** While it closes, the moment comes when no call may wait for the backend any more. */
+  #isGivingUp = false;
+
+  /** @internal */
+  constructor(backend: Backend, options: ResilientOptions, parts: BackendParts) {
+    const { timeout = "100ms", outage = "local", instances = 1, onOutage, maxKeys = 100_000 } = options;
+    if (backend.inProcess) this.inProcess = true;
+    this.#backend = backend;
+    this.#parts = parts;
+    this.#time = parts.time ?? processTime;
+    this.#outage = outage;
+    this.#timeoutMs = timeSpanMs(timeout) as number;
+    this.#lateProbe = this.#tooLate();
+    this.#deadlines = new Deadlines(this.#timeoutMs, this.#time);
+    this.#pace = new Pace(this.#time);
+    this.#seen = new LastSeen(maxKeys, { states: outage === "local", refusals: parts.remembersRefusals ?? false }, parts.time);
+    this.#local = new LocalShare(instances, this.#seen);
+    this.#servers = new Servers({
+      time: this.#time,
+      reporter: new OutageReporter(outage, onOutage, this.#time),
+      refused: new RefusedLimiters(outage, onOutage, this.#time),
+      probe: (scope, server) => this.#probe(scope, server),
+      classOf: (error) => this.#classOf(error),
+    });
+  }
+
+  take(scope: Scope, key: string, cost: number): Awaitable<Take> {
+    return this.#decide<Take>({ method: "take", scope, key, tokens: cost });
+  }
+
+  adjust(scope: Scope, key: string, tokens: number): Awaitable<Take> {
+    return this.#decide<Take>({ method: "adjust", scope, key, tokens });
+  }
+
+  /** In an outage this process blocks the key alone, unless nobody decides. */
+  async block(scope: Scope, key: string, ms: number): Promise<void> {
+    await this.#decide({ method: "block", scope, key, tokens: ms });
+  }
+
+  /** Rejects in every outage mode if the backend did not confirm it: there is no result that could say so. */
+  async reset(scope: Scope, key: string): Promise<void> {
+    await this.#decide({ method: "reset", scope, key, tokens: 0 });
+  }
+
+  /** Decides the calls made before it, then closes the backend, all within 2.5 s; a second call does nothing. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Probes at once what is out: the connection says it is back. */
+  hurry(): void {
+    this.#servers.hurry();
+  }
+
+  async #close(): Promise<void> {
+    const start = this.#time.now();
+    this.#servers.isSilent = true;
+    if (this.#undecided > 0) await this.#decideAll();
+    this.#servers.stop();
+    this.#seen.close();
+    await new Deadlines(closeMs - (this.#time.now() - start), this.#time).within(
+      async () => this.#backend.close(),
+      (resolve) => resolve(),
+    );
+  }
+
+  /** Resolves when every call is decided: by the backend, or after 900 ms as in an outage. */
+  async #decideAll(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = this.#time.later(() => {
+        this.#isGivingUp = true;
+        this.#pace.startAll();
+        this.#deadlines.giveUpAll();
+      }, lastCallsMs);
+      this.#onAllDecided = (): void => {
+        timer.cancel();
+        resolve();
+      };
+    });
+  }
+
+  #decided(): void {
+    this.#undecided--;
+    if (this.#undecided === 0) this.#onAllDecided();
+  }
+
+  /** Decides a call; in a later turn of the event loop if this one had enough of them. */
+  #decide<T>(call: Call): Awaitable<T> {
+    if (this.#closing !== undefined) return Promise.reject(closed());
+    if (!this.#pace.isBehind) return this.#start<T>(call);
+    this.#undecided++;
+    return new Promise((resolve) =>
+      this.#pace.wait(() => {
+        resolve(this.#start(call));
+        this.#decided();
+      }),
+    );
+  }
+
+  #start<T>(call: Call): Awaitable<T> {
+    const { method, scope, key, tokens } = call;
+    const refusal = method === "take" && tokens > 0 ? this.#seen.refusal(scope, key, tokens) : undefined;
+    if (refusal !== undefined) return refusal as T;
+    const server = this.#servers.of(this.#parts.serverOf?.(scope, key) ?? "");
+    if (server.breaker.isOpen || this.#isGivingUp) return orRejection(() => this.#instead(call, server.failed?.error) as T);
+    this.#pace.count();
+    this.#undecided++;
+    return new Promise((resolve, reject) => this.#inTime(call, server, resolve as (answer: unknown) => void, reject));
+  }
+
+  /** Settles with the backend's answer, or with what is decided instead, no later than the deadline. */
+  #inTime(call: Call, server: Server, resolve: (answer: unknown) => void, reject: (reason: unknown) => void): void {
+    const { method, scope, key, tokens } = call;
+    const sentAt = this.#time.now();
+    const ticket = this.#seen.enter(scope, key);
+    const settle = (decide: () => unknown): void => {
+      this.#seen.leave(ticket);
+      try {
+        resolve(decide());
+      } catch (error) {
+        reject(error);
+      }
+      this.#decided();
+    };
+    const failed = (error: unknown, kind: OutageClass): void =>
+      settle(() => this.#instead(call, this.#servers.failed(server, call, error, kind, sentAt)));
+    const deadline = this.#deadlines.start(() => failed(this.#tooLate(), "timeout"));
+    const refused = (error: unknown): void => {
+      if (!this.#deadlines.finish(deadline)) return;
+      if (isMistake(error)) settle(() => Promise.reject(error));
+      else failed(error, this.#classOf(error));
+    };
+    const answered = (answer: unknown): void => {
+      if (!isAnswer(call, answer)) refused(new RateLimitError("BACKEND", "Expected the backend to answer a call, got something else"));
+      else if (this.#deadlines.finish(deadline)) {
+        this.#servers.answered(server, scope);
+        this.#note(call, answer, ticket, sentAt);
+        settle(() => answer);
+      }
+    };
+    try {
+      const answer: unknown = this.#backend[method](scope, key, tokens);
+      if (isPromise(answer)) answer.then(answered, refused);
+      else answered(answer);
+    } catch (error) {
+      refused(error);
+    }
+  }
+
+  /** What is decided when the backend does not. */
+  #instead({ method, scope, key, tokens }: Call, failure: RateLimitError = this.#tooLate()): unknown {
+    // It may have been carried out all the same.
+    if (method !== "take") this.#seen.doubt(scope, key);
+    if (method === "reset" || this.#outage === "throw") throw failure;
+    return this.#outage === "local" ? this.#local[method](scope, key, tokens) : unseen[this.#outage];
+  }
+
+  /** Notes what the backend answered. */
+  #note({ method, scope, key, tokens }: Call, answer: unknown, ticket: number, sentAt: number): void {
+    if (method === "take") this.#seen.took(ticket, scope, key, tokens, answer as Take, sentAt);
+    else if (method === "adjust") this.#seen.adjusted(ticket, scope, key, tokens, answer as Take);
+    else if (method === "block") this.#seen.blocked(ticket, scope, key, tokens);
+    else this.#seen.wasReset(ticket, scope, key);
+  }
+
+  #classOf(error: unknown): OutageClass {
+    if (error === this.#lateProbe) return "timeout";
+    return isRateLimitError(error) && error.keyOnly ? "key" : (this.#parts.classOf?.(error) ?? "connection");
+  }
+
+  #tooLate(): RateLimitError {
+    return new RateLimitError("BACKEND", `No answer within ${this.#timeoutMs} ms`);
+  }
+
+  /** A probe that is late has failed: a backend that answers, but never in time, is out. */
+  #probe(scope: Scope, server: string): Promise<unknown> {
+    const ask = async (): Promise<unknown> =>
+      this.#parts.probe ? this.#parts.probe(scope, server) : this.#backend.take({ prefix: scope.prefix, policy: probePolicy }, probeKey, 1);
+    return this.#deadlines.within(ask, (_, reject) => reject(this.#lateProbe));
+  }
+}
+
+/** One call, of the backend or of what stands in for it. */
+export interface Call {
+  readonly method: "take" | "adjust" | "block" | "reset";
+  readonly scope: Scope;
+  readonly key: string;
+  readonly tokens: number;
+}
+
+/** Whether it is what the call asked for; a block and a reset ask for nothing. */
+function isAnswer({ method, scope }: Call, answer: unknown): boolean {
+  return method === "reset" || method === "block" || isTake(answer, scope.policy);
+}
+
+/** What is decided where nobody counts. */
+const unseen: Readonly<Record<"open" | "closed", Take>> = {
+  open: { allowed: true, used: 0, source: "open" },
+  closed: { allowed: false, used: 0, source: "closed" },
+};
+
+/** What is decided, or a promise that rejects: a backend never throws. */
+function orRejection<T>(decide: () => T): Awaitable<T> {
+  try {
+    return decide();
+  } catch (error) {
+    return Promise.reject(error);
+  }
+}
+
+function closed(): RateLimitError {
+  return new RateLimitError("INVALID_OPTION", "This backend is closed: make a new one, or close it later");
+}

@@ -1,0 +1,39 @@
+import { type Backend, missingMethods } from "../backend/backend.ts";
+import { timeSpanMs } from "../policy/duration.ts";
+import { Problems, type Rules, rule } from "../validation.ts";
+import type { Outage } from "./outage-reporter.ts";
+import { type BackendParts, ResilientBackend, type ResilientOptions } from "./resilient-backend.ts";
+
+const outages: readonly unknown[] = ["local", "open", "closed", "throw"] satisfies Outage[];
+
+/** The rules of {@link ResilientOptions}, for backends that take them among their own options. */
+export const resilientRules: Rules = {
+  timeout: {
+    expects: "a length of time with its unit",
+    accepts: (value) => timeSpanMs(value) !== undefined,
+    wayOut: 'write timeout: "100ms" (a bare 100 would be 100 s)',
+  },
+  outage: { expects: '"local", "open", "closed" or "throw"', accepts: (value) => outages.includes(value) },
+  instances: { ...rule.positiveInteger, wayOut: "write how many processes share the limits" },
+  onOutage: rule.function,
+  maxKeys: rule.positiveInteger,
+};
+
+/**
+ * Puts a bound on the time that any backend takes to decide, and another who decides when it does not.
+ *
+ * A call that is not answered within `timeout` ("100ms") is decided by `outage` ("local"); a backend that is certain to be out, or
+ * has not answered for half a second, is left alone until a probe finds it back. Results tell it: `degraded`, `source`.
+ *
+ * @throws {RateLimitError} INVALID_OPTION that tells every problem at once.
+ * @example
+ * const backend = resilient(new YourBackend(), { timeout: "50ms", outage: "local", instances: 4 });
+ */
+export function resilient(backend: Backend, options: ResilientOptions = {}, parts: BackendParts = {}): ResilientBackend {
+  const problems = Problems.none();
+  const missing = missingMethods(backend);
+  if (missing.length > 0) problems.add("backend", `a backend with ${missing.join(", ")}`, backend);
+  problems.checkOptions("options", options, resilientRules);
+  problems.throwIfAny("INVALID_OPTION");
+  return new ResilientBackend(backend, options, parts);
+}

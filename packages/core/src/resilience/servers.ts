@@ -1,0 +1,117 @@
+import type { Scope } from "../backend/backend.ts";
+import { sha256 } from "../backend/key.ts";
+import type { RateLimitError } from "../errors.ts";
+import type { Time } from "../time.ts";
+import { Breaker } from "./circuit-breaker.ts";
+import { failureOf, reasonOf } from "./failure.ts";
+import { concernsServer, type OutageClass, type OutageReporter } from "./outage-reporter.ts";
+import { publishRecovery } from "./recovery.ts";
+import type { RefusedLimiters } from "./refused-limiters.ts";
+
+/** What is known of one server of a backend. */
+export interface Server {
+  readonly name: string;
+  readonly breaker: Breaker;
+  /** The call that failed last, if none was answered in time since. A probe uses its scope: it may have no right to keys elsewhere. */
+  failed: { readonly scope: Scope; readonly error: RateLimitError } | undefined;
+}
+
+/** What the servers need of their backend. */
+export interface ServersParts {
+  readonly time: Time;
+  readonly reporter: OutageReporter;
+  readonly refused: RefusedLimiters;
+  /** Resolves if the server decides again, in time. */
+  readonly probe: (scope: Scope, server: string) => Promise<unknown>;
+  readonly classOf: (error: unknown) => OutageClass;
+}
+
+/** Watches each server of a backend: leaves alone those that are out, and reports outages and recoveries. */
+export class Servers {
+  readonly #parts: ServersParts;
+  readonly #servers = new Map<string, Server>();
+  /** Whether nothing is reported any more. */
+  isSilent = false;
+
+  constructor(parts: ServersParts) {
+    this.#parts = parts;
+  }
+
+  /** The server of this name. */
+  of(name: string): Server {
+    const known = this.#servers.get(name);
+    if (known !== undefined) return known;
+    const breaker = new Breaker({
+      clock: this.#parts.time,
+      later: (callback, ms) => {
+        const timer = this.#parts.time.later(callback, ms);
+        timer.unref();
+        return () => timer.cancel();
+      },
+      probe: () => this.#probe(server),
+      onClose: () => {
+        server.failed = undefined;
+        publishRecovery();
+        this.#recovered(false);
+      },
+    });
+    const server: Server = { name, breaker, failed: undefined };
+    this.#servers.set(name, server);
+    return server;
+  }
+
+  /** Counts a call that was answered in time. */
+  answered(server: Server, { prefix }: Scope): void {
+    server.breaker.good();
+    if (!this.#parts.refused.isEmpty) this.#parts.refused.served(server.name, prefix);
+    if (server.failed === undefined || server.breaker.isOpen) return;
+    server.failed = undefined;
+    this.#recovered(true);
+  }
+
+  /** Counts and reports a call that was sent at `sentAt` and failed; returns its error for the caller. */
+  failed(server: Server, { scope, key }: { scope: Scope; key: string }, error: unknown, kind: OutageClass, sentAt: number): RateLimitError {
+    const failure = failureOf(error);
+    if (concernsServer(kind)) {
+      server.failed = { scope, error: failure };
+      server.breaker.failed(kind === "timeout" ? "maybe" : "certain", sentAt);
+    } else server.breaker.good();
+    if (kind !== "limiter") this.#report(kind, failure, kind === "key" ? sha256(scope.prefix + key).slice(0, 16) : undefined);
+    else if (!this.isSilent) this.#parts.refused.refused(server.name, scope.prefix, reasonOf(failure));
+    return failure;
+  }
+
+  /** Probes at once what is out. */
+  hurry(): void {
+    for (const { breaker } of this.#servers.values()) breaker.hurry();
+  }
+
+  /** Stops probing for good. */
+  stop(): void {
+    for (const { breaker } of this.#servers.values()) breaker.stop();
+  }
+
+  async #probe({ name, failed }: Server): Promise<void> {
+    if (failed === undefined) return;
+    try {
+      await this.#parts.probe(failed.scope, name);
+    } catch (error) {
+      const kind = this.#parts.classOf(error);
+      // The server only refuses this probe's limiter, so it decides for the others.
+      if (!concernsServer(kind)) return;
+      const failure = failureOf(error);
+      if (this.#parts.reporter.isNews(reasonOf(failure))) this.#report(kind, failure);
+      throw error;
+    }
+  }
+
+  #report(kind: OutageClass, failure: RateLimitError, keyHash?: string): void {
+    if (!this.isSilent) this.#parts.reporter.failed(kind, { reason: reasonOf(failure), ...(keyHash !== undefined && { keyHash }) });
+  }
+
+  /** One server is back; the outage is over when none is out. */
+  #recovered(passing: boolean): void {
+    for (const { breaker } of this.#servers.values()) if (breaker.isOpen) return;
+    this.#parts.reporter.recovered(passing);
+  }
+}
