@@ -19,8 +19,8 @@ export interface Fault {
   readonly backMs?: number;
   /** Bursts of a key that may be admitted on top; 1, for Redis' bucket filled while a local one was used. */
   readonly bursts?: number;
-  /** Outages that are told; 1. */
-  readonly outages?: number;
+  /** Outages that are reported, and reported as over; 1. Those that are "passing" are any number, and no call is kept from Redis. */
+  readonly outages?: number | "passing";
   /** Whether Redis is there in the beginning; true. */
   readonly isThere?: boolean;
   readonly timeoutMs?: number;
@@ -97,8 +97,14 @@ export async function suffer(name: string, fault: Fault): Promise<Seen> {
     atMost("p99 of local decisions, in ms", percentile(times, 0.99), 5 + percentile(lateness, 0.99));
   }
   atMost("ms until Redis decides again", backAfterMs, backMs);
-  // A fault of one moment may cost no more than one late answer, from which nobody has to recover.
-  if (fault.forMs < 500) atMost("recoveries told", events.recovered, outages);
+  if (outages === "passing") {
+    const keptAway = decisions.filter(({ source, from, to }) => source === "local" && to - from < (fault.timeoutMs ?? 100) - 10);
+    atMost("calls that were decided without asking Redis", keptAway.length, 0);
+    const last = events.all.at(-1);
+    if (last !== undefined) expected("the last event to be a recovery", last.recovered, true);
+  }
+  // A fault of one moment may cost no more than one late answer.
+  else if (fault.forMs < 500) atMost("recoveries told", events.recovered, outages);
   else expected("recoveries told", events.recovered, outages);
   atMost("ms that close() takes", leftMs, 2500);
   return { decisions, events, hurtAt, healedAt, backAfterMs, problems };

@@ -6,7 +6,7 @@ import { always } from "./property.ts";
 import { type BackendPromise, promise } from "./subject.ts";
 
 const burst = 20;
-const methods = ["check", "peek", "refund", "charge", "reset"] as const;
+const methods = ["check", "peek", "refund", "charge", "block", "reset"] as const;
 
 interface Call {
   readonly method: (typeof methods)[number];
@@ -32,7 +32,7 @@ export const madeOrder: BackendPromise = promise(
   (bench) =>
     always(calls, async (made) => {
       const limiter = bench.limiter(slow(burst));
-      const used = new Map<string, number>();
+      const buckets = new Map<string, Bucket>();
       const answers: Promise<unknown>[] = [];
       const expected: unknown[] = [];
       // Something else is under way: a backend that gathers calls has a reason to.
@@ -40,7 +40,7 @@ export const madeOrder: BackendPromise = promise(
       expected.push([true, burst - 1]);
       for (const { method, key, tokens, pause } of made) {
         answers.push(callOn(limiter, method, key, tokens));
-        expected.push(carriedOut(used, method, key, tokens));
+        expected.push(carriedOut(buckets, method, key, tokens));
         if (pause) await Promise.all(answers);
       }
       assert.deepEqual((await Promise.all(answers)).map(figures), expected);
@@ -49,23 +49,33 @@ export const madeOrder: BackendPromise = promise(
 
 function callOn(limiter: RateLimiter, method: Call["method"], key: string, tokens: number): Promise<unknown> {
   if (method === "reset") return limiter.reset(key);
+  if (method === "block") return limiter.block(key, "1h");
   return method === "check" || method === "peek" ? limiter[method](key, { cost: tokens }) : limiter[method](key, tokens);
 }
 
+interface Bucket {
+  readonly used: number;
+  readonly isBlocked: boolean;
+}
+
+const unused: Bucket = { used: 0, isBlocked: false };
+
 /** What a bucket without a clock answers: whether it admits, and what is left. */
-function carriedOut(used: Map<string, number>, method: Call["method"], key: string, tokens: number): unknown {
-  const before = used.get(key) ?? 0;
-  const fits = before + tokens <= burst;
-  const after = {
-    check: fits ? before + tokens : before,
+function carriedOut(buckets: Map<string, Bucket>, method: Call["method"], key: string, tokens: number): unknown {
+  const before = buckets.get(key) ?? unused;
+  const fits = !before.isBlocked && before.used + tokens <= burst;
+  const after: Bucket = {
+    check: fits ? { ...before, used: before.used + tokens } : before,
     peek: before,
-    refund: Math.max(0, before - tokens),
-    charge: Math.min(2 * burst, before + tokens),
-    reset: 0,
+    refund: { ...before, used: Math.max(0, before.used - tokens) },
+    charge: { ...before, used: Math.min(2 * burst, before.used + tokens) },
+    block: { ...before, isBlocked: true },
+    reset: unused,
   }[method];
-  used.set(key, after);
-  if (method === "reset") return undefined;
-  return [method === "check" || method === "peek" ? fits : true, Math.max(0, burst - after)];
+  buckets.set(key, after);
+  if (method === "reset" || method === "block") return undefined;
+  const left = after.isBlocked ? 0 : Math.max(0, burst - after.used);
+  return [method === "check" || method === "peek" ? fits : true, left];
 }
 
 function figures(answer: unknown): unknown {
