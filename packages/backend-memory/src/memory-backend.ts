@@ -1,4 +1,13 @@
-import { BucketTable, type Clock, checkOptions, type Rules, rule, type Scope, type SyncBackend, type Take } from "@ratelimit/core/backend";
+import {
+  type BackendReply,
+  BucketTable,
+  type Clock,
+  checkOptions,
+  type KeyScope,
+  type Rules,
+  rule,
+  type SyncBackend,
+} from "@ratelimit/core/backend";
 
 /** How much a memory backend keeps, and by which clock. */
 export interface MemoryBackendOptions {
@@ -15,11 +24,11 @@ export interface MemoryBackendOptions {
 }
 
 const rules: Rules = {
-  maxKeys: { ...rule.positiveInteger, wayOut: "leave it out for 100,000" },
+  maxKeys: { ...rule.positiveInteger, hint: "leave it out for 100,000" },
   clock: {
     expects: "a clock with now()",
     accepts: (value) => typeof (value as Partial<Clock> | null)?.now === "function",
-    wayOut: "leave it out, or write clock: new ManualClock()",
+    hint: "leave it out, or write clock: new ManualClock()",
   },
 };
 
@@ -49,19 +58,19 @@ export class MemoryBackend implements SyncBackend {
     return { keys, evictions };
   }
 
-  take(scope: Scope, key: string, cost: number): Take {
+  take(scope: KeyScope, key: string, cost: number): BackendReply {
     return this.#table.take(scope, key, cost);
   }
 
-  adjust(scope: Scope, key: string, tokens: number): Take {
+  adjust(scope: KeyScope, key: string, tokens: number): BackendReply {
     return this.#table.adjust(scope, key, tokens);
   }
 
-  block(scope: Scope, key: string, ms: number): void {
+  block(scope: KeyScope, key: string, ms: number): void {
     this.#table.block(scope, key, ms);
   }
 
-  reset(scope: Scope, key: string): void {
+  reset(scope: KeyScope, key: string): void {
     this.#table.reset(scope, key);
   }
 

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers";
-import type { Scope } from "@ratelimit/core/backend";
+import type { KeyScope } from "@ratelimit/core/backend";
 import type { PolicyArgs } from "./policy-args.ts";
 
 /** What a call does to its bucket; the script knows them by these numbers, and a take by how many times it is made. */
@@ -8,7 +8,7 @@ export type Operation = "take" | keyof typeof operations;
 
 /** One call on one bucket. */
 export interface Call {
-  readonly scope: Scope;
+  readonly scope: KeyScope;
   readonly key: string;
   /** The bucket's key in Redis. */
   readonly id: string;
@@ -157,5 +157,5 @@ function settle({ call, calls }: OpenEntry, reply: Reply | Error): void {
 }
 
 function unitsOf({ amount, policyArgs }: Call, n: number): number {
-  return amount * (policyArgs.limits[n]?.p ?? 0);
+  return amount * (policyArgs.limits[n]?.unitsPerToken ?? 0);
 }

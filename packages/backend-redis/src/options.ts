@@ -72,7 +72,7 @@ const rulesOf: Readonly<Record<Way, Rules>> = {
       expects: "a non-empty array of nodes",
       mask: masked,
       accepts: (value) => isFilled(value) && value.every(isNode),
-      wayOut: 'write cluster: [{ host: "localhost", port: 6379 }]',
+      hint: 'write cluster: [{ host: "localhost", port: 6379 }]',
     },
     options: clientOptions,
   },
@@ -81,12 +81,12 @@ const rulesOf: Readonly<Record<Way, Rules>> = {
       expects: "a non-empty array of addresses",
       mask: masked,
       accepts: (value) => isFilled(value) && value.every(isAddress),
-      wayOut: 'write sentinels: [{ host: "localhost", port: 26379 }]',
+      hint: 'write sentinels: [{ host: "localhost", port: 26379 }]',
     },
     name: {
       expects: "what the Sentinels call the master",
       accepts: (value) => typeof value === "string" && value !== "",
-      wayOut: 'write for example name: "mymaster"',
+      hint: 'write for example name: "mymaster"',
     },
     options: clientOptions,
   },
@@ -95,7 +95,7 @@ const rulesOf: Readonly<Record<Way, Rules>> = {
       expects: `a Redis or a Cluster of ioredis (with ${clientMethods.join(", ")})`,
       mask: masked,
       accepts: isClient,
-      wayOut: "write client: new Redis()",
+      hint: "write client: new Redis()",
     },
   },
 };
@@ -110,7 +110,7 @@ export function checkBackendOptions(options: unknown): asserts options is RedisB
   const [way, second] = given;
   const isObject = problems.checkOptions("options", options, way === undefined || second !== undefined ? everything : only(way));
   if (isObject && given.length !== 1)
-    problems.say(
+    problems.report(
       `Expected one of ${ways.map((name) => `\`${name}\``).join(", ")}, got ${given.join(" and ") || "none"}: write for example url: "redis://localhost:6379"`,
     );
   if (isObject && way === "sentinels" && options["name"] === undefined)

@@ -15,12 +15,13 @@ export interface PolicyArgs {
 /** Writes a policy for the script. */
 export function policyArgs({ limits, blockMs }: Policy): PolicyArgs {
   const distinct = limits.filter((limit, i) => placeOf(limits, limit) === i);
-  const [{ full, fingerprint, r }] = limits;
+  const [{ capacityUnits: full, fingerprint, unitsPerMs: r }] = limits;
   return {
     short: distinct.length === 1 && blockMs === 0 ? [full, fingerprint, ...(r === 1 ? [] : [r])].map(String) : undefined,
-    long: [...distinct.flatMap((limit) => [limit.full, limit.fingerprint, limit.r, limit.p]), ...(blockMs === 0 ? [] : [blockMs])].map(
-      String,
-    ),
+    long: [
+      ...distinct.flatMap((limit) => [limit.capacityUnits, limit.fingerprint, limit.unitsPerMs, limit.unitsPerToken]),
+      ...(blockMs === 0 ? [] : [blockMs]),
+    ].map(String),
     limits: distinct,
     places: limits.map((limit) => placeOf(distinct, limit)),
   };

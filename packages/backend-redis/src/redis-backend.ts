@@ -1,4 +1,4 @@
-import { type Awaitable, type Backend, resilient, type Scope, type Take } from "@ratelimit/core/backend";
+import { type Awaitable, type Backend, type BackendReply, type KeyScope, resilient } from "@ratelimit/core/backend";
 import { open, warnOfRisks } from "./client.ts";
 import { Connection } from "./connection.ts";
 import { classOf } from "./failure.ts";
@@ -30,8 +30,8 @@ export class RedisBackend implements Backend {
     const { timeout, outage, instances, onOutage, denyCache = true } = options;
     const connection = connectionOf(options);
     const store = new RedisStore(connection);
-    const serverOf = (scope: Scope, key: string): string => connection.serverOf(keyOf(scope, key));
-    const probe = (scope: Scope, server: string): Promise<void> => store.probe(scope, server);
+    const serverOf = (scope: KeyScope, key: string): string => connection.serverOf(keyOf(scope, key));
+    const probe = (scope: KeyScope, server: string): Promise<void> => store.probe(scope, server);
     const decided = resilient(
       store,
       { timeout, outage, instances, onOutage },
@@ -41,19 +41,19 @@ export class RedisBackend implements Backend {
     this.#decided = decided;
   }
 
-  take(scope: Scope, key: string, cost: number): Awaitable<Take> {
+  take(scope: KeyScope, key: string, cost: number): Awaitable<BackendReply> {
     return this.#decided.take(scope, key, cost);
   }
 
-  adjust(scope: Scope, key: string, tokens: number): Awaitable<Take> {
+  adjust(scope: KeyScope, key: string, tokens: number): Awaitable<BackendReply> {
     return this.#decided.adjust(scope, key, tokens);
   }
 
-  block(scope: Scope, key: string, ms: number): Awaitable<void> {
+  block(scope: KeyScope, key: string, ms: number): Awaitable<void> {
     return this.#decided.block(scope, key, ms);
   }
 
-  reset(scope: Scope, key: string): Awaitable<void> {
+  reset(scope: KeyScope, key: string): Awaitable<void> {
     return this.#decided.reset(scope, key);
   }
 

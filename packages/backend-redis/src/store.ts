@@ -1,4 +1,12 @@
-import { type Backend, definePolicy, escapeKey, type Policy, RateLimitError, type Scope, type Take } from "@ratelimit/core/backend";
+import {
+  type Backend,
+  type BackendReply,
+  definePolicy,
+  escapeKey,
+  type KeyScope,
+  type Policy,
+  RateLimitError,
+} from "@ratelimit/core/backend";
 import { Batch, type Call, type Entry, type Operation, operations, type Reply } from "./batch.ts";
 import type { Connection } from "./connection.ts";
 import { faultOf, isCrossSlot, isForbiddenKey, unusable } from "./failure.ts";
@@ -25,29 +33,29 @@ export class RedisStore implements Backend {
     this.#connection = connection;
   }
 
-  async take(scope: Scope, key: string, cost: number): Promise<Take> {
+  async take(scope: KeyScope, key: string, cost: number): Promise<BackendReply> {
     // A cost that no limit ever admits is only known to be too much: all of its units might not be countable.
     const amount = Math.min(cost, 1 + Math.max(...scope.policy.limits.map(({ burst }) => burst)));
     const { count, blockedMs, used } = await this.#send("take", scope, key, amount);
     return { allowed: count > 0, used: this.#perLimit(scope.policy, used), ...(blockedMs > 0 && { blockedMs }) };
   }
 
-  async adjust(scope: Scope, key: string, tokens: number): Promise<Take> {
+  async adjust(scope: KeyScope, key: string, tokens: number): Promise<BackendReply> {
     const { count, blockedMs, used } = await this.#send("charge", scope, key, tokens);
     const uncharged = Math.max(0, tokens - count);
     return { allowed: true, used: this.#perLimit(scope.policy, used), uncharged, ...(blockedMs > 0 && { blockedMs }) };
   }
 
-  async block(scope: Scope, key: string, ms: number): Promise<void> {
+  async block(scope: KeyScope, key: string, ms: number): Promise<void> {
     await this.#send("block", scope, key, ms);
   }
 
-  async reset(scope: Scope, key: string): Promise<void> {
+  async reset(scope: KeyScope, key: string): Promise<void> {
     await this.#send("reset", scope, key, 0);
   }
 
   /** Whether a server decides: takes a token from a bucket that is gone in a millisecond, on a key that lies there. */
-  async probe({ prefix }: Scope, server: string): Promise<void> {
+  async probe({ prefix }: KeyScope, server: string): Promise<void> {
     await this.#connection.ready();
     // No caller's key has this form, because `%` is encoded in those.
     const id = this.#connection.keyOn(server, `${prefix}%probe`);
@@ -59,7 +67,7 @@ export class RedisStore implements Backend {
   }
 
   /** Sends a call. Until the server is known to be fit for calls, all of them wait together, so that none overtakes another. */
-  #send(operation: Operation, scope: Scope, key: string, amount: number): Promise<Reply> {
+  #send(operation: Operation, scope: KeyScope, key: string, amount: number): Promise<Reply> {
     if (this.#readying === undefined && this.#connection.isReady)
       return this.#batch.send({ scope, key, id: keyOf(scope, key), operation, amount, policyArgs: this.#argsOf(scope.policy) });
     if (this.#readying === undefined) {
@@ -78,7 +86,7 @@ export class RedisStore implements Backend {
     const known = this.#policyArgs.get(policy);
     if (known !== undefined) return known;
     const { longestFillMs } = this.#connection;
-    if (policy.limits.some(({ full, r }) => full / r > longestFillMs))
+    if (policy.limits.some(({ capacityUnits: full, unitsPerMs: r }) => full / r > longestFillMs))
       throw new RateLimitError(
         "INVALID_POLICY",
         `Expected a policy that fills within ${longestFillMs / 3_600_000} h, because this server keeps longer expiries to the second only: use a smaller burst, or Redis or Valkey`,
@@ -92,7 +100,7 @@ export class RedisStore implements Backend {
     const { short, limits } = call.policyArgs;
     const args =
       call.operation === "take" && short !== undefined
-        ? [String(call.amount * (limits[0]?.p ?? 1)), ...short]
+        ? [String(call.amount * (limits[0]?.unitsPerToken ?? 1)), ...short]
         : [...entryArgs({ call, times: 1 }), ...call.policyArgs.long];
     return replyOf(await this.#connection.run(bucketScript, [call.id], args), { call, times: 1 });
   }
@@ -133,7 +141,7 @@ export class RedisStore implements Backend {
 }
 
 /** Where a bucket is kept. */
-export function keyOf({ prefix }: Scope, key: string): string {
+export function keyOf({ prefix }: KeyScope, key: string): string {
   return prefix + escapeKey(key);
 }
 

@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import { MemoryBackend } from "@ratelimit/backend-memory";
 import { RedisBackend } from "@ratelimit/backend-redis";
 import { definePolicy, ManualClock } from "@ratelimit/core";
-import type { Scope, Take } from "@ratelimit/core/backend";
+import type { BackendReply, KeyScope } from "@ratelimit/core/backend";
 import type {} from "@ratelimit/testbed";
 import fc from "fast-check";
 import { Redis } from "ioredis";
@@ -36,7 +36,7 @@ const calls: fc.Arbitrary<Call[]> = fc.array(
 
 const policies = [definePolicy({ rate: 7, burst: 8 }), definePolicy({ rate: 3, period: 1 })];
 
-const told = ({ allowed, used }: Take): Pick<Take, "allowed" | "used"> => ({ allowed, used });
+const told = ({ allowed, used }: BackendReply): Pick<BackendReply, "allowed" | "used"> => ({ allowed, used });
 
 test("calls of one turn are answered as if each had come by itself, in their order", { timeout: 60_000 }, async () => {
   process.stdout.write(`batch: FAST_CHECK_SEED=${seed}\n`);
@@ -55,11 +55,11 @@ test("calls of one turn are answered as if each had come by itself, in their ord
     fc.asyncProperty(calls, async (turn) => {
       const memory = new MemoryBackend({ clock: new ManualClock() });
       const run = randomUUID();
-      const scopes: Scope[] = policies.map((policy, i) => ({ prefix: `ratelimit:${run}${i}:`, policy }));
+      const scopes: KeyScope[] = policies.map((policy, i) => ({ prefix: `ratelimit:${run}${i}:`, policy }));
       for (const scope of scopes) await backend.take(scope, "first", 0);
       const each = turn.flatMap(({ times, ...call }) => Array.from({ length: times }, () => call));
-      const expected = each.map(({ policy, key, cost }) => told(memory.take(scopes[policy] as Scope, key, cost)));
-      const answers = await Promise.all(each.map(async ({ policy, key, cost }) => backend.take(scopes[policy] as Scope, key, cost)));
+      const expected = each.map(({ policy, key, cost }) => told(memory.take(scopes[policy] as KeyScope, key, cost)));
+      const answers = await Promise.all(each.map(async ({ policy, key, cost }) => backend.take(scopes[policy] as KeyScope, key, cost)));
       assert.deepEqual(answers.map(told), expected);
       memory.close();
       answered += each.length;

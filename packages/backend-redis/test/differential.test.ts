@@ -4,7 +4,7 @@ import { MemoryBackend } from "@ratelimit/backend-memory";
 import { RedisBackend } from "@ratelimit/backend-redis";
 import { Oracle } from "@ratelimit/conformance";
 import { type Backend, ManualClock, type Policy, resilient } from "@ratelimit/core";
-import type { Scope, Take } from "@ratelimit/core/backend";
+import type { BackendReply, KeyScope } from "@ratelimit/core/backend";
 import type {} from "@ratelimit/testbed";
 import fc from "fast-check";
 import { Redis } from "ioredis";
@@ -151,15 +151,15 @@ async function answersOfRedis({ policies, steps }: Trace, { backend, clock }: Su
 }
 
 /** The policy that holds at step i. */
-function policyAt<T extends Policy | Scope | PolicySpec>(policies: readonly T[], steps: readonly Step[], i: number): T {
+function policyAt<T extends Policy | KeyScope | PolicySpec>(policies: readonly T[], steps: readonly Step[], i: number): T {
   const change = steps.slice(0, i + 1).findLast((step) => step.do === "policy");
   return policies[(change?.to ?? 0) % policies.length] as T;
 }
 
-function scopeOf(prefix: string, policy: Policy): Scope {
+function scopeOf(prefix: string, policy: Policy): KeyScope {
   return { prefix, policy };
 }
 
-function answer({ allowed, used, uncharged = 0, blockedMs = 0 }: Take): Answer {
+function answer({ allowed, used, uncharged = 0, blockedMs = 0 }: BackendReply): Answer {
   return { allowed, used: [used].flat(), uncharged, blockedMs };
 }

@@ -67,16 +67,16 @@ test.each(policies)(
 );
 
 /** What is left of `used` from one moment to another. */
-function drained({ r }: Limit, used: number, before: Moment, after: Moment): Known {
+function drained({ unitsPerMs: r }: Limit, used: number, before: Moment, after: Moment): Known {
   // Redis sees whole ms; and before 7.2 a write may come a millisecond after its reading, which makes the bucket full so much later.
   const [longest, shortest] = [Math.ceil(after.to - before.from) + 1, Math.max(0, Math.floor(after.from - before.to) - 2)];
   return { least: Math.max(0, used - longest * r), most: Math.max(0, used - shortest * r) };
 }
 
 function assertTaken(limits: Policy["limits"], known: readonly Known[], cost: number, allowed: boolean, used: readonly number[]): void {
-  const units = limits.map(({ p }) => cost * p);
-  const certain = limits.every(({ full }, l) => (known[l] as Known).most + (units[l] as number) <= full);
-  const possible = limits.every(({ full }, l) => (known[l] as Known).least + (units[l] as number) <= full);
+  const units = limits.map(({ unitsPerToken: p }) => cost * p);
+  const certain = limits.every(({ capacityUnits: full }, l) => (known[l] as Known).most + (units[l] as number) <= full);
+  const possible = limits.every(({ capacityUnits: full }, l) => (known[l] as Known).least + (units[l] as number) <= full);
   assert.ok(allowed ? possible : !certain, `${allowed ? "admitted" : "refused"} a cost of ${cost} at ${JSON.stringify(known)}`);
   assertWithin(
     known,
@@ -85,7 +85,8 @@ function assertTaken(limits: Policy["limits"], known: readonly Known[], cost: nu
 }
 
 function assertAdjusted(limits: Policy["limits"], known: readonly Known[], tokens: number, used: readonly number[]): void {
-  const shift = ({ p, full }: Limit, units: number): number => Math.min(2 * full, Math.max(0, units + tokens * p));
+  const shift = ({ unitsPerToken: p, capacityUnits: full }: Limit, units: number): number =>
+    Math.min(2 * full, Math.max(0, units + tokens * p));
   const expected = known.map(({ least, most }, l) => ({ least: shift(limits[l] as Limit, least), most: shift(limits[l] as Limit, most) }));
   assertWithin(expected, used);
 }

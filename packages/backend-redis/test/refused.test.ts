@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RedisBackend, safeRedisOptions } from "@ratelimit/backend-redis";
 import { definePolicy, RateLimiter } from "@ratelimit/core";
-import type { Scope } from "@ratelimit/core/backend";
+import type { KeyScope } from "@ratelimit/core/backend";
 import { startStandalone } from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { Redis as Redis5 } from "ioredis5";
@@ -67,16 +67,16 @@ describe("a limiter whose keys its user has no right to", () => {
     const backend = new RedisBackend({ client, ...strictAsked });
     // Of one policy, so their calls are sent in one script.
     const policy = definePolicy({ rate: 10 });
-    const [good, bad]: Scope[] = [
+    const [good, bad]: KeyScope[] = [
       { prefix: `ratelimit:${randomUUID()}:`, policy },
       { prefix: "elsewhere:", policy },
     ];
-    await backend.take(good as Scope, "first", 1);
-    const scopes = Array.from({ length: 12 }, (_, i) => (i % 3 === 2 ? bad : good) as Scope);
+    await backend.take(good as KeyScope, "first", 1);
+    const scopes = Array.from({ length: 12 }, (_, i) => (i % 3 === 2 ? bad : good) as KeyScope);
     const outcomes = await Promise.allSettled(scopes.map(async (scope, i) => backend.take(scope, `key ${i}`, 2)));
     for (const [i, outcome] of outcomes.entries())
       if (i % 3 === 2) expect(outcome).toMatchObject({ status: "rejected", reason: { cause: { message: like(/^NOPERM/) } } });
-      else expect(outcome).toMatchObject({ status: "fulfilled", value: { allowed: true, used: 2 * policy.limits[0].p } });
+      else expect(outcome).toMatchObject({ status: "fulfilled", value: { allowed: true, used: 2 * policy.limits[0].unitsPerToken } });
     await backend.close();
     client.disconnect();
   });

@@ -1,26 +1,26 @@
 import { randomUUID } from "node:crypto";
 import { RedisBackend } from "@ratelimit/backend-redis";
 import { RateLimiter } from "@ratelimit/core";
-import type { Source } from "@ratelimit/core/backend";
+import type { DecisionSource } from "@ratelimit/core/backend";
 import type {} from "@ratelimit/testbed";
 import { describe, expect, inject, test } from "vitest";
 
 const { url, cluster } = inject("redis");
 
 /** Checks so many keys in one turn of the event loop, and says who decided them and how many ms it took. */
-async function checked(backend: RedisBackend, keys: number): Promise<{ sources: Partial<Record<Source, number>>; ms: number }> {
+async function checked(backend: RedisBackend, keys: number): Promise<{ sources: Partial<Record<DecisionSource, number>>; ms: number }> {
   const limiter = new RateLimiter({ rate: 100, backend, name: randomUUID() });
   await limiter.check("warm");
   const start = performance.now();
   const results = await Promise.all(Array.from({ length: keys }, (_, i) => limiter.check(`key ${i}`)));
   const ms = performance.now() - start;
-  const sources: Partial<Record<Source, number>> = {};
+  const sources: Partial<Record<DecisionSource, number>> = {};
   for (const { source } of results) sources[source] = (sources[source] ?? 0) + 1;
   return { sources, ms };
 }
 
 /** The sources of the first try in which Redis decided everything, or of the last. */
-async function tried(times: number, run: () => ReturnType<typeof checked>): Promise<Partial<Record<Source, number>>> {
+async function tried(times: number, run: () => ReturnType<typeof checked>): Promise<Partial<Record<DecisionSource, number>>> {
   const { sources } = await run();
   return times === 1 || Object.keys(sources).join() === "backend" ? sources : tried(times - 1, run);
 }

@@ -1,6 +1,6 @@
 export { Oracle } from "./backend/oracle.ts";
-export type { BackendPromise, MakeBackend, Subject } from "./backend/subject.ts";
-export { backendPromises, backendSuite } from "./backend/suite.ts";
+export type { BackendRequirement, MakeBackend, Subject } from "./backend/subject.ts";
+export { backendRequirements, backendSuite } from "./backend/suite.ts";
 export { type Allowance, type Bound, type Recorded, type Window, worstWindow } from "./history.ts";
 export {
   type Answer,
@@ -16,5 +16,5 @@ export {
   serverOptions,
   userIn,
 } from "./http/app.ts";
-export type { HttpPromise } from "./http/bench.ts";
+export type { HttpRequirement } from "./http/bench.ts";
 export { httpPromises, httpSuite } from "./http/suite.ts";

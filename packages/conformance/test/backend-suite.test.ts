@@ -1,6 +1,6 @@
 import { ManualClock } from "@ratelimit/core";
 import { describe, expect, test, vi } from "vitest";
-import { type BackendPromise, backendPromises, backendSuite, type MakeBackend } from "../src/index.ts";
+import { type BackendRequirement, backendRequirements, backendSuite, type MakeBackend } from "../src/index.ts";
 import { brokenBackends } from "./broken-backends.ts";
 import { ToyBackend } from "./toy-backend.ts";
 
@@ -16,10 +16,10 @@ function making(Backend: typeof ToyBackend): MakeBackend {
   };
 }
 
-function promiseThatBegins(words: string): BackendPromise {
-  const found = backendPromises.filter(({ name }) => name.startsWith(words));
+function promiseThatBegins(words: string): BackendRequirement {
+  const found = backendRequirements.filter(({ name }) => name.startsWith(words));
   expect(found, `promises that begin with "${words}"`).toHaveLength(1);
-  return found[0] as BackendPromise;
+  return found[0] as BackendRequirement;
 }
 
 describe("an honest toy keeps every promise", () => backendSuite(making(ToyBackend)));
@@ -34,5 +34,5 @@ for (const { what, Backend, breaks } of brokenBackends) {
 
 test("every promise catches somebody", () => {
   const catching = new Set(brokenBackends.flatMap(({ breaks }) => breaks.map((words) => promiseThatBegins(words).name)));
-  expect(backendPromises.map(({ name }) => name).filter((name) => !catching.has(name))).toEqual([]);
+  expect(backendRequirements.map(({ name }) => name).filter((name) => !catching.has(name))).toEqual([]);
 });

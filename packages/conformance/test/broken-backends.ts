@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import type { Limit, Policy } from "@ratelimit/core";
-import type { Awaitable, Scope, Take } from "@ratelimit/core/backend";
+import type { Awaitable, BackendReply, KeyScope } from "@ratelimit/core/backend";
 import { type Entry, ToyBackend } from "./toy-backend.ts";
 
 /** A way to be wrong, and promises that it breaks. */
@@ -11,20 +11,20 @@ export interface Broken {
 }
 
 class Floats extends ToyBackend {
-  protected override ahead({ r }: Limit, used: number): number {
+  protected override ahead({ unitsPerMs: r }: Limit, used: number): number {
     return used / r;
   }
 }
 
 class Late extends ToyBackend {
   protected override fits(limit: Limit, used: number, cost: number): boolean {
-    return super.fits(limit, used + limit.r, cost);
+    return super.fits(limit, used + limit.unitsPerMs, cost);
   }
 }
 
 class Early extends ToyBackend {
   protected override fits(limit: Limit, used: number, cost: number): boolean {
-    return super.fits(limit, used - limit.r, cost);
+    return super.fits(limit, used - limit.unitsPerMs, cost);
   }
 }
 
@@ -53,11 +53,11 @@ class DoubleSpeed extends ToyBackend {
 }
 
 class SavesIdleTime extends ToyBackend {
-  protected override entries(scope: Scope, key: string): readonly Entry[] {
+  protected override entries(scope: KeyScope, key: string): readonly Entry[] {
     return this.buckets.get(this.id(scope, key)) ?? [];
   }
 
-  protected override used({ r }: Limit, ahead: number, slack: number): number {
+  protected override used({ unitsPerMs: r }: Limit, ahead: number, slack: number): number {
     return ahead * r - slack;
   }
 }
@@ -87,7 +87,7 @@ class InheritsNothing extends ToyBackend {
 }
 
 class InheritsDebts extends ToyBackend {
-  protected override inherited({ r }: Limit, owedMs: number): number {
+  protected override inherited({ unitsPerMs: r }: Limit, owedMs: number): number {
     return owedMs * r;
   }
 }
@@ -157,7 +157,7 @@ class LooksAreNotStored extends ToyBackend {
 }
 
 class LooksCost extends ToyBackend {
-  override take(scope: Scope, key: string, cost: number): Awaitable<Take> {
+  override take(scope: KeyScope, key: string, cost: number): Awaitable<BackendReply> {
     return super.take(scope, key, Math.max(1, cost));
   }
 }
@@ -170,40 +170,40 @@ class ClampIsLost extends ToyBackend {
 
 class StepBackIsFull extends ToyBackend {
   protected override used(limit: Limit, ahead: number, slack: number): number {
-    return ahead > Math.ceil(limit.full / limit.r) ? 0 : super.used(limit, ahead, slack);
+    return ahead > Math.ceil(limit.capacityUnits / limit.unitsPerMs) ? 0 : super.used(limit, ahead, slack);
   }
 }
 
 class RefundsBeyondFull extends SavesIdleTime {
-  protected override least({ full }: Limit): number {
+  protected override least({ capacityUnits: full }: Limit): number {
     return -full;
   }
 
-  protected override used({ r }: Limit, ahead: number, slack: number): number {
+  protected override used({ unitsPerMs: r }: Limit, ahead: number, slack: number): number {
     return ahead * r - slack;
   }
 }
 
 class OwesForEver extends ToyBackend {
-  protected override most({ full }: Limit): number {
+  protected override most({ capacityUnits: full }: Limit): number {
     return 8 * full;
   }
 }
 
 class NeverOwes extends ToyBackend {
-  protected override most({ full }: Limit): number {
+  protected override most({ capacityUnits: full }: Limit): number {
     return full;
   }
 }
 
 class KeepsUnchargedSecret extends ToyBackend {
-  protected override answer(allowed: boolean, used: readonly number[], _uncharged: number, blockedMs: number): Take {
+  protected override answer(allowed: boolean, used: readonly number[], _uncharged: number, blockedMs: number): BackendReply {
     return super.answer(allowed, used, 0, blockedMs);
   }
 }
 
 class AlwaysLists extends ToyBackend {
-  protected override answer(allowed: boolean, used: readonly number[], uncharged: number, blockedMs: number): Take {
+  protected override answer(allowed: boolean, used: readonly number[], uncharged: number, blockedMs: number): BackendReply {
     return { ...super.answer(allowed, used, uncharged, blockedMs), used };
   }
 }
@@ -215,31 +215,31 @@ class LimitsByPosition extends ToyBackend {
 }
 
 class OneTable extends ToyBackend {
-  protected override id(_scope: Scope, key: string): string {
+  protected override id(_scope: KeyScope, key: string): string {
     return JSON.stringify(key);
   }
 }
 
 class DecodesNames extends ToyBackend {
-  protected override id({ prefix }: Scope, key: string): string {
+  protected override id({ prefix }: KeyScope, key: string): string {
     return decodeURIComponent(prefix) + key;
   }
 }
 
 class NormalizesKeys extends ToyBackend {
-  protected override id(scope: Scope, key: string): string {
+  protected override id(scope: KeyScope, key: string): string {
     return super.id(scope, key.normalize());
   }
 }
 
 class WellFormedKeys extends ToyBackend {
-  protected override id(scope: Scope, key: string): string {
+  protected override id(scope: KeyScope, key: string): string {
     return super.id(scope, key.toWellFormed());
   }
 }
 
 class CutsKeys extends ToyBackend {
-  protected override id(scope: Scope, key: string): string {
+  protected override id(scope: KeyScope, key: string): string {
     return super.id(scope, key.slice(0, 255));
   }
 }
@@ -253,22 +253,22 @@ class PlainObject extends ToyBackend {
     },
   }) as Map<string, readonly Entry[]>;
 
-  protected override id({ prefix }: Scope, key: string): string {
+  protected override id({ prefix }: KeyScope, key: string): string {
     return prefix.includes("-") ? key : prefix + key;
   }
 }
 
 class ReadsThenWrites extends ToyBackend {
-  override async take(scope: Scope, key: string, cost: number): Promise<Take> {
+  override async take(scope: KeyScope, key: string, cost: number): Promise<BackendReply> {
     return this.#late(scope, key, () => super.take(scope, key, cost));
   }
 
-  override async adjust(scope: Scope, key: string, tokens: number): Promise<Take> {
+  override async adjust(scope: KeyScope, key: string, tokens: number): Promise<BackendReply> {
     return this.#late(scope, key, () => super.adjust(scope, key, tokens));
   }
 
   /** Everything is decided on what was read a moment ago. */
-  async #late(scope: Scope, key: string, decide: () => Awaitable<Take>): Promise<Take> {
+  async #late(scope: KeyScope, key: string, decide: () => Awaitable<BackendReply>): Promise<BackendReply> {
     const id = this.id(scope, key);
     const read = this.buckets.get(id);
     await setImmediate();
@@ -279,7 +279,7 @@ class ReadsThenWrites extends ToyBackend {
 }
 
 class GathersTakes extends ToyBackend {
-  override async take(scope: Scope, key: string, cost: number): Promise<Take> {
+  override async take(scope: KeyScope, key: string, cost: number): Promise<BackendReply> {
     await setImmediate();
     return super.take(scope, key, cost);
   }

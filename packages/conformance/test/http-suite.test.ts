@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type HttpPromise, httpPromises, httpSuite, type Serve } from "../src/index.ts";
+import { type HttpRequirement, httpPromises, httpSuite, type Serve } from "../src/index.ts";
 import { answersWrongly } from "./broken-answers.ts";
 import { judgesWrongly } from "./broken-judging.ts";
 import { readsWrongly } from "./broken-reading.ts";
@@ -14,10 +14,10 @@ function by(Adapter: typeof ToyAdapter): Serve {
   return (app) => new Adapter().serve(app);
 }
 
-function promiseThatBegins(words: string): HttpPromise {
+function promiseThatBegins(words: string): HttpRequirement {
   const found = httpPromises.filter(({ name }) => name.startsWith(words));
   expect(found, `promises that begin with "${words}"`).toHaveLength(1);
-  return found[0] as HttpPromise;
+  return found[0] as HttpRequirement;
 }
 
 describe("an honest toy keeps every promise", () => httpSuite(by(ToyAdapter)));

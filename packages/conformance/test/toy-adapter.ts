@@ -5,7 +5,7 @@ import {
   createUserGuard,
   type Guard,
   type HttpRequest,
-  settleAfter,
+  settleAfterResponse,
   throwingErrors,
   type Verdict,
 } from "@ratelimit/core/adapter";
@@ -115,7 +115,7 @@ export class ToyAdapter {
   }
 
   protected settle(res: ServerResponse, settle: NonNullable<Extract<Verdict, { kind: "pass" }>["settle"]>): void {
-    settleAfter(res, settle);
+    settleAfterResponse(res, settle);
   }
 
   protected refuse(body: string, { res }: ToyRequest): void {

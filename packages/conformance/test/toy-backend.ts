@@ -1,5 +1,5 @@
 import type { Backend, Limit, ManualClock, Policy } from "@ratelimit/core";
-import type { Awaitable, Scope, Take } from "@ratelimit/core/backend";
+import type { Awaitable, BackendReply, KeyScope } from "@ratelimit/core/backend";
 
 /** One limit of a bucket; without a fingerprint it is a block. */
 export interface Entry {
@@ -17,7 +17,7 @@ export class ToyBackend implements Backend {
     this.clock = clock;
   }
 
-  take(scope: Scope, key: string, cost: number): Awaitable<Take> {
+  take(scope: KeyScope, key: string, cost: number): Awaitable<BackendReply> {
     const { limits, blockMs } = scope.policy;
     const claimed = this.read(scope, key);
     const blockedMs = this.blockedMs(scope, key);
@@ -31,12 +31,12 @@ export class ToyBackend implements Backend {
     return this.answer(allowed, used, 0, block);
   }
 
-  adjust(scope: Scope, key: string, tokens: number): Awaitable<Take> {
+  adjust(scope: KeyScope, key: string, tokens: number): Awaitable<BackendReply> {
     const { limits } = scope.policy;
     const before = this.read(scope, key).map((used, i) => Math.min(used, this.most(limits[i] as Limit)));
-    const room = limits.map((limit, i) => Math.floor((this.most(limit) - (before[i] as number)) / limit.p));
+    const room = limits.map((limit, i) => Math.floor((this.most(limit) - (before[i] as number)) / limit.unitsPerToken));
     const used = limits.map((limit, i) => {
-      const units = Math.max(-2 * limit.burst, Math.min(tokens, room[i] as number)) * limit.p;
+      const units = Math.max(-2 * limit.burst, Math.min(tokens, room[i] as number)) * limit.unitsPerToken;
       const beyond = tokens > (room[i] as number) ? this.most(limit) : (before[i] as number) + units;
       return Math.max(this.least(limit), beyond);
     });
@@ -45,19 +45,19 @@ export class ToyBackend implements Backend {
     return this.answer(true, used, Math.max(0, tokens - Math.min(...room)), blockedMs);
   }
 
-  block(scope: Scope, key: string, ms: number): Awaitable<void> {
+  block(scope: KeyScope, key: string, ms: number): Awaitable<void> {
     const until = this.now() + this.longerBlock(this.blockedMs(scope, key), ms);
     const others = this.entries(scope, key).filter(({ fingerprint }) => fingerprint !== undefined);
     this.buckets.set(this.id(scope, key), [...others, { fullAt: until, slack: 0 }]);
   }
 
-  reset(scope: Scope, key: string): Awaitable<void> {
+  reset(scope: KeyScope, key: string): Awaitable<void> {
     this.buckets.delete(this.id(scope, key));
   }
 
   close(): Awaitable<void> {}
 
-  protected id(scope: Scope, key: string): string {
+  protected id(scope: KeyScope, key: string): string {
     return JSON.stringify([scope.prefix, key]);
   }
 
@@ -66,12 +66,12 @@ export class ToyBackend implements Backend {
   }
 
   /** What is stored, unless all of it is over. */
-  protected entries(scope: Scope, key: string): readonly Entry[] {
+  protected entries(scope: KeyScope, key: string): readonly Entry[] {
     const entries = this.buckets.get(this.id(scope, key)) ?? [];
     return entries.some(({ fullAt }) => fullAt > this.now()) ? entries : [];
   }
 
-  protected read(scope: Scope, key: string): number[] {
+  protected read(scope: KeyScope, key: string): number[] {
     const entries = this.entries(scope, key);
     return scope.policy.limits.map((limit, i) => {
       const entry = this.find(entries, scope.policy, i);
@@ -92,17 +92,17 @@ export class ToyBackend implements Backend {
     return Math.max(0, ...this.others(entries, policy).map(({ fullAt }) => fullAt - this.now()));
   }
 
-  protected inherited({ full, r }: Limit, owedMs: number): number {
+  protected inherited({ capacityUnits: full, unitsPerMs: r }: Limit, owedMs: number): number {
     return Math.min(full, owedMs * r);
   }
 
-  protected inherits(scope: Scope, key: string): boolean {
+  protected inherits(scope: KeyScope, key: string): boolean {
     const entries = this.entries(scope, key);
     const isNew = scope.policy.limits.some((_, i) => this.find(entries, scope.policy, i) === undefined);
     return isNew && this.owedByOthers(entries, scope.policy) > 0;
   }
 
-  protected blockedMs(scope: Scope, key: string): number {
+  protected blockedMs(scope: KeyScope, key: string): number {
     const block = this.entries(scope, key).find(({ fingerprint }) => fingerprint === undefined);
     return block === undefined ? 0 : Math.max(0, block.fullAt - this.now());
   }
@@ -119,15 +119,15 @@ export class ToyBackend implements Backend {
     return Math.max(blockedMs, ms);
   }
 
-  protected used({ r }: Limit, ahead: number, slack: number): number {
+  protected used({ unitsPerMs: r }: Limit, ahead: number, slack: number): number {
     return ahead > 0 ? ahead * r - (slack < r ? slack : 0) : 0;
   }
 
-  protected write(scope: Scope, key: string, used: readonly number[], blockedMs: number): void {
+  protected write(scope: KeyScope, key: string, used: readonly number[], blockedMs: number): void {
     const others = this.kept(this.others(this.entries(scope, key), scope.policy));
     const own = scope.policy.limits.flatMap((limit, i) => {
       const ahead = this.ahead(limit, used[i] as number);
-      const entry = { fingerprint: limit.fingerprint, fullAt: this.now() + ahead, slack: ahead * limit.r - (used[i] as number) };
+      const entry = { fingerprint: limit.fingerprint, fullAt: this.now() + ahead, slack: ahead * limit.unitsPerMs - (used[i] as number) };
       return used[i] === 0 && others.length === 0 ? [] : [entry];
     });
     const block = blockedMs > 0 ? [{ fullAt: this.now() + blockedMs, slack: 0 }] : [];
@@ -147,11 +147,11 @@ export class ToyBackend implements Backend {
     return kept;
   }
 
-  protected ahead({ r }: Limit, used: number): number {
+  protected ahead({ unitsPerMs: r }: Limit, used: number): number {
     return Math.ceil(used / r);
   }
 
-  protected fits({ p, full }: Limit, used: number, cost: number): boolean {
+  protected fits({ unitsPerToken: p, capacityUnits: full }: Limit, used: number, cost: number): boolean {
     return cost <= full / p && used + cost * p <= full;
   }
 
@@ -159,7 +159,7 @@ export class ToyBackend implements Backend {
     return allowed;
   }
 
-  protected price({ p }: Limit, cost: number): number {
+  protected price({ unitsPerToken: p }: Limit, cost: number): number {
     return cost * p;
   }
 
@@ -167,7 +167,7 @@ export class ToyBackend implements Backend {
     return (cost > 0 && allowed) || mustStore;
   }
 
-  protected most({ full }: Limit): number {
+  protected most({ capacityUnits: full }: Limit): number {
     return 2 * full;
   }
 
@@ -175,7 +175,7 @@ export class ToyBackend implements Backend {
     return 0;
   }
 
-  protected answer(allowed: boolean, used: readonly number[], uncharged: number, blockedMs: number): Take {
+  protected answer(allowed: boolean, used: readonly number[], uncharged: number, blockedMs: number): BackendReply {
     return { allowed, used: used.length === 1 ? (used[0] as number) : used, uncharged, ...(blockedMs > 0 && { blockedMs }) };
   }
 }

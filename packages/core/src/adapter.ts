@@ -5,9 +5,9 @@ export type { LimitByApiKeyOptions, LimitByUserOptions, RateLimitOptions } from 
 export type { Guard } from "./http/guard/pipeline.ts";
 export { forwardedIgnored } from "./http/request/proxies.ts";
 export type { HttpRequest, ProxyAdvice } from "./http/request/request.ts";
-export { settleAfter } from "./http/response/after-response.ts";
+export { settleAfterResponse } from "./http/response/after-response.ts";
 export type { RequestRateLimit } from "./http/response/decisions.ts";
 export { clientClosed, type Verdict } from "./http/response/verdict.ts";
-export { andThen } from "./http/then-maybe.ts";
+export { thenMaybe } from "./http/then-maybe.ts";
 export { checkOptions, type Rules } from "./validation.ts";
 export { warnOnce } from "./warnings.ts";

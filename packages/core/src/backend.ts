@@ -1,4 +1,12 @@
-export { type Awaitable, type Backend, isPromise, type Scope, type Source, type SyncBackend, type Take } from "./backend/backend.ts";
+export {
+  type Awaitable,
+  type Backend,
+  type BackendReply,
+  type DecisionSource,
+  isPromise,
+  type KeyScope,
+  type SyncBackend,
+} from "./backend/backend.ts";
 export { escapeKey } from "./backend/key.ts";
 export { BucketTable } from "./backend/memory/bucket-table.ts";
 export type { Clock } from "./clock.ts";

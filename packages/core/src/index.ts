@@ -13,6 +13,6 @@ export type { DecisionMessage } from "./limiter/diagnostics.ts";
 export { RateLimiter, type WaitOptions } from "./limiter/rate-limiter.ts";
 export type { Duration, TimeSpan } from "./policy/duration.ts";
 export { definePolicy, type Limit, type LimitOptions, type Policy, type PolicyOptions } from "./policy/policy.ts";
-export type { Outage, OutageClass, OutageEvent } from "./resilience/outage-reporter.ts";
+export type { OutageClass, OutageEvent, OutageMode } from "./resilience/outage-reporter.ts";
 export { resilient } from "./resilience/resilient.ts";
 export type { ResilientOptions } from "./resilience/resilient-backend.ts";

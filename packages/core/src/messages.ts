@@ -1,15 +1,15 @@
 /** The one form of every message: what is expected, what came, and the way out. */
-export function expected(option: string, expects: string, value: unknown, wayOut?: string): string {
-  return sentence(option, expects, show(value), wayOut);
+export function expected(option: string, expects: string, value: unknown, hint?: string): string {
+  return sentence(option, expects, show(value), hint);
 }
 
 /** The same for a value that no message may show, such as a key, which may be a token: it says only what kind of value came. */
-export function expectedSecret(option: string, expects: string, value: unknown, wayOut: string): string {
-  return sentence(option, expects, kindOf(value), wayOut);
+export function expectedSecret(option: string, expects: string, value: unknown, hint: string): string {
+  return sentence(option, expects, kindOf(value), hint);
 }
 
-function sentence(option: string, expects: string, shown: string, wayOut: string | undefined): string {
-  return `Expected \`${option}\` to be ${expects}, got ${shown}${wayOut === undefined ? "" : `: ${wayOut}`}`;
+function sentence(option: string, expects: string, shown: string, hint: string | undefined): string {
+  return `Expected \`${option}\` to be ${expects}, got ${shown}${hint === undefined ? "" : `: ${hint}`}`;
 }
 
 function kindOf(value: unknown): string {

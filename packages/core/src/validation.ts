@@ -8,7 +8,7 @@ export interface Rule {
   readonly expects: string;
   readonly accepts: (value: unknown) => boolean;
   /** What to write instead. */
-  readonly wayOut?: string;
+  readonly hint?: string;
   /** The value as a message may show it, where it may hold a secret. */
   readonly mask?: (value: unknown) => unknown;
   /** Accepted, but nothing that anybody would write: messages do not list it. */
@@ -73,17 +73,17 @@ export class Problems {
   }
 
   /** Notes that `option` is not what it must be. */
-  add(option: string, expects: string, value: unknown, wayOut?: string): void {
-    this.say(expected(this.#label(option), expects, value, wayOut));
+  add(option: string, expects: string, value: unknown, hint?: string): void {
+    this.report(expected(this.#label(option), expects, value, hint));
   }
 
   /** Notes that `option` breaks its rule. */
-  break(option: string, { expects, wayOut, mask = (shown) => shown }: Rule, value: unknown): void {
-    this.add(option, expects, mask(value), wayOut);
+  break(option: string, { expects, hint, mask = (shown) => shown }: Rule, value: unknown): void {
+    this.add(option, expects, mask(value), hint);
   }
 
   /** Notes a problem that has a sentence of its own. */
-  say(sentence: string): void {
+  report(sentence: string): void {
     this.#found.push({ sentence, code: this.#code });
   }
 
@@ -104,7 +104,7 @@ export class Problems {
     }
     const options = plainOptions(given, rules);
     const unknown = Object.keys(options).filter((option) => !Object.hasOwn(rules, option));
-    for (const sentence of unknownNames("option", unknown, known, this.#label)) this.say(sentence);
+    for (const sentence of unknownNames("option", unknown, known, this.#label)) this.report(sentence);
     for (const [option, rule] of Object.entries(rules)) {
       const value = options[option];
       if (value !== undefined && !rule.accepts(value)) this.break(option, rule, value);

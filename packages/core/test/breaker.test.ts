@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { ManualClock } from "../src/clock.ts";
-import { Breaker, type Failure } from "../src/resilience/circuit-breaker.ts";
+import { CircuitBreaker, type Failure } from "../src/resilience/circuit-breaker.ts";
 import { randomOf } from "./support/random.ts";
 
 /** A breaker whose time only the test moves, and whose probes the test answers. */
 function bench(): {
-  breaker: Breaker;
+  breaker: CircuitBreaker;
   clock: ManualClock;
   /** Waits that were asked for, and whether they were taken back or have ended. */
   timers: { ms: number; state: "waiting" | "cancelled" | "fired"; fire: () => void }[];
@@ -17,7 +17,7 @@ function bench(): {
   const timers: ReturnType<typeof bench>["timers"] = [];
   const probes: ReturnType<typeof bench>["probes"] = [];
   let closings = 0;
-  const breaker = new Breaker({
+  const breaker = new CircuitBreaker({
     clock,
     later: (callback, ms) => {
       const timer = {

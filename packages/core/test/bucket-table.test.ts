@@ -1,13 +1,13 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { definePolicy, ManualClock, type Policy } from "@ratelimit/core";
-import { BucketTable, type Scope } from "@ratelimit/core/backend";
+import { BucketTable, type KeyScope } from "@ratelimit/core/backend";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { Cursor } from "../src/backend/memory/cursor.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 
 const hour = 3_600_000;
-const scopeOf = (policy: Policy, prefix: string = "api:"): Scope => ({ prefix, policy });
+const scopeOf = (policy: Policy, prefix: string = "api:"): KeyScope => ({ prefix, policy });
 
 describe("a new key at maxKeys", () => {
   test.each([

@@ -1,7 +1,17 @@
 import { definePolicy, type Limit } from "@ratelimit/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { adjusted, aheadOf, ceilingOf, fits, remainingOf, retryMsOf, slackOf, unchargedOf, usedOf } from "../src/policy/token-bucket.ts";
+import {
+  adjusted,
+  debtCeiling,
+  fits,
+  msUntilFull,
+  remainingOf,
+  retryMsOf,
+  slackUnits,
+  unchargedOf,
+  usedOf,
+} from "../src/policy/token-bucket.ts";
 import { always } from "./support/property.ts";
 
 function limitOf(rate: number, periodMs: number, burst: number): Limit {
@@ -33,8 +43,8 @@ describe("what is in use, what is left, how long it takes", () => {
       fits: fits(limit, used, cost),
       remaining: remainingOf(limit, used),
       retryMs: retryMsOf(limit, used, cost),
-      ahead: aheadOf(limit, used),
-      slack: slackOf(limit, used),
+      ahead: msUntilFull(limit, used),
+      slack: slackUnits(limit, used),
     }).toEqual(figures);
   });
 });
@@ -79,12 +89,12 @@ const cases = fc
   })
   .map(({ rate, periodMs, more, share, tokens }) => {
     const limit = limitOf(rate, periodMs, Math.ceil(rate / periodMs) + more);
-    return { limit, used: Math.floor(ceilingOf(limit) * share), tokens };
+    return { limit, used: Math.floor(debtCeiling(limit) * share), tokens };
   });
 
 /** Tokens as fractions with the period as denominator: `rate` such parts flow in each millisecond. */
 function exact(
-  { rate, periodMs, burst, p }: Limit,
+  { rate, periodMs, burst, unitsPerToken: p }: Limit,
   used: number,
   tokens: number,
 ): Record<"rate" | "period" | "full" | "used" | "cost", bigint> {
@@ -108,7 +118,7 @@ describe("held against fractions in BigInt", () => {
       const { rate, period, full, used: taken, cost } = exact(limit, used, tokens);
       expect(fits(limit, used, tokens)).toBe(taken + cost <= full);
       expect(BigInt(remainingOf(limit, used))).toBe(taken > full ? 0n : (full - taken) / period);
-      expect(BigInt(aheadOf(limit, used))).toBe(ceil(taken, rate));
+      expect(BigInt(msUntilFull(limit, used))).toBe(ceil(taken, rate));
       if (cost > full) expect(retryMsOf(limit, used, tokens)).toBe(Number.POSITIVE_INFINITY);
       else expect(BigInt(retryMsOf(limit, used, tokens))).toBe(ceil(taken + cost - full, rate));
     }));
@@ -116,7 +126,7 @@ describe("held against fractions in BigInt", () => {
   test("nor are refunds, charges and what could not be charged", () =>
     always(cases, ({ limit, used, tokens }) => {
       const { period, full, used: taken, cost } = exact(limit, used, tokens);
-      const unit = period / BigInt(limit.p);
+      const unit = period / BigInt(limit.unitsPerToken);
       const [refunded, charged] = [taken - cost, taken + cost];
       expect(BigInt(adjusted(limit, used, -tokens)) * unit).toBe(refunded < 0n ? 0n : refunded);
       expect(BigInt(adjusted(limit, used, tokens)) * unit).toBe(charged > 2n * full ? 2n * full : charged);
@@ -125,8 +135,8 @@ describe("held against fractions in BigInt", () => {
 
   test("what is stored is read as it was", () =>
     always(cases, ({ limit, used }) => {
-      const slack = slackOf(limit, used);
-      expect(usedOf(limit, aheadOf(limit, used), slack)).toBe(used);
-      expect(slack >= 0 && slack < limit.r).toBe(true);
+      const slack = slackUnits(limit, used);
+      expect(usedOf(limit, msUntilFull(limit, used), slack)).toBe(used);
+      expect(slack >= 0 && slack < limit.unitsPerMs).toBe(true);
     }));
 });

@@ -1,5 +1,5 @@
 import { definePolicy, type PolicyOptions } from "@ratelimit/core";
-import type { Scope, Take } from "@ratelimit/core/backend";
+import type { BackendReply, KeyScope } from "@ratelimit/core/backend";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { LastSeen } from "../src/resilience/last-seen.ts";
 import { ManualTime } from "./support/manual-time.ts";
@@ -9,20 +9,20 @@ afterEach(() => {
   for (const seen of made.splice(0)) seen.close();
 });
 
-function scopeOf(policy: PolicyOptions, prefix: string = "ratelimit:test:"): Scope {
+function scopeOf(policy: PolicyOptions, prefix: string = "ratelimit:test:"): KeyScope {
   return { prefix, policy: definePolicy(policy) };
 }
 
 /** A minute for a token, five at once. */
 const scope = scopeOf({ rate: 1, period: "1m", burst: 5 });
-const { p, full } = scope.policy.limits[0];
-const empty: Take = { allowed: true, used: full };
+const { unitsPerToken: p, capacityUnits: full } = scope.policy.limits[0];
+const empty: BackendReply = { allowed: true, used: full };
 
 function bench({ states = true, latencyMs = 0 } = {}): {
   time: ManualTime;
   seen: LastSeen;
   /** Lets the backend answer a take. */
-  took: (take: Take, options?: { scope?: Scope; key?: string; cost?: number }) => Promise<void>;
+  took: (take: BackendReply, options?: { scope?: KeyScope; key?: string; cost?: number }) => Promise<void>;
 } {
   const time = new ManualTime();
   const seen = new LastSeen(100_000, { states, refusals: true }, time);
@@ -69,7 +69,7 @@ describe("a key that was seen used up", () => {
     const [limit] = quick.policy.limits;
     for (const latencyMs of [0, 40]) {
       const { time, seen, took } = bench({ latencyMs });
-      await took({ allowed: false, used: limit.full }, { scope: quick });
+      await took({ allowed: false, used: limit.capacityUnits }, { scope: quick });
       await time.pass(99 - latencyMs);
       expect(seen.refusal(quick, "key", 1)).toBeDefined();
       await time.pass(1);
@@ -95,17 +95,17 @@ describe("a key that was seen used up", () => {
     });
     const [a, b] = several.policy.limits;
     const { seen, took } = bench();
-    await took({ allowed: true, used: [a.full, b?.p ?? 0] }, { scope: several });
-    expect(seen.refusal(several, "key", 1)).toMatchObject({ allowed: false, used: [a.full, b?.p] });
+    await took({ allowed: true, used: [a.capacityUnits, b?.unitsPerToken ?? 0] }, { scope: several });
+    expect(seen.refusal(several, "key", 1)).toMatchObject({ allowed: false, used: [a.capacityUnits, b?.unitsPerToken] });
   });
 
   test("while it is blocked is refused for that long; then only the backend can start the next block", async () => {
     const blocking = scopeOf({ rate: 1, period: "1h", block: "500ms" });
     const [limit] = blocking.policy.limits;
     const { time, seen, took } = bench();
-    await took({ allowed: true, used: limit.full }, { scope: blocking });
+    await took({ allowed: true, used: limit.capacityUnits }, { scope: blocking });
     expect(seen.refusal(blocking, "key", 1)).toBeUndefined();
-    await took({ allowed: false, used: limit.full, blockedMs: 500 }, { scope: blocking });
+    await took({ allowed: false, used: limit.capacityUnits, blockedMs: 500 }, { scope: blocking });
     await time.pass(499);
     expect(seen.refusal(blocking, "key", 1)).toMatchObject({ blockedMs: 1 });
     await time.pass(1);
@@ -210,11 +210,11 @@ describe("what another backend of this process has changed", () => {
 test("no more than 20,000 keys of the last two seconds are refused from memory, whatever limiters they belong to", async () => {
   const { seen, took } = bench();
   const scopes = Array.from({ length: 500 }, (_, i) => scopeOf({ rate: 1, period: "1h" }, `ratelimit:tenant-${i}:`));
-  const used = scopes[0]?.policy.limits[0].full as number;
+  const used = scopes[0]?.policy.limits[0].capacityUnits as number;
   for (let key = 0; key < 60; key++) for (const its of scopes) await took({ allowed: false, used }, { scope: its, key: `user:${key}` });
   let remembered = 0;
   for (let key = 0; key < 60; key++) for (const its of scopes) remembered += seen.refusal(its, `user:${key}`, 1) === undefined ? 0 : 1;
   expect(remembered).toBeGreaterThanOrEqual(10_000);
   expect(remembered).toBeLessThanOrEqual(20_000);
-  expect(seen.refusal(scopes[0] as Scope, "user:59", 1)).toBeDefined();
+  expect(seen.refusal(scopes[0] as KeyScope, "user:59", 1)).toBeDefined();
 });

@@ -1,5 +1,5 @@
 import { RateLimiter, type RateLimitResult } from "@ratelimit/core";
-import type { Take } from "@ratelimit/core/backend";
+import type { BackendReply } from "@ratelimit/core/backend";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { exposedHeaders, headerFields, rateLimitHeaders } from "../src/decision/headers.ts";
 
@@ -20,7 +20,7 @@ const [aBurst, aDaily] = [600, 8640];
 /** What a check tells when the backend answers so. */
 function fieldsOf(
   limits: readonly [typeof burst] | readonly [typeof burst, typeof daily],
-  take: Take,
+  take: BackendReply,
   cost: number = 1,
 ): Record<string, string> {
   const backend = { take: () => take, adjust: () => take, block: () => {}, reset: () => {}, close: () => {} };

@@ -1,11 +1,11 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Scope, Take } from "../src/backend/backend.ts";
+import type { BackendReply, KeyScope } from "../src/backend/backend.ts";
 import { processClock } from "../src/clock.ts";
 import { toResult } from "../src/decision/result.ts";
 import { definePolicy, type PolicyOptions } from "../src/policy/policy.ts";
 import { LastSeen } from "../src/resilience/last-seen.ts";
-import { LocalShare } from "../src/resilience/local-fallback.ts";
+import { LocalFallback } from "../src/resilience/local-fallback.ts";
 import { always } from "./support/property.ts";
 
 /** Limits have no clock of their own: the process clock is what the share stands on, and here the test moves it. */
@@ -18,22 +18,22 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-function scopeOf(policy: PolicyOptions): Scope {
+function scopeOf(policy: PolicyOptions): KeyScope {
   return { prefix: "test:", policy: definePolicy(policy) };
 }
 
 /** What each share remembers of the backend. */
-const seenBy = new WeakMap<LocalShare, LastSeen>();
+const seenBy = new WeakMap<LocalFallback, LastSeen>();
 
-function shareOf(instances: number, maxKeys: number = 10): LocalShare {
+function shareOf(instances: number, maxKeys: number = 10): LocalFallback {
   const seen = new LastSeen(maxKeys, { states: true, refusals: false });
-  const share = new LocalShare(instances, seen);
+  const share = new LocalFallback(instances, seen);
   seenBy.set(share, seen);
   return share;
 }
 
 /** Lets the backend answer a call, as it is remembered. */
-function answered(share: LocalShare, scope: Scope, take: Take): void {
+function answered(share: LocalFallback, scope: KeyScope, take: BackendReply): void {
   const seen = seenBy.get(share) as LastSeen;
   const ticket = seen.enter(scope, "key");
   seen.took(ticket, scope, "key", 1, take, now);
@@ -41,7 +41,7 @@ function answered(share: LocalShare, scope: Scope, take: Take): void {
 }
 
 /** Asks until it is refused. */
-function admittedOf(share: LocalShare, scope: Scope, cost: number = 1): number {
+function admittedOf(share: LocalFallback, scope: KeyScope, cost: number = 1): number {
   let admitted = 0;
   while (share.take(scope, "key", cost).allowed) admitted++;
   return admitted;
@@ -124,7 +124,7 @@ describe("in any window of T seconds N processes with `instances` of N admit at 
       const admitted: { at: number; cost: number }[] = [];
       for (const call of calls) {
         now += call.wait;
-        const [share, cost] = [shares[call.process % processes] as LocalShare, costOf(call.cost, burst)];
+        const [share, cost] = [shares[call.process % processes] as LocalFallback, costOf(call.cost, burst)];
         if (call.instead === "charge") share.adjust(scope, "key", cost);
         else if (share.take(scope, "key", call.instead === "look" ? 0 : cost).allowed && call.instead === undefined)
           admitted.push({ at: now, cost });
@@ -151,7 +151,7 @@ describe("a bucket begins where the backend was last seen", () => {
 
   test("who was refused stays refused, until the time that the backend named", () => {
     const share = shareOf(1);
-    answered(share, scope, { allowed: false, used: scope.policy.limits[0].full });
+    answered(share, scope, { allowed: false, used: scope.policy.limits[0].capacityUnits });
     now = 999;
     expect(share.take(scope, "key", 1).allowed).toBe(false);
     now = 1000;
@@ -160,7 +160,7 @@ describe("a bucket begins where the backend was last seen", () => {
 
   test("who had half has half of the share", () => {
     const share = shareOf(3);
-    answered(share, scope, { allowed: true, used: scope.policy.limits[0].full / 2 });
+    answered(share, scope, { allowed: true, used: scope.policy.limits[0].capacityUnits / 2 });
     expect(admittedOf(share, scope)).toBe(10);
   });
 
@@ -180,7 +180,7 @@ describe("a bucket begins where the backend was last seen", () => {
     });
     const [second, hour] = several.policy.limits;
     const share = shareOf(1);
-    answered(share, several, { allowed: true, used: [0, (hour?.full ?? 0) - 3 * (hour?.p ?? 0)] });
+    answered(share, several, { allowed: true, used: [0, (hour?.capacityUnits ?? 0) - 3 * (hour?.unitsPerToken ?? 0)] });
     expect(admittedOf(share, several)).toBe(3);
     expect(second.burst).toBe(10);
   });
@@ -227,14 +227,14 @@ describe("what it says is true", () => {
   test("and that it was said here", () => {
     const scope = scopeOf({ rate: 10, period: 1 });
     const take = shareOf(4).take(scope, "key", 1);
-    expect(take).toEqual({ allowed: true, used: 4 * scope.policy.limits[0].p, source: "local", instances: 4 });
+    expect(take).toEqual({ allowed: true, used: 4 * scope.policy.limits[0].unitsPerToken, source: "local", instances: 4 });
     expect(toResult(scope.policy, take, 1)).toMatchObject({ source: "local", degraded: true, remaining: 1 });
   });
 });
 
 describe("charges and refunds", () => {
   const scope = scopeOf({ rate: 60, period: 60 });
-  const { p } = scope.policy.limits[0];
+  const { unitsPerToken: p } = scope.policy.limits[0];
 
   test("count for all processes", () => {
     const share = shareOf(4);
@@ -270,7 +270,7 @@ describe("charges and refunds", () => {
     });
     const [small, large] = several.policy.limits;
     const take = shareOf(1).adjust(several, "key", 50);
-    expect(take).toMatchObject({ used: [20 * small.p, 50 * (large?.p ?? 0)], uncharged: 30 });
+    expect(take).toMatchObject({ used: [20 * small.unitsPerToken, 50 * (large?.unitsPerToken ?? 0)], uncharged: 30 });
   });
 
   test("do not shorten the debt that a call has left: each process admits one call at the least, and owes it", () => {

@@ -6,34 +6,37 @@ import { warningsOf } from "./support/warnings.ts";
 
 describe("a limit is compiled once", () => {
   test.each<[LimitOptions, object]>([
-    [{ rate: 100 }, { name: "default", rate: 100, period: 60, burst: 100, periodMs: 60_000, p: 600, r: 1, full: 60_000 }],
+    [
+      { rate: 100 },
+      { name: "default", rate: 100, period: 60, burst: 100, periodMs: 60_000, unitsPerToken: 600, unitsPerMs: 1, capacityUnits: 60_000 },
+    ],
     [
       { rate: 100, period: "1m", burst: 150 },
-      { period: 60, burst: 150, p: 600, r: 1, full: 90_000 },
+      { period: 60, burst: 150, unitsPerToken: 600, unitsPerMs: 1, capacityUnits: 90_000 },
     ],
     [
       { rate: 7, period: 1 },
-      { periodMs: 1000, p: 1000, r: 7, full: 7000 },
+      { periodMs: 1000, unitsPerToken: 1000, unitsPerMs: 7, capacityUnits: 7000 },
     ],
     [
       { rate: 5, period: "2s" },
-      { period: 2, p: 400, r: 1, full: 2000 },
+      { period: 2, unitsPerToken: 400, unitsPerMs: 1, capacityUnits: 2000 },
     ],
     [
       { rate: 1_000_000, period: 1 },
-      { p: 1, r: 1000, full: 1_000_000 },
+      { unitsPerToken: 1, unitsPerMs: 1000, capacityUnits: 1_000_000 },
     ],
     [
       { rate: 5000, period: 1, burst: 5 },
-      { p: 1, r: 5, full: 5 },
+      { unitsPerToken: 1, unitsPerMs: 5, capacityUnits: 5 },
     ],
     [
       { rate: 1, period: "30d" },
-      { p: 2_592_000_000, r: 1, full: 2_592_000_000 },
+      { unitsPerToken: 2_592_000_000, unitsPerMs: 1, capacityUnits: 2_592_000_000 },
     ],
     [
       { rate: 26_000_003, period: "1d" },
-      { p: 86_400_000, r: 26_000_003 },
+      { unitsPerToken: 86_400_000, unitsPerMs: 26_000_003 },
     ],
     [
       { rate: 3, period: undefined, burst: undefined, name: undefined },
@@ -190,7 +193,7 @@ describe("what is no policy", () => {
 
 test("a limit that is countable to the last unit is accepted, one unit more is not", () => {
   const burst = Math.floor(Number.MAX_SAFE_INTEGER / 4 / 86_400_000);
-  expect(definePolicy({ rate: 1, period: "1d", burst }).limits[0].full).toBe(burst * 86_400_000);
+  expect(definePolicy({ rate: 1, period: "1d", burst }).limits[0].capacityUnits).toBe(burst * 86_400_000);
   expect(caught(() => definePolicy({ rate: 1, period: "1d", burst: burst + 1 })).code).toBe("INVALID_POLICY");
 });
 
@@ -223,7 +226,7 @@ test.each<unknown>([
   { limits: [] },
   { limits: [null] },
   { limits: [{ rate: 10 }] },
-  { limits: [{ name: "a", rate: 1, periodMs: 1, burst: 1, p: 1, r: Number.NaN, full: 1 }] },
+  { limits: [{ name: "a", rate: 1, periodMs: 1, burst: 1, unitsPerToken: 1, unitsPerMs: Number.NaN, capacityUnits: 1 }] },
 ])("%j is no compiled policy", (value) => {
   expect([isPolicy(value), isPolicy(definePolicy({ rate: 1 }))]).toEqual([false, true]);
 });

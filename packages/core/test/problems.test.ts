@@ -8,7 +8,7 @@ import { expected, nearest } from "../src/messages.ts";
 import { caught } from "./support/caught.ts";
 
 const rules: Rules = {
-  maxKeys: { ...rule.positiveInteger, wayOut: "leave it out for 100" },
+  maxKeys: { ...rule.positiveInteger, hint: "leave it out for 100" },
   strict: rule.boolean,
   url: { expects: "a URL", accepts: (value) => typeof value === "string" && URL.canParse(value), mask: () => "***" },
 };
@@ -102,7 +102,7 @@ test.each<[unknown, string]>([
 
 test("every rule of an option says how to fix what breaks it", () => {
   const rules = Object.entries({ ...limiterRules, ...configRules, ...guardRules.plain, ...guardRules.user, ...guardRules.apiKey });
-  const silent = rules.filter(([, { accepts, wayOut }]) => wayOut === undefined && !accepts(Symbol("anything")));
+  const silent = rules.filter(([, { accepts, hint }]) => hint === undefined && !accepts(Symbol("anything")));
   // Those of a resilient backend are its own.
   expect(silent.map(([option]) => option)).toEqual(["outage"]);
 });

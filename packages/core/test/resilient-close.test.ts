@@ -1,23 +1,23 @@
 import { definePolicy, resilient } from "@ratelimit/core";
-import type { Scope, Take } from "@ratelimit/core/backend";
+import type { BackendReply, KeyScope } from "@ratelimit/core/backend";
 import { describe, expect, test } from "vitest";
 import { ManualTime } from "./support/manual-time.ts";
 
-const scope: Scope = { prefix: "test:", policy: definePolicy({ rate: 1000, period: "1h" }) };
+const scope: KeyScope = { prefix: "test:", policy: definePolicy({ rate: 1000, period: "1h" }) };
 
 /** A backend that answers after so many ms, and writes down what it was asked and when it was closed. */
 function bench(answerMs: number): { time: ManualTime; backend: ReturnType<typeof resilient>; asked: string[] } {
   const time = new ManualTime();
   const asked: string[] = [];
-  const answer = async (what: string): Promise<Take> => {
+  const answer = async (what: string): Promise<BackendReply> => {
     asked.push(what);
     return time.after(answerMs, { allowed: true, used: 0 });
   };
   const puppet = {
-    take: (_: Scope, key: string) => answer(`take ${key}`),
-    adjust: (_: Scope, key: string) => answer(`adjust ${key}`),
-    block: async (_: Scope, key: string) => void (await answer(`block ${key}`)),
-    reset: async (_: Scope, key: string) => void (await answer(`reset ${key}`)),
+    take: (_: KeyScope, key: string) => answer(`take ${key}`),
+    adjust: (_: KeyScope, key: string) => answer(`adjust ${key}`),
+    block: async (_: KeyScope, key: string) => void (await answer(`block ${key}`)),
+    reset: async (_: KeyScope, key: string) => void (await answer(`reset ${key}`)),
     close: () => void asked.push("close"),
   };
   return { time, asked, backend: resilient(puppet, { timeout: "1h", onOutage: () => {} }, { time }) };

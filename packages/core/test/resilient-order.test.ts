@@ -1,17 +1,17 @@
 import { definePolicy, resilient } from "@ratelimit/core";
-import type { ResilientBackend, Scope, Take } from "@ratelimit/core/backend";
+import type { BackendReply, KeyScope, ResilientBackend } from "@ratelimit/core/backend";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ManualTime } from "./support/manual-time.ts";
 import { seed } from "./support/property.ts";
 
-const scope: Scope = { prefix: "test:", policy: definePolicy({ rate: 1000, period: "1h" }) };
+const scope: KeyScope = { prefix: "test:", policy: definePolicy({ rate: 1000, period: "1h" }) };
 
 /** A backend that answers after a millisecond, and writes down what it was asked, and when. */
 function bench(turnMs: number): { time: ManualTime; backend: ResilientBackend; asked: { readonly what: string; readonly at: number }[] } {
   const time = new ManualTime();
   const asked: { what: string; at: number }[] = [];
-  const answer = (what: string): Promise<Take> => {
+  const answer = (what: string): Promise<BackendReply> => {
     asked.push({ what, at: time.now() });
     return time.after(1, { allowed: true, used: 0 });
   };

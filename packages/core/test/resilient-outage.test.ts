@@ -1,11 +1,11 @@
 import { definePolicy, type OutageEvent, resilient } from "@ratelimit/core";
-import type { ResilientBackend, Scope, Source, Take } from "@ratelimit/core/backend";
+import type { BackendReply, DecisionSource, KeyScope, ResilientBackend } from "@ratelimit/core/backend";
 import { describe, expect, test } from "vitest";
 import { ManualTime } from "./support/manual-time.ts";
 import { randomOf } from "./support/random.ts";
 
-const scope: Scope = { prefix: "test:", policy: definePolicy({ rate: 1_000_000, period: 1 }) };
-const yes: Take = { allowed: true, used: 0 };
+const scope: KeyScope = { prefix: "test:", policy: definePolicy({ rate: 1_000_000, period: 1 }) };
+const yes: BackendReply = { allowed: true, used: 0 };
 
 /** A backend that answers as late as the test says, and what is reported of it. */
 function bench(delayOf: (now: number) => number): {
@@ -13,19 +13,19 @@ function bench(delayOf: (now: number) => number): {
   backend: ResilientBackend;
   events: (OutageEvent & { readonly at: number })[];
   /** Calls for `ms`, one every `everyMs`, and says who decided each and how long it took. */
-  load: (ms: number, everyMs: number) => Promise<{ source: Source; ms: number }[]>;
+  load: (ms: number, everyMs: number) => Promise<{ source: DecisionSource; ms: number }[]>;
 } {
   const time = new ManualTime();
   const events: (OutageEvent & { at: number })[] = [];
-  const answer = (): Promise<Take> => time.after(delayOf(time.now()), yes);
+  const answer = (): Promise<BackendReply> => time.after(delayOf(time.now()), yes);
   const backend = resilient(
     { take: answer, adjust: answer, block: () => {}, reset: () => {}, close: () => {} },
     { onOutage: (event) => events.push({ ...event, at: time.now() }) },
     { time },
   );
-  const load = async (ms: number, everyMs: number): Promise<{ source: Source; ms: number }[]> => {
-    const calls: Promise<{ source: Source; ms: number }>[] = [];
-    const call = async (): Promise<{ source: Source; ms: number }> => {
+  const load = async (ms: number, everyMs: number): Promise<{ source: DecisionSource; ms: number }[]> => {
+    const calls: Promise<{ source: DecisionSource; ms: number }>[] = [];
+    const call = async (): Promise<{ source: DecisionSource; ms: number }> => {
       const start = time.now();
       const { source = "backend" } = await backend.take(scope, `key ${calls.length}`, 1);
       return { source, ms: time.now() - start };

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type OutageClass, type OutageEvent, RateLimitError, RateLimiter, resilient } from "@ratelimit/core";
-import type { Scope } from "@ratelimit/core/backend";
+import type { KeyScope } from "@ratelimit/core/backend";
 import { expect, test } from "vitest";
 import { LateBackend } from "./support/backends.ts";
 
@@ -9,7 +9,7 @@ class Choosy extends LateBackend {
   readonly refused = new Set<string>();
   isOut = false;
 
-  override async take(scope: Scope, key: string, cost: number): ReturnType<LateBackend["take"]> {
+  override async take(scope: KeyScope, key: string, cost: number): ReturnType<LateBackend["take"]> {
     if (this.isOut) throw new RateLimitError("BACKEND", "refused to connect");
     if (this.refused.has(scope.prefix)) throw new RateLimitError("BACKEND", "no right to the keys");
     return super.take(scope, key, cost);

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Backend, type OutageEvent, RateLimitError, RateLimiter, type ResilientOptions, resilient } from "@ratelimit/core";
-import type { Take } from "@ratelimit/core/backend";
+import type { BackendReply } from "@ratelimit/core/backend";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
 /** A backend that answers as the test says, and tells how it was called. */
@@ -15,7 +15,7 @@ class Puppet implements Backend {
   constructor(answer: () => unknown) {
     this.take = () => {
       this.calls++;
-      return answer() as Take;
+      return answer() as BackendReply;
     };
     this.adjust = this.take;
   }
@@ -25,7 +25,7 @@ class Puppet implements Backend {
 const [text, nothing, nil]: readonly unknown[] = ["text", undefined, null];
 const never = (): Promise<never> => new Promise(() => {});
 const thenable = (then: () => void): object => ({ then });
-const yes: Take = { allowed: true, used: 0 };
+const yes: BackendReply = { allowed: true, used: 0 };
 
 const unhandled = vi.fn<(reason: unknown) => void>();
 beforeEach(() => {

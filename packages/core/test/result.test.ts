@@ -1,5 +1,5 @@
 import { ManualClock, RateLimiter, type RateLimitResult } from "@ratelimit/core";
-import type { Source } from "@ratelimit/core/backend";
+import type { DecisionSource } from "@ratelimit/core/backend";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { tableBackend } from "./support/backends.ts";
 
@@ -64,7 +64,7 @@ describe("a result", () => {
 describe("who decided", () => {
   const unseen = { limits: [], degraded: true, tightest: "api", limit: 100, burst: 150, cost: 1 };
 
-  test.each<[Source | undefined, boolean, object]>([
+  test.each<[DecisionSource | undefined, boolean, object]>([
     [undefined, true, { source: "backend", degraded: false, remaining: 149 }],
     ["backend", true, { source: "backend", degraded: false, remaining: 149 }],
     ["deny-cache", false, { source: "deny-cache", degraded: false, allowed: false }],

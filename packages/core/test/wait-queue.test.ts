@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Backend, ManualClock, type PolicyOptions, RateLimiter, resilient } from "@ratelimit/core";
-import type { Take } from "@ratelimit/core/backend";
+import type { BackendReply } from "@ratelimit/core/backend";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { processClock } from "../src/clock.ts";
@@ -160,7 +160,7 @@ describe("a call that cannot be admitted is rejected at once", () => {
   });
 
   test("but not because of what an outage allows: its end may come sooner", async () => {
-    const local: Take = { allowed: false, used: 36_000, source: "local", instances: 20 };
+    const local: BackendReply = { allowed: false, used: 36_000, source: "local", instances: 20 };
     let isOut = true;
     const real = tableBackend(processClock);
     const backend = { ...methodsOf(real), take: (...call: Parameters<Backend["take"]>) => (isOut ? local : real.take(...call)) };
@@ -233,7 +233,7 @@ describe("the tokens of a call that has left are given back", () => {
     await new Promise(setImmediate);
     expect(backend.asked.slice(1)).toEqual(["take 3", "adjust -3"]);
     const take = await LateBackend.prototype.take.call(backend, { prefix: "ratelimit:default:", policy: limiter.policy }, "key", 0);
-    expect(take.used).toBe(7 * limiter.policy.limits[0].p);
+    expect(take.used).toBe(7 * limiter.policy.limits[0].unitsPerToken);
   });
 
   test("to the next in line", async () => {
@@ -247,7 +247,7 @@ describe("the tokens of a call that has left are given back", () => {
     expect(await within(500, next)).toBe("admitted");
   });
 
-  test.each<[string, Partial<Take>, number]>([
+  test.each<[string, Partial<BackendReply>, number]>([
     ["was refused", { allowed: false }, 3],
     ["was decided by an outage", { source: "open" }, 3],
     ["costs nothing", {}, 0],

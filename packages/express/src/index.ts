@@ -1,6 +1,5 @@
 import { sharedMemoryBackend } from "@ratelimit/backend-memory";
 import {
-  andThen,
   createApiKeyGuard,
   createGuard,
   createUserGuard,
@@ -9,7 +8,8 @@ import {
   type LimitByUserOptions,
   type RateLimitOptions,
   type RequestRateLimit,
-  settleAfter,
+  settleAfterResponse,
+  thenMaybe,
   throwingErrors,
   type Verdict,
 } from "@ratelimit/core/adapter";
@@ -74,7 +74,7 @@ export function limitByApiKey(options: ExpressLimitByApiKeyOptions): RequestHand
 function middleware(guard: Guard<Request>, onLimited: ExpressRateLimitOptions["onLimited"]): RequestHandler {
   const page = onLimited && throwingErrors(onLimited);
   return function rateLimit(req, res, next) {
-    return andThen(guard(req), (verdict) => apply(verdict, req, res, next));
+    return thenMaybe(guard(req), (verdict) => apply(verdict, req, res, next));
   };
 
   function apply(verdict: Verdict, req: Request, res: Response, next: NextFunction): unknown {
@@ -86,7 +86,7 @@ function middleware(guard: Guard<Request>, onLimited: ExpressRateLimitOptions["o
       res.status(verdict.status);
       return page ? page(verdict.result, req, res, next) : res.end(verdict.body);
     }
-    if (verdict.settle) settleAfter(res, verdict.settle);
+    if (verdict.settle) settleAfterResponse(res, verdict.settle);
     next();
   }
 }

@@ -1,5 +1,5 @@
 import { type Answer, type Limiter, listen, type Serve, userIn } from "@ratelimit/conformance";
-import { andThen } from "@ratelimit/core/adapter";
+import { thenMaybe } from "@ratelimit/core/adapter";
 import { limitByApiKey, limitByUser, rateLimit } from "@ratelimit/express";
 import express, { type Request, type RequestHandler, type Response } from "express";
 
@@ -15,7 +15,7 @@ export const serve: Serve = (app) => {
   inner.use(...app.limiters.map(middleware), pass);
   for (const { method, path, limiters, handler } of app.routes)
     inner[method](path, authenticate, ...limiters.map(middleware), (req, res) =>
-      andThen(handler(req, req.rateLimit), (answer) => send(res, answer)),
+      thenMaybe(handler(req, req.rateLimit), (answer) => send(res, answer)),
     );
   return listen(app.mount === "" ? inner : express().use(app.mount, inner));
 };
@@ -23,7 +23,7 @@ export const serve: Serve = (app) => {
 function middleware({ call, options, onLimited }: Limiter): RequestHandler {
   const make = { rateLimit, limitByUser, limitByApiKey }[call];
   if (onLimited === undefined) return make(options);
-  return make({ ...options, onLimited: (result, req, res) => andThen(onLimited(result, req), (answer) => send(res, answer)) });
+  return make({ ...options, onLimited: (result, req, res) => thenMaybe(onLimited(result, req), (answer) => send(res, answer)) });
 }
 
 function authenticate(req: Request & { user?: unknown }, _res: Response, next: () => void): void {

@@ -31,7 +31,7 @@ export function compileLimit<O extends object>(
       "config.rateLimit": {
         expects: "options, a limit from limitByUser or limitByApiKey, an array of these, or false",
         accepts: isObject,
-        wayOut:
+        hint:
           typeof limit === "function"
             ? "for a limit that depends on the request write { limiter: (request) => … }, and call limitByUser({ … })"
             : 'write { rate: 10, period: "1m" }',

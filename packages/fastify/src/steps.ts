@@ -1,10 +1,10 @@
 import {
   type Awaitable,
-  andThen,
   type Guard,
   isPromise,
   type RequestRateLimit,
-  settleAfter,
+  settleAfterResponse,
+  thenMaybe,
   throwingErrors,
   type Verdict,
 } from "@ratelimit/core/adapter";
@@ -36,7 +36,7 @@ export function replyTo(request: Judged): FastifyReply | undefined {
 export function hookThrough(choose: (request: FastifyRequest) => readonly Step[]): HookFunction {
   return function rateLimit(request: Judged, reply, done) {
     request[replySlot] = reply;
-    const through = andThen(walk(choose(request), 0, request, reply), (passed) => {
+    const through = thenMaybe(walk(choose(request), 0, request, reply), (passed) => {
       if (passed) done();
     });
     if (isPromise(through)) through.catch(done);
@@ -46,7 +46,9 @@ export function hookThrough(choose: (request: FastifyRequest) => readonly Step[]
 function walk(steps: readonly Step[], from: number, request: FastifyRequest, reply: FastifyReply): Awaitable<boolean> {
   const step = steps[from];
   if (step === undefined) return true;
-  return andThen(step.guard(request), (verdict) => (apply(verdict, step, request, reply) ? walk(steps, from + 1, request, reply) : false));
+  return thenMaybe(step.guard(request), (verdict) =>
+    apply(verdict, step, request, reply) ? walk(steps, from + 1, request, reply) : false,
+  );
 }
 
 /** Whether the request goes on. */
@@ -62,7 +64,7 @@ function apply(verdict: Verdict, { onLimited }: Step, request: FastifyRequest, r
     else void answer(() => onLimited(verdict.result, request, reply), reply);
     return false;
   }
-  if (verdict.settle) settleAfter(reply.raw, verdict.settle);
+  if (verdict.settle) settleAfterResponse(reply.raw, verdict.settle);
   return true;
 }
 

@@ -1,5 +1,5 @@
 import { type Answer, type App, type Limiter, portOf, type Serve, serverOptions, userIn } from "@ratelimit/conformance";
-import { andThen } from "@ratelimit/core/adapter";
+import { thenMaybe } from "@ratelimit/core/adapter";
 import { type FastifyRateLimitOptions, limitByApiKey, limitByUser, type RouteRateLimit, rateLimit } from "@ratelimit/fastify";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 
@@ -24,7 +24,7 @@ async function limited(scope: FastifyInstance, app: App, [first, ...others]: rea
   if (others.length > 0) return void scope.register((inner) => limited(inner, app, others));
   for (const { method, path, limiters, handler } of app.routes)
     scope[method](path, { preHandler: authenticate, config: { rateLimit: limiters.map(routeLimit) } }, (request, reply) =>
-      andThen(handler(request, request.rateLimit ?? undefined), (answer) => send(reply, answer)),
+      thenMaybe(handler(request, request.rateLimit ?? undefined), (answer) => send(reply, answer)),
     );
 }
 
@@ -35,7 +35,7 @@ function routeLimit(limiter: Limiter): RouteRateLimit {
 
 function optionsOf({ options, onLimited }: Limiter): FastifyRateLimitOptions {
   if (onLimited === undefined) return options;
-  return { ...options, onLimited: (result, request, reply) => andThen(onLimited(result, request), (answer) => send(reply, answer)) };
+  return { ...options, onLimited: (result, request, reply) => thenMaybe(onLimited(result, request), (answer) => send(reply, answer)) };
 }
 
 function authenticate(request: FastifyRequest & { user?: unknown }, _reply: FastifyReply, done: () => void): void {

@@ -1,6 +1,5 @@
 import { sharedMemoryBackend } from "@ratelimit/backend-memory";
 import {
-  andThen,
   createApiKeyGuard,
   createGuard,
   createUserGuard,
@@ -9,7 +8,8 @@ import {
   type LimitByUserOptions,
   type RateLimitOptions,
   type RequestRateLimit,
-  settleAfter,
+  settleAfterResponse,
+  thenMaybe,
   throwingErrors,
   type Verdict,
 } from "@ratelimit/core/adapter";
@@ -72,7 +72,7 @@ function middleware<S>(guard: Guard<Context>, onLimited: KoaRateLimitOptions["on
   const page = onLimited && throwingErrors(onLimited);
   return function rateLimit(context, next) {
     const ctx = context as unknown as Context;
-    return andThen(guard(ctx), (verdict) => apply(verdict, ctx, next));
+    return thenMaybe(guard(ctx), (verdict) => apply(verdict, ctx, next));
   };
 
   async function apply(verdict: Verdict, ctx: Context, next: Next): Promise<unknown> {
@@ -86,7 +86,7 @@ function middleware<S>(guard: Guard<Context>, onLimited: KoaRateLimitOptions["on
       ctx.body = verdict.body;
       return;
     }
-    if (verdict.settle) settleAfter(ctx.res, verdict.settle);
+    if (verdict.settle) settleAfterResponse(ctx.res, verdict.settle);
     try {
       await next();
     } catch (error) {

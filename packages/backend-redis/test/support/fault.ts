@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RedisBackend, type RedisBackendOptions } from "@ratelimit/backend-redis";
 import { type Allowance, type Bound, worstWindow } from "@ratelimit/conformance";
 import { RateLimiter } from "@ratelimit/core";
-import type { Source } from "@ratelimit/core/backend";
+import type { DecisionSource } from "@ratelimit/core/backend";
 import { clock, type Decision, Events, Load, tight } from "./load.ts";
 
 /** What is done to Redis, and what has to come of it. */
@@ -14,7 +14,7 @@ export interface Fault {
   /** How long it lasts, in ms. */
   readonly forMs: number;
   /** Who decides meanwhile, once the process has noticed; nothing where both may. */
-  readonly meanwhile?: Source;
+  readonly meanwhile?: DecisionSource;
   /** How soon Redis decides again, in ms after it can; 1 s. */
   readonly backMs?: number;
   /** Bursts of a key that may be admitted on top; 1, for Redis' bucket filled while a local one was used. */

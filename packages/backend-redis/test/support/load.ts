@@ -2,14 +2,14 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { RedisBackend } from "@ratelimit/backend-redis";
 import type { Recorded } from "@ratelimit/conformance";
 import { type OutageEvent, RateLimiter } from "@ratelimit/core";
-import type { Source } from "@ratelimit/core/backend";
+import type { DecisionSource } from "@ratelimit/core/backend";
 
 /** One decision, as its caller saw it. Times are ms since 1970, by the one clock of the machine. */
 export interface Decision extends Recorded {
   readonly limiter: "wide" | "tight";
   /** The longest that it may have taken: the timeout and 50 ms, and what this process itself was late, by a timer and by the next one. */
   readonly within: number;
-  readonly source: Source | undefined;
+  readonly source: DecisionSource | undefined;
   readonly error?: unknown;
 }
 

@@ -2,23 +2,26 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { capacityOf, policyOf, slowLimits } from "./arbitraries.ts";
 import { always } from "./property.ts";
-import { type BackendPromise, promise } from "./subject.ts";
+import { type BackendRequirement, requirement } from "./subject.ts";
 
-export const refund: BackendPromise = promise("a refund gives back what was taken, and never more than a full bucket", "any", (bench) =>
-  always(fc.tuple(slowLimits, fc.nat(20), fc.integer({ min: 1, max: 40 })), async ([limits, cost, back]) => {
-    const limiter = bench.limiter(policyOf(limits));
-    const taken = (await limiter.check("key", { cost })).allowed ? cost : 0;
-    const { allowed, retryAfter, limits: figures } = await limiter.refund("key", back);
-    assert.deepEqual([allowed, retryAfter], [true, 0]);
-    assert.deepEqual(
-      figures.map(({ remaining }) => remaining),
-      limits.map(({ burst }) => burst - Math.max(0, taken - back)),
-    );
-    assert.equal((await limiter.check("key", { cost: capacityOf(limits) + 1 })).allowed, false, "no refund makes a bucket larger");
-  }),
+export const refund: BackendRequirement = requirement(
+  "a refund gives back what was taken, and never more than a full bucket",
+  "any",
+  (bench) =>
+    always(fc.tuple(slowLimits, fc.nat(20), fc.integer({ min: 1, max: 40 })), async ([limits, cost, back]) => {
+      const limiter = bench.limiter(policyOf(limits));
+      const taken = (await limiter.check("key", { cost })).allowed ? cost : 0;
+      const { allowed, retryAfter, limits: figures } = await limiter.refund("key", back);
+      assert.deepEqual([allowed, retryAfter], [true, 0]);
+      assert.deepEqual(
+        figures.map(({ remaining }) => remaining),
+        limits.map(({ burst }) => burst - Math.max(0, taken - back)),
+      );
+      assert.equal((await limiter.check("key", { cost: capacityOf(limits) + 1 })).allowed, false, "no refund makes a bucket larger");
+    }),
 );
 
-export const charge: BackendPromise = promise(
+export const charge: BackendRequirement = requirement(
   "a charge takes what is left and owes at most one burst; it tells what it could not take",
   "any",
   (bench) =>
@@ -38,7 +41,7 @@ export const charge: BackendPromise = promise(
     }),
 );
 
-export const debt: BackendPromise = promise("a debt is paid before anything is admitted", "any", async (bench) => {
+export const debt: BackendRequirement = requirement("a debt is paid before anything is admitted", "any", async (bench) => {
   const limiter = bench.limiter({ rate: 1, period: "1d", burst: 10 });
   assert.equal((await limiter.charge("key", Number.MAX_SAFE_INTEGER)).uncharged, Number.MAX_SAFE_INTEGER - 20);
   await limiter.refund("key", 10);

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { definePolicy, type PolicyOptions } from "@ratelimit/core";
-import type { Scope, Take } from "@ratelimit/core/backend";
+import type { BackendReply, KeyScope } from "@ratelimit/core/backend";
 import { severalSlow, slow } from "./arbitraries.ts";
-import { type BackendPromise, promise, unusedName } from "./subject.ts";
+import { type BackendRequirement, requirement, unusedName } from "./subject.ts";
 
-export const answers: BackendPromise = promise(
+export const answers: BackendRequirement = requirement(
   "an answer has whole units in use: one number for one limit, a list for several",
   "any",
   async ({ backend }) => {
@@ -27,12 +27,12 @@ export const answers: BackendPromise = promise(
   },
 );
 
-function scopeOf(policy: PolicyOptions): Scope {
+function scopeOf(policy: PolicyOptions): KeyScope {
   return { prefix: `ratelimit:${unusedName()}:`, policy: definePolicy(policy) };
 }
 
 /** On a live clock some of the units have drained meanwhile, one in a millisecond; not those of half a minute. */
-function assertUnits({ allowed, used }: Take, expectedAllowed: boolean, expected: number | readonly number[]): void {
+function assertUnits({ allowed, used }: BackendReply, expectedAllowed: boolean, expected: number | readonly number[]): void {
   assert.equal(allowed, expectedAllowed);
   assert.equal(typeof used, typeof expected);
   const [units, most] = [[used].flat(), [expected].flat()];

@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { definePolicy } from "@ratelimit/core";
-import type { Scope } from "@ratelimit/core/backend";
+import type { KeyScope } from "@ratelimit/core/backend";
 import { slow } from "./arbitraries.ts";
-import { type BackendPromise, promise, unusedName } from "./subject.ts";
+import { type BackendRequirement, requirement, unusedName } from "./subject.ts";
 
 const blocking = { ...slow(2), block: "10s" } as const;
 
-export const blockOnRefusal: BackendPromise = promise(
+export const blockOnRefusal: BackendRequirement = requirement(
   "a policy with `block` refuses a key from its first refusal until the block is over, however many refusals follow",
   "standing",
   async (bench) => {
@@ -29,11 +29,11 @@ export const blockOnRefusal: BackendPromise = promise(
   },
 );
 
-export const blockByCall: BackendPromise = promise(
+export const blockByCall: BackendRequirement = requirement(
   "block refuses every call with a cost, a look sees it, a second one never shortens it, and reset lifts it",
   "any",
   async (bench) => {
-    const scope: Scope = { prefix: `ratelimit:${unusedName()}:`, policy: definePolicy(slow(5)) };
+    const scope: KeyScope = { prefix: `ratelimit:${unusedName()}:`, policy: definePolicy(slow(5)) };
     await bench.backend.take(scope, "key", 1);
     await bench.backend.block(scope, "key", 3_600_000);
     await bench.backend.block(scope, "key", 1);
@@ -50,7 +50,7 @@ export const blockByCall: BackendPromise = promise(
   },
 );
 
-export const blockAcrossPolicies: BackendPromise = promise("a block outlives a change of the policy", "any", async (bench) => {
+export const blockAcrossPolicies: BackendRequirement = requirement("a block outlives a change of the policy", "any", async (bench) => {
   const limiter = bench.limiter(blocking);
   await limiter.check("key", { cost: 2 });
   await limiter.check("key");

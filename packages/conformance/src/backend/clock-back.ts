@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { anyLimits, capacityOf, policyOf } from "./arbitraries.ts";
 import { Oracle } from "./oracle.ts";
 import { always } from "./property.ts";
-import { type BackendPromise, promise } from "./subject.ts";
+import { type BackendRequirement, requirement } from "./subject.ts";
 
 const steps = fc.array(
   fc.oneof(
@@ -14,7 +14,7 @@ const steps = fc.array(
   { minLength: 1, maxLength: 40 },
 );
 
-export const clockBack: BackendPromise = promise(
+export const clockBack: BackendRequirement = requirement(
   "a clock that steps back never admits more than one that stands still",
   "standing",
   (bench) =>
@@ -38,7 +38,7 @@ export const clockBack: BackendPromise = promise(
     }),
 );
 
-export const clampIsKept: BackendPromise = promise(
+export const clampIsKept: BackendRequirement = requirement(
   "what a clock that stepped back makes of a bucket is at most a debt of one burst",
   "standing",
   async (bench) => {
@@ -54,7 +54,7 @@ export const clampIsKept: BackendPromise = promise(
   },
 );
 
-export const lookIsKept: BackendPromise = promise(
+export const lookIsKept: BackendRequirement = requirement(
   "a look at such a bucket, or at one of a changed limit, stores what it found, so that the retryAfter of a peek comes true",
   "standing",
   async (bench) => {

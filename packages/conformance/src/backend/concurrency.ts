@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { capacityOf, policyOf, slow, slowLimits } from "./arbitraries.ts";
 import { always } from "./property.ts";
-import { type BackendPromise, promise } from "./subject.ts";
+import { type BackendRequirement, requirement } from "./subject.ts";
 
-export const sameTick: BackendPromise = promise(
+export const sameTick: BackendRequirement = requirement(
   "of two calls of one tick at a limit of 1, exactly one is admitted",
   "any",
   async (bench) => {
@@ -14,7 +14,7 @@ export const sameTick: BackendPromise = promise(
   },
 );
 
-export const crowd: BackendPromise = promise(
+export const crowd: BackendRequirement = requirement(
   "of many calls of one tick, exactly as many are admitted as there are tokens",
   "any",
   (bench) =>
@@ -31,7 +31,7 @@ export const crowd: BackendPromise = promise(
     ),
 );
 
-export const nothingLost: BackendPromise = promise("of charges and refunds of one tick, none is lost", "any", async (bench) => {
+export const nothingLost: BackendRequirement = requirement("of charges and refunds of one tick, none is lost", "any", async (bench) => {
   const limiter = bench.limiter(slow(100));
   await limiter.charge("key", 50);
   await Promise.all(Array.from({ length: 40 }, (_, i) => (i % 4 === 0 ? limiter.refund("key", 2) : limiter.charge("key", 2))));

@@ -3,11 +3,11 @@ import type { RateLimiter } from "@ratelimit/core";
 import fc from "fast-check";
 import { anyLimits, capacityOf, policyOf } from "./arbitraries.ts";
 import { always } from "./property.ts";
-import { type BackendPromise, promise } from "./subject.ts";
+import { type BackendRequirement, requirement } from "./subject.ts";
 
 const costs = fc.array(fc.record({ share: fc.double({ min: 0, max: 1, noNaN: true }), pause: fc.nat(20) }), { minLength: 1, maxLength: 8 });
 
-export const expiry: BackendPromise = promise(
+export const expiry: BackendRequirement = requirement(
   "a bucket that is forgotten when resetAfter has passed changes no later answer",
   "standing",
   (bench) =>
@@ -30,7 +30,7 @@ export const expiry: BackendPromise = promise(
     }),
 );
 
-export const fullAtReset: BackendPromise = promise(
+export const fullAtReset: BackendRequirement = requirement(
   "a bucket is full when resetAfter has passed, and not a millisecond before",
   "standing",
   (bench) =>
@@ -48,12 +48,16 @@ export const fullAtReset: BackendPromise = promise(
     }),
 );
 
-export const liveFullAtReset: BackendPromise = promise("a caller who sleeps resetAfter finds the bucket full", "any", async (bench) => {
-  const limiter = bench.limiter({ rate: 7001, period: 1, burst: 100 });
-  await limiter.charge("key", 150);
-  await bench.pass(await untilFull(limiter, "key"));
-  assert.equal((await limiter.check("key", { cost: 100 })).allowed, true);
-});
+export const liveFullAtReset: BackendRequirement = requirement(
+  "a caller who sleeps resetAfter finds the bucket full",
+  "any",
+  async (bench) => {
+    const limiter = bench.limiter({ rate: 7001, period: 1, burst: 100 });
+    await limiter.charge("key", 150);
+    await bench.pass(await untilFull(limiter, "key"));
+    assert.equal((await limiter.check("key", { cost: 100 })).allowed, true);
+  },
+);
 
 /** Milliseconds until every limit is full. */
 async function untilFull(limiter: RateLimiter, key: string): Promise<number> {

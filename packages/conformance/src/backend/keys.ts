@@ -4,7 +4,7 @@ import type { RateLimiter } from "@ratelimit/core";
 import fc from "fast-check";
 import { slow } from "./arbitraries.ts";
 import { always } from "./property.ts";
-import { type BackendPromise, promise, unusedName } from "./subject.ts";
+import { type BackendRequirement, requirement, unusedName } from "./subject.ts";
 
 const long = "k".repeat(1025);
 
@@ -72,7 +72,7 @@ const unit = fc.oneof(fc.nat(0xffff), fc.constantFrom(...special), fc.constantFr
 const text = fc.array(unit, { minLength: 1, maxLength: 6 }).map((units) => String.fromCharCode(...units));
 const texts = fc.uniqueArray(text, { minLength: 2, maxLength: 12 });
 
-export const strangeKeys: BackendPromise = promise("every key is a bucket of its own, however strange", "any", async (bench) => {
+export const strangeKeys: BackendRequirement = requirement("every key is a bucket of its own, however strange", "any", async (bench) => {
   const limiter = bench.limiter(slow(3));
   for (const key of strange) assert.equal((await limiter.check(key)).remaining, 2, `${show(key)} shares a bucket with a key before it`);
   for (const key of strange) assert.equal((await limiter.check(key, { cost: 2 })).allowed, true, `${show(key)} was not kept`);
@@ -81,7 +81,7 @@ export const strangeKeys: BackendPromise = promise("every key is a bucket of its
   assert.deepEqual(await remainingOf(limiter, ["\uD800", "\uDC00", "\uFFFD"]), [3, 0, 0]);
 });
 
-export const anyKeys: BackendPromise = promise("so are any texts", "any", (bench) =>
+export const anyKeys: BackendRequirement = requirement("so are any texts", "any", (bench) =>
   always(texts, async (keys) => {
     const limiter = bench.limiter(slow(keys.length + 1));
     for (const [i, key] of keys.entries()) await limiter.check(key, { cost: i + 1 });
@@ -92,7 +92,7 @@ export const anyKeys: BackendPromise = promise("so are any texts", "any", (bench
   }),
 );
 
-export const anyNames: BackendPromise = promise(
+export const anyNames: BackendRequirement = requirement(
   "limiters of different names share no bucket, whatever their names and keys",
   "any",
   (bench) =>
@@ -107,7 +107,7 @@ export const anyNames: BackendPromise = promise(
     }),
 );
 
-export const joinedNames: BackendPromise = promise("no key reaches into a limiter of another name", "any", async (bench) => {
+export const joinedNames: BackendRequirement = requirement("no key reaches into a limiter of another name", "any", async (bench) => {
   const name = unusedName();
   const pairs = [
     [`${name}`, "a:b:c"],

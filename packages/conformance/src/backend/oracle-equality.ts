@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { anyLimits, capacityOf, policyOf } from "./arbitraries.ts";
 import { type Expected, type LimitSpec, Oracle } from "./oracle.ts";
 import { always } from "./property.ts";
-import { type BackendPromise, type Bench, promise } from "./subject.ts";
+import { type BackendRequirement, type Bench, requirement } from "./subject.ts";
 
 /** Tokens as quarters of what the policy can admit at once, and some more. */
 interface Amount {
@@ -48,7 +48,7 @@ const trace = fc.record({
  * Several limits, costs, refunds, charges, resets, a clock that steps back, and limits that are reordered, added, removed,
  * renamed and changed on the way.
  */
-export const oracleEquality: BackendPromise = promise("every answer equals a rational oracle", "standing", (bench) =>
+export const oracleEquality: BackendRequirement = requirement("every answer equals a rational oracle", "standing", (bench) =>
   always(trace, ({ policies, steps }) => followed(bench, policies, steps), 200),
 );
 

@@ -3,7 +3,7 @@ import type { RateLimiter, RateLimitResult } from "@ratelimit/core";
 import fc from "fast-check";
 import { slow } from "./arbitraries.ts";
 import { always } from "./property.ts";
-import { type BackendPromise, promise } from "./subject.ts";
+import { type BackendRequirement, requirement } from "./subject.ts";
 
 const burst = 20;
 const methods = ["check", "peek", "refund", "charge", "block", "reset"] as const;
@@ -26,7 +26,7 @@ const calls: fc.Arbitrary<Call[]> = fc.array(
   { minLength: 2, maxLength: 30, size: "max" },
 );
 
-export const madeOrder: BackendPromise = promise(
+export const madeOrder: BackendRequirement = requirement(
   "calls on one key take effect in the order in which they were made, though nobody waits for their answers",
   "any",
   (bench) =>

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { policyOf } from "./arbitraries.ts";
 import type { LimitSpec } from "./oracle.ts";
-import { type BackendPromise, promise } from "./subject.ts";
+import { type BackendRequirement, requirement } from "./subject.ts";
 
 const [day, hour] = [86_400_000, 3_600_000];
 const a: LimitSpec = { name: "a", rate: 1, periodMs: day, burst: 10 };
@@ -43,7 +43,7 @@ const rows: readonly Row[] = [
   { what: "all limits are others", before: [a, b], spent: 4, after: [c, { ...c, name: "d" }], left: [26, 26] },
 ];
 
-export const policyChange: BackendPromise = promise(
+export const policyChange: BackendRequirement = requirement(
   "a bucket keeps the time it owes when limits are reordered, added, removed or changed",
   "any",
   async (bench) => {
@@ -61,7 +61,7 @@ export const policyChange: BackendPromise = promise(
   },
 );
 
-export const loweredLimit: BackendPromise = promise(
+export const loweredLimit: BackendRequirement = requirement(
   "a limit that was lowered starts with an empty bucket at most, and a refusal stores that, so that its retryAfter comes true",
   "standing",
   async (bench) => {
@@ -77,15 +77,19 @@ export const loweredLimit: BackendPromise = promise(
   },
 );
 
-export const slack: BackendPromise = promise("the slack of a limit is exact, and no other limit inherits it", "standing", async (bench) => {
-  // 7 units in a millisecond, 1000 in a token: a token is 142 ms and 6 units of the last.
-  const limiter = bench.limiter({ rate: 7, period: 1, burst: 7 });
-  const used = async (): Promise<number | undefined> => (await limiter.peek("key")).limits[0]?.used;
-  await limiter.check("key");
-  assert.equal(await used(), 1000);
-  await bench.pass(142);
-  assert.equal(await used(), 6);
-  // What is owed is a millisecond: 3 units at 3 units a millisecond.
-  limiter.update({ rate: 3, period: 1, burst: 7 });
-  assert.equal(await used(), 3);
-});
+export const slack: BackendRequirement = requirement(
+  "the slack of a limit is exact, and no other limit inherits it",
+  "standing",
+  async (bench) => {
+    // 7 units in a millisecond, 1000 in a token: a token is 142 ms and 6 units of the last.
+    const limiter = bench.limiter({ rate: 7, period: 1, burst: 7 });
+    const used = async (): Promise<number | undefined> => (await limiter.peek("key")).limits[0]?.used;
+    await limiter.check("key");
+    assert.equal(await used(), 1000);
+    await bench.pass(142);
+    assert.equal(await used(), 6);
+    // What is owed is a millisecond: 3 units at 3 units a millisecond.
+    limiter.update({ rate: 3, period: 1, burst: 7 });
+    assert.equal(await used(), 3);
+  },
+);

@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { anyLimits, capacityOf, policyOf } from "./arbitraries.ts";
 import { always } from "./property.ts";
-import { type BackendPromise, promise } from "./subject.ts";
+import { type BackendRequirement, requirement } from "./subject.ts";
 
 const share = fc.double({ min: 0, max: 1, noNaN: true });
 
-export const retryAfter: BackendPromise = promise(
+export const retryAfter: BackendRequirement = requirement(
   "what is refused is refused until retryAfter - 1 ms, and admitted at retryAfter",
   "standing",
   (bench) =>
@@ -26,28 +26,36 @@ export const retryAfter: BackendPromise = promise(
     }),
 );
 
-export const liveRetryAfter: BackendPromise = promise("a caller who sleeps retryAfter and comes back is admitted", "any", async (bench) => {
-  const limiter = bench.limiter({
-    limits: [
-      { name: "a", rate: 100, period: 1, burst: 2 },
-      { name: "b", rate: 7001, period: 1, burst: 30 },
-    ],
-  });
-  for (const cost of [2, 1, 2, 2, 1]) {
-    let result = await limiter.check("key", { cost });
-    if (!result.allowed) {
-      await bench.pass(Math.round(result.retryAfter * 1000));
-      result = await limiter.check("key", { cost });
+export const liveRetryAfter: BackendRequirement = requirement(
+  "a caller who sleeps retryAfter and comes back is admitted",
+  "any",
+  async (bench) => {
+    const limiter = bench.limiter({
+      limits: [
+        { name: "a", rate: 100, period: 1, burst: 2 },
+        { name: "b", rate: 7001, period: 1, burst: 30 },
+      ],
+    });
+    for (const cost of [2, 1, 2, 2, 1]) {
+      let result = await limiter.check("key", { cost });
+      if (!result.allowed) {
+        await bench.pass(Math.round(result.retryAfter * 1000));
+        result = await limiter.check("key", { cost });
+      }
+      assert.equal(result.allowed, true, `${cost} tokens are admitted`);
     }
-    assert.equal(result.allowed, true, `${cost} tokens are admitted`);
-  }
-});
+  },
+);
 
-export const aboveBurst: BackendPromise = promise("a cost above the burst is never admitted, and takes nothing", "any", async (bench) => {
-  const limiter = bench.limiter({ rate: 5, period: "1d" });
-  for (const cost of [6, 1000, Number.MAX_SAFE_INTEGER]) {
-    const { allowed, retryAfter, remaining } = await limiter.check("key", { cost });
-    assert.deepEqual({ allowed, retryAfter, remaining }, { allowed: false, retryAfter: Number.POSITIVE_INFINITY, remaining: 5 });
-  }
-  assert.equal((await limiter.check("key", { cost: 5 })).allowed, true);
-});
+export const aboveBurst: BackendRequirement = requirement(
+  "a cost above the burst is never admitted, and takes nothing",
+  "any",
+  async (bench) => {
+    const limiter = bench.limiter({ rate: 5, period: "1d" });
+    for (const cost of [6, 1000, Number.MAX_SAFE_INTEGER]) {
+      const { allowed, retryAfter, remaining } = await limiter.check("key", { cost });
+      assert.deepEqual({ allowed, retryAfter, remaining }, { allowed: false, retryAfter: Number.POSITIVE_INFINITY, remaining: 5 });
+    }
+    assert.equal((await limiter.check("key", { cost: 5 })).allowed, true);
+  },
+);

@@ -29,7 +29,7 @@ export interface Bench {
 }
 
 /** One promise of a backend. `holds` throws where it is broken, so that a broken backend can be shown to be caught. */
-export interface BackendPromise {
+export interface BackendRequirement {
   readonly name: string;
   /** "standing": can only be tried where the test moves the clock. "any": holds on a live clock too. */
   readonly clock: "standing" | "any";
@@ -37,7 +37,7 @@ export interface BackendPromise {
 }
 
 /** States a promise: `holds` tries it on a backend of its own. */
-export function promise(name: string, clock: BackendPromise["clock"], holds: (bench: Bench) => Promise<void>): BackendPromise {
+export function requirement(name: string, clock: BackendRequirement["clock"], holds: (bench: Bench) => Promise<void>): BackendRequirement {
   return {
     name,
     clock,

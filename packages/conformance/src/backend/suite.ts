@@ -11,13 +11,13 @@ import { madeOrder } from "./order.ts";
 import { loweredLimit, policyChange, slack } from "./policy-change.ts";
 import { close, reset } from "./resetting.ts";
 import { aboveBurst, liveRetryAfter, retryAfter } from "./retry-after.ts";
-import type { BackendPromise, MakeBackend } from "./subject.ts";
+import type { BackendRequirement, MakeBackend } from "./subject.ts";
 import { allOrNone, look, monotony, sum } from "./sums.ts";
 import { takingTurns, turnsComeTrue } from "./taking-turns.ts";
 import { liveWindowBound, windowBound } from "./window-bound.ts";
 
 /** What every backend promises, in the order of algorithm, keys, concurrency, end of life. */
-export const backendPromises: readonly BackendPromise[] = [
+export const backendRequirements: readonly BackendRequirement[] = [
   answers,
   oracleEquality,
   windowBound,
@@ -71,6 +71,6 @@ export const backendPromises: readonly BackendPromise[] = [
  * });
  */
 export function backendSuite(make: MakeBackend, { liveClock = false }: { liveClock?: boolean } = {}): void {
-  const provable = backendPromises.filter(({ clock }) => clock === "any" || !liveClock);
+  const provable = backendRequirements.filter(({ clock }) => clock === "any" || !liveClock);
   for (const promise of provable) test(promise.name, () => promise.holds(make));
 }

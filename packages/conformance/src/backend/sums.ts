@@ -3,11 +3,11 @@ import type { RateLimitResult } from "@ratelimit/core";
 import fc from "fast-check";
 import { capacityOf, policyOf, slowLimits } from "./arbitraries.ts";
 import { always } from "./property.ts";
-import { type BackendPromise, promise } from "./subject.ts";
+import { type BackendRequirement, requirement } from "./subject.ts";
 
 const cost = fc.nat(12);
 
-export const sum: BackendPromise = promise("take(a) then take(b) is take(a + b) where that fits", "any", (bench) =>
+export const sum: BackendRequirement = requirement("take(a) then take(b) is take(a + b) where that fits", "any", (bench) =>
   always(fc.tuple(slowLimits, cost, cost), async ([limits, a, b]) => {
     const limiter = bench.limiter(policyOf(limits));
     const whole = await limiter.check("whole", { cost: a + b });
@@ -19,7 +19,7 @@ export const sum: BackendPromise = promise("take(a) then take(b) is take(a + b) 
   }),
 );
 
-export const monotony: BackendPromise = promise("more cost never admits more", "any", (bench) =>
+export const monotony: BackendRequirement = requirement("more cost never admits more", "any", (bench) =>
   always(fc.tuple(slowLimits, cost, cost, cost), async ([limits, spent, a, b]) => {
     const limiter = bench.limiter(policyOf(limits));
     for (const key of ["little", "much"]) await limiter.check(key, { cost: spent });
@@ -29,7 +29,7 @@ export const monotony: BackendPromise = promise("more cost never admits more", "
   }),
 );
 
-export const look: BackendPromise = promise("a look changes nothing, whatever it asks for", "any", (bench) =>
+export const look: BackendRequirement = requirement("a look changes nothing, whatever it asks for", "any", (bench) =>
   always(fc.tuple(slowLimits, fc.array(fc.tuple(cost, cost), { maxLength: 8 })), async ([limits, takes]) => {
     const limiter = bench.limiter(policyOf(limits));
     for (const [cost, asked] of takes) {
@@ -42,7 +42,7 @@ export const look: BackendPromise = promise("a look changes nothing, whatever it
   }),
 );
 
-export const allOrNone: BackendPromise = promise("several limits are taken all or none", "any", (bench) =>
+export const allOrNone: BackendRequirement = requirement("several limits are taken all or none", "any", (bench) =>
   always(fc.tuple(slowLimits, fc.array(cost, { maxLength: 12 })), async ([limits, costs]) => {
     const limiter = bench.limiter(policyOf(limits));
     let spent = 0;

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { definePolicy } from "@ratelimit/core";
-import { retryMsOf, type Scope } from "@ratelimit/core/backend";
+import { type KeyScope, retryMsOf } from "@ratelimit/core/backend";
 import fc from "fast-check";
 import { anyLimits, policyOf } from "./arbitraries.ts";
 import type { LimitSpec } from "./oracle.ts";
 import { always } from "./property.ts";
-import { type BackendPromise, type Bench, promise, unusedName } from "./subject.ts";
+import { type BackendRequirement, type Bench, requirement, unusedName } from "./subject.ts";
 
 /** Policies that take turns on one key, as old and new processes do during a deploy. */
 const trace = fc.record({
@@ -21,7 +21,7 @@ interface Admission {
   readonly tokens: number;
 }
 
-export const takingTurns: BackendPromise = promise(
+export const takingTurns: BackendRequirement = requirement(
   "each of several policies that take turns on one key keeps its own bound in every window",
   "standing",
   (bench) =>
@@ -34,7 +34,7 @@ export const takingTurns: BackendPromise = promise(
           await bench.pass(ms);
           const limits = policies[by % policies.length] as LimitSpec[];
           const cost = Math.ceil((quarters * Math.min(...limits.map(({ burst }) => burst))) / 4);
-          const { allowed } = await bench.backend.take(scopes[by % policies.length] as Scope, "key", cost);
+          const { allowed } = await bench.backend.take(scopes[by % policies.length] as KeyScope, "key", cost);
           if (!allowed || cost === 0) continue;
           // Limits of equal numbers are one.
           for (const admissions of new Set(limits.map((limit) => admissionsOf(admitted, limit))))
@@ -55,18 +55,18 @@ function fast(limits: readonly LimitSpec[]): LimitSpec[] {
 /** Owes something for as long as the test runs, so that the key lives on; the entries of all policies fit beside its own. */
 const anchor: LimitSpec = { name: "anchor", rate: 1, periodMs: 30 * 86_400_000, burst: 1000 };
 
-export const turnsComeTrue: BackendPromise = promise(
+export const turnsComeTrue: BackendRequirement = requirement(
   "a retryAfter comes true although other policies take turns on the key meanwhile",
   "standing",
   (bench) =>
     always(
       trace,
       async ({ policies, steps }) => {
-        const [anchored, ...scopes] = scopesOf([[anchor], ...policies.map(fast)]) as [Scope, ...Scope[]];
+        const [anchored, ...scopes] = scopesOf([[anchor], ...policies.map(fast)]) as [KeyScope, ...KeyScope[]];
         await check(bench, anchored, 1000);
         for (const { by, quarters, ms } of steps) {
           await bench.pass(ms);
-          const scope = scopes[by % policies.length] as Scope;
+          const scope = scopes[by % policies.length] as KeyScope;
           const cost = Math.max(1, Math.ceil((quarters * Math.min(...scope.policy.limits.map(({ burst }) => burst))) / 4));
           const retryMs = await check(bench, scope, cost);
           if (retryMs === 0 || retryMs === Number.POSITIVE_INFINITY) continue;
@@ -80,19 +80,19 @@ export const turnsComeTrue: BackendPromise = promise(
 );
 
 /** One scope for each policy, all on the same buckets. */
-function scopesOf(policies: readonly LimitSpec[][]): Scope[] {
+function scopesOf(policies: readonly LimitSpec[][]): KeyScope[] {
   const prefix = `ratelimit:${unusedName()}:`;
   return policies.map((limits) => ({ prefix, policy: definePolicy(policyOf(limits)) }));
 }
 
 /** Milliseconds until the call would be admitted: 0 if it was. */
-async function check(bench: Bench, scope: Scope, cost: number): Promise<number> {
+async function check(bench: Bench, scope: KeyScope, cost: number): Promise<number> {
   const { allowed, used } = await bench.backend.take(scope, "key", cost);
   const units = [used].flat();
   return allowed ? 0 : Math.max(...scope.policy.limits.map((limit, i) => retryMsOf(limit, units[i] as number, cost)));
 }
 
-function sharesNoLimit({ policy: { limits } }: Scope, { policy }: Scope): boolean {
+function sharesNoLimit({ policy: { limits } }: KeyScope, { policy }: KeyScope): boolean {
   return !limits.some(({ fingerprint }) => policy.limits.some((own) => own.fingerprint === fingerprint));
 }
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { anyLimits, capacityOf, policyOf } from "./arbitraries.ts";
 import type { LimitSpec } from "./oracle.ts";
 import { always } from "./property.ts";
-import { type BackendPromise, type Bench, promise } from "./subject.ts";
+import { type BackendRequirement, type Bench, requirement } from "./subject.ts";
 
 /** An admitted call: between which readings of the clock, and how many tokens. */
 interface Admitted {
@@ -18,7 +18,7 @@ const attempts = fc.array(
   { maxLength: 60 },
 );
 
-export const windowBound: BackendPromise = promise(
+export const windowBound: BackendRequirement = requirement(
   "in any window of length T at most burst + rate * T / period tokens are admitted",
   "standing",
   (bench) =>
@@ -36,7 +36,7 @@ export const windowBound: BackendPromise = promise(
     ),
 );
 
-export const liveWindowBound: BackendPromise = promise(
+export const liveWindowBound: BackendRequirement = requirement(
   "so it is for a caller who asks without a pause, by the caller's own clock",
   "any",
   async (bench) => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
-import { type Bench, type HttpPromise, promise, route, type Site } from "./bench.ts";
+import { type Bench, type HttpRequirement, requirement, route, type Site } from "./bench.ts";
 import { eventually, type Gate, gate } from "./meanwhile.ts";
 import { asynchronous } from "./table-backend.ts";
 
@@ -24,7 +24,7 @@ async function held(bench: Bench, rate: number, early: (res: ServerResponse) => 
   return { site, gate: at, calls: () => calls };
 }
 
-const gone = promise("a client that gives up while the backend is asked: its token is spent, the server goes on", async (bench) => {
+const gone = requirement("a client that gives up while the backend is asked: its token is spent, the server goes on", async (bench) => {
   for (const rate of [10, 2]) {
     const { site, gate } = await held(bench, rate);
     const clients = [1, 2, 3].map(() => site.open());
@@ -38,7 +38,7 @@ const gone = promise("a client that gives up while the backend is asked: its tok
   }
 });
 
-const answered = promise(
+const answered = requirement(
   "a response that was sent while the backend was asked stays as it was, and a refused request goes no further",
   async (bench) => {
     const responses: ServerResponse[] = [];
@@ -57,7 +57,7 @@ const answered = promise(
   },
 );
 
-const begun = promise("a limiter behind a response that has begun adds nothing, and refuses by going no further", async (bench) => {
+const begun = requirement("a limiter behind a response that has begun adds nothing, and refuses by going no further", async (bench) => {
   let calls = 0;
   const handler = (): { status: number; body: string } => ({ status: 200, body: String(++calls) });
   const early = (res: ServerResponse): void => void (calls > 0 && res.writeHead(202).end("begun"));
@@ -69,4 +69,4 @@ const begun = promise("a limiter behind a response that has begun adds nothing, 
   assert.equal((await site.get()).status, 202);
 });
 
-export const aborts: readonly HttpPromise[] = [gone, answered, begun];
+export const aborts: readonly HttpRequirement[] = [gone, answered, begun];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { RateLimiter } from "@ratelimit/core";
 import type { AnyRequest, Handler } from "./app.ts";
-import { type Bench, type HttpPromise, inTurn, promise, route, type Site, statuses } from "./bench.ts";
+import { type Bench, type HttpRequirement, inTurn, requirement, route, type Site, statuses } from "./bench.ts";
 import { field } from "./client.ts";
 import { eventually, gate } from "./meanwhile.ts";
 import { asynchronous } from "./table-backend.ts";
@@ -18,7 +18,7 @@ function limiterOf(bench: Bench, rate: number): { limiter: RateLimiter; left: ()
   return { limiter, left: async () => (await limiter.peek("ip:127.0.0.1")).remaining };
 }
 
-const failuresOnly = promise("refund: a log-in limit counts failures only", async (bench) => {
+const failuresOnly = requirement("refund: a log-in limit counts failures only", async (bench) => {
   const refund = (_: unknown, status: number): boolean => status < 400;
   const { limiter, left } = limiterOf(bench, 3);
   const site = await bench.site({ limiters: [bench.limit({ limiter, refund })], routes: [route("/", [], obedient)] });
@@ -29,7 +29,7 @@ const failuresOnly = promise("refund: a log-in limit counts failures only", asyn
   assert.deepEqual(await wanting(site, 401, 401, 401, 401, 200), [401, 401, 401, 429, 429]);
 });
 
-const askedOnce = promise("refund: asked once for each admitted request, with the status that was sent", async (bench) => {
+const askedOnce = requirement("refund: asked once for each admitted request, with the status that was sent", async (bench) => {
   const asked: string[] = [];
   const refund = ({ url }: { url: string }, status: number): boolean => asked.push(`${url} ${status}`) < 0;
   const { limiter } = limiterOf(bench, 5);
@@ -44,7 +44,7 @@ const askedOnce = promise("refund: asked once for each admitted request, with th
   assert.deepEqual(asked.sort(), ["/ 200", "/ 201", "/ 403", "/none 404", "/throws 500"]);
 });
 
-const howMuch = promise(
+const howMuch = requirement(
   "refund: true gives back what the request cost, a number so many, and never beyond a full bucket",
   async (bench) => {
     const rows: readonly (readonly [unknown, number])[] = [
@@ -74,7 +74,7 @@ const howMuch = promise(
   },
 );
 
-const badRefund = promise("refund: one that throws, rejects or returns nonsense costs the token and nothing else", async (bench) => {
+const badRefund = requirement("refund: one that throws, rejects or returns nonsense costs the token and nothing else", async (bench) => {
   const { limiter, left } = limiterOf(bench, 100);
   const nothing: unknown = undefined;
   const nonsense: readonly (() => unknown)[] = [
@@ -101,7 +101,7 @@ const badRefund = promise("refund: one that throws, rejects or returns nonsense 
   assert.equal(await left(), 100 - nonsense.length);
 });
 
-const gaveUp = promise("refund: a client that does not wait for its response is settled with 499", async (bench) => {
+const gaveUp = requirement("refund: a client that does not wait for its response is settled with 499", async (bench) => {
   const asked: number[] = [];
   const { entered, enter, opened, open } = gate();
   const waiting: Handler = async () => {
@@ -121,7 +121,7 @@ const gaveUp = promise("refund: a client that does not wait for its response is 
   assert.deepEqual(asked, [499]);
 });
 
-const gaveUpEarly = promise("refund: so is one that gives up while its limit is being asked", async (bench) => {
+const gaveUpEarly = requirement("refund: so is one that gives up while its limit is being asked", async (bench) => {
   const asked: number[] = [];
   const { entered, enter, opened, open } = gate();
   const backend = asynchronous(bench.backend, () => {
@@ -145,7 +145,7 @@ const gaveUpEarly = promise("refund: so is one that gives up while its limit is 
 /** More than the socket buffers of a loopback connection hold, so that the server still writes when its client hangs up. */
 const large = "x".repeat(32 << 20);
 
-const cutShort = promise("refund: a response that its client cuts short is settled with 499", async (bench) => {
+const cutShort = requirement("refund: a response that its client cuts short is settled with 499", async (bench) => {
   const asked: number[] = [];
   const refund = (_: unknown, status: number): boolean => asked.push(status) > 0;
   const { limiter, left } = limiterOf(bench, 5);
@@ -166,7 +166,7 @@ const charging: Handler = async ({ headers }, rateLimit) => {
   return { status: 200, body: { remaining, uncharged } };
 };
 
-const afterwards = promise("charge: what is known only afterwards is charged to the bucket of the request", async (bench) => {
+const afterwards = requirement("charge: what is known only afterwards is charged to the bucket of the request", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit({ rate: 100 })], routes: [route("/", [], charging)] });
   const charge = async (tokens: number): Promise<unknown> => JSON.parse((await site.get("/", { "X-Tokens": String(tokens) })).body);
   assert.deepEqual(await charge(9), { remaining: 90, uncharged: 0 });
@@ -175,7 +175,7 @@ const afterwards = promise("charge: what is known only afterwards is charged to 
   assert.equal(field(await site.get(), "retry-after"), "61");
 });
 
-const concurrently = promise("charge and refund: exact for requests that run at one time", async (bench) => {
+const concurrently = requirement("charge and refund: exact for requests that run at one time", async (bench) => {
   const { limiter, left } = limiterOf(bench, 1000);
   const handler: Handler = async ({ headers }, rateLimit) => {
     await Promise.all([rateLimit?.charge(Number(headers["x-tokens"])), rateLimit?.refund(2)]);
@@ -187,7 +187,7 @@ const concurrently = promise("charge and refund: exact for requests that run at 
   assert.equal(await left(), 900 - 40 + 80 - (39 * 40) / 2);
 });
 
-const chargedAnyway = promise("charge: exact when the client has gone", async (bench) => {
+const chargedAnyway = requirement("charge: exact when the client has gone", async (bench) => {
   const { entered, enter, opened, open } = gate();
   const handler: Handler = async (_, rateLimit) => {
     enter();
@@ -205,7 +205,7 @@ const chargedAnyway = promise("charge: exact when the client has gone", async (b
   await eventually("it is charged", async () => (await left()) === 100 - 1 - 7);
 });
 
-const eachItsOwn = promise("charge and refund: each decision of a request has its own bucket", async (bench) => {
+const eachItsOwn = requirement("charge and refund: each decision of a request has its own bucket", async (bench) => {
   const handler: Handler = async (_, rateLimit) => {
     const [outer, inner] = rateLimit?.all ?? [];
     return {
@@ -217,7 +217,7 @@ const eachItsOwn = promise("charge and refund: each decision of a request has it
   assert.equal((await site.get()).body, "[89,50,47]");
 });
 
-export const accounting: readonly HttpPromise[] = [
+export const accounting: readonly HttpRequirement[] = [
   failuresOnly,
   askedOnce,
   howMuch,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { RateLimiter } from "@ratelimit/core";
-import { type Bench, type HttpPromise, inTurn, promise, route, type Site, statuses } from "./bench.ts";
+import { type Bench, type HttpRequirement, inTurn, requirement, route, type Site, statuses } from "./bench.ts";
 import { told } from "./client.ts";
 import { eventually } from "./meanwhile.ts";
 import { asynchronous } from "./table-backend.ts";
@@ -13,15 +13,15 @@ async function bucketsOf(bench: Bench, site: Site, forwarded: readonly string[])
 }
 
 /** The same promise where the framework believes its proxy, and where `trust` says so. */
-function behindProxy(name: string, holds: (bench: Bench, site: Site) => Promise<void>): HttpPromise {
-  return promise(name, async (bench) => {
+function behindProxy(name: string, holds: (bench: Bench, site: Site) => Promise<void>): HttpRequirement {
+  return requirement(name, async (bench) => {
     await holds(bench, await bench.site({ proxied: true, limiters: [bench.limit({ rate: 1000 })] }));
     await holds(bench, await bench.site({ limiters: [bench.limit({ rate: 1000, trust: 1 })] }));
   });
 }
 
 /** What was found in others' limiters and their frameworks, held against ours on the wire. */
-export const advisories: readonly HttpPromise[] = [
+export const advisories: readonly HttpRequirement[] = [
   behindProxy("CVE-2026-30827 (express-rate-limit): IPv4 clients in their IPv6 form are not one bucket", async (bench, site) => {
     assert.deepEqual(await bucketsOf(bench, site, ["::ffff:198.51.100.1", "::ffff:203.0.113.9"]), ["ip:198.51.100.1", "ip:203.0.113.9"]);
   }),
@@ -62,7 +62,7 @@ export const advisories: readonly HttpPromise[] = [
   behindProxy("CVE-2026-46415 (Caddy Defender): behind a trusted proxy the client is not the proxy", async (bench, site) => {
     assert.deepEqual(await bucketsOf(bench, site, ["198.51.100.1", "198.51.100.2"]), ["ip:198.51.100.1", "ip:198.51.100.2"]);
   }),
-  promise("CVE-2025-59152 (Litestar): by default X-Forwarded-For is not believed", async (bench) => {
+  requirement("CVE-2025-59152 (Litestar): by default X-Forwarded-For is not believed", async (bench) => {
     const site = await bench.site({ limiters: [bench.limit({ rate: 3 })] });
     const headers = (i: number): Record<string, string> => ({
       "X-Forwarded-For": `9.9.9.${i}`,
@@ -71,12 +71,12 @@ export const advisories: readonly HttpPromise[] = [
     });
     assert.deepEqual(statuses(await inTurn(5, (i) => site.get("/", headers(i)))), [200, 200, 200, 429, 429]);
   }),
-  promise("CVE-2024-45410 (Traefik): a proxy's field that was stripped on the way lifts no limit", async (bench) => {
+  requirement("CVE-2024-45410 (Traefik): a proxy's field that was stripped on the way lifts no limit", async (bench) => {
     const site = await bench.site({ proxied: true, limiters: [bench.limit({ rate: 2, burst: 2 })] });
     const headers = { Connection: "close, X-Forwarded-For, X-Forwarded-Host" };
     assert.deepEqual(statuses(await inTurn(3, () => site.get("/", headers))), [200, 200, 429]);
   }),
-  promise("CVE-2026-3635 (Fastify): forwarded host and protocol of a peer are no part of the key or the path", async (bench) => {
+  requirement("CVE-2026-3635 (Fastify): forwarded host and protocol of a peer are no part of the key or the path", async (bench) => {
     const site = await bench.site({ proxied: true, limiters: [bench.limit({ excludePaths: ["/health"] })] });
     const forged = {
       "X-Forwarded-Host": "evil/health",
@@ -88,7 +88,7 @@ export const advisories: readonly HttpPromise[] = [
     await site.get("/", forged);
     assert.deepEqual(bench.backend.asked, ["ip:127.0.0.1"]);
   }),
-  promise("CVE-2025-71399 (better-auth): //sign-in has no bucket of its own", async (bench) => {
+  requirement("CVE-2025-71399 (better-auth): //sign-in has no bucket of its own", async (bench) => {
     const site = await bench.site({ limiters: [bench.limit({ rate: 3 })], routes: [route("/sign-in")] });
     const spellings = ["/sign-in", "//sign-in", "/sign-in/", "/SIGN-IN", "/sign-in?x", "/%73ign-in"];
     const replies = await inTurn(spellings.length, (i) => site.get(spellings[i]));
@@ -97,7 +97,7 @@ export const advisories: readonly HttpPromise[] = [
       [false, false, false, true, true, true],
     );
   }),
-  promise(
+  requirement(
     "CVE-2026-2880, CVE-2026-33804, CVE-2026-33807 (@fastify/middie, @fastify/express): a route under a prefix is limited, however its path is written",
     async (bench) => {
       const site = await bench.site({ mount: "/api", routes: [route("/sign-in", [bench.limit()])] });
@@ -119,13 +119,13 @@ export const advisories: readonly HttpPromise[] = [
       assert.ok(bench.backend.asked.length >= 2);
     },
   ),
-  promise("GHSA-984p-xq9m-4rjw (express-brute): requests at one time are all counted", async (bench) => {
+  requirement("GHSA-984p-xq9m-4rjw (express-brute): requests at one time are all counted", async (bench) => {
     const backend = asynchronous(bench.backend);
     const site = await bench.site({ limiters: [bench.limit({ backend, rate: 5, name: "race" })] });
     const replies = await Promise.all(Array.from({ length: 30 }, () => site.get()));
     assert.equal(replies.filter(({ status }) => status === 200).length, 5);
   }),
-  promise("CVE-2026-26330 (Envoy): a backend that fails in the response's phase crashes nothing", async (bench) => {
+  requirement("CVE-2026-26330 (Envoy): a backend that fails in the response's phase crashes nothing", async (bench) => {
     let adjusts = 0;
     const backend = {
       inProcess: true as const,
@@ -144,7 +144,7 @@ export const advisories: readonly HttpPromise[] = [
     assert.deepEqual(statuses(await inTurn(3, () => site.get())), [200, 200, 200]);
     await eventually("all refunds were tried", () => adjusts === 3);
   }),
-  promise("CVE-2025-64526 (Strapi): nothing a client writes into its request changes the default key", async (bench) => {
+  requirement("CVE-2025-64526 (Strapi): nothing a client writes into its request changes the default key", async (bench) => {
     const site = await bench.site({ limiters: [bench.limit({ rate: 2, burst: 2 })] });
     const replies = await inTurn(4, (i) =>
       site.get(`/?email=a${i}@b.example`, { "User-Agent": `agent ${i}`, Cookie: `a=${i}`, Authorization: `Bearer ${i}`, Host: `h${i}` }),

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
-import { type HttpPromise, inTurn, promise, route, statuses } from "./bench.ts";
+import { type HttpRequirement, inTurn, requirement, route, statuses } from "./bench.ts";
 import { digest } from "./named-clients.ts";
 
 function get(fields: string, path: string = "/", version: string = "1.1"): string {
@@ -28,7 +28,7 @@ const odd: readonly (readonly [what: string, text: string, answer: RegExp])[] = 
   ["a target without a path", get("", "http://a?x"), /^HTTP\/1\.1 [234]/],
 ];
 
-const oddRequests = promise("requests as no client should write them: an answer or a 4xx, and the server goes on", async (bench) => {
+const oddRequests = requirement("requests as no client should write them: an answer or a 4xx, and the server goes on", async (bench) => {
   const named = { ...bench.limit({ trust: 1 }), call: "limitByApiKey" } as const;
   const site = await bench.site({
     limiters: [bench.limit({ trust: 1, excludePaths: ["/health"], rate: 1000 })],
@@ -39,7 +39,7 @@ const oddRequests = promise("requests as no client should write them: an answer 
 });
 
 /** Node hands on some 1,000 fields. With more it refuses the request or, in older versions, drops what is behind them as if it were not sent. */
-const manyFields = promise("3,000 fields: a request is counted once, by the key among them, or refused by Node", async (bench) => {
+const manyFields = requirement("3,000 fields: a request is counted once, by the key among them, or refused by Node", async (bench) => {
   const others = Array.from({ length: 3000 }, (_, i) => `a${i}: ${i}\r\n`);
   const ask = async (fields: readonly string[]): Promise<readonly [status: string, asked: readonly string[]]> => {
     const site = await bench.site({ routes: [route("/", [{ ...bench.limit({ rate: 2, name: "one" }), call: "limitByApiKey" }])] });
@@ -60,7 +60,7 @@ const manyFields = promise("3,000 fields: a request is counted once, by the key 
   assert.deepEqual(await ask(others.slice(0, 900).concat("X-API-Key: j\r\n")), ["200", [digest("j")]]);
 });
 
-const truncated = promise("requests that break off: the server goes on, and memory of them is none", async (bench) => {
+const truncated = requirement("requests that break off: the server goes on, and memory of them is none", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit({ rate: 1000 })] });
   for (const text of [
     "GET",
@@ -75,4 +75,4 @@ const truncated = promise("requests that break off: the server goes on, and memo
   assert.deepEqual(statuses(await inTurn(2, () => site.get())), [200, 200]);
 });
 
-export const badRequests: readonly HttpPromise[] = [oddRequests, manyFields, truncated];
+export const badRequests: readonly HttpRequirement[] = [oddRequests, manyFields, truncated];

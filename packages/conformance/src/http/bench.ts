@@ -6,7 +6,7 @@ import { within } from "./meanwhile.ts";
 import { TableBackend } from "./table-backend.ts";
 
 /** One promise of an adapter. `holds` throws where it is broken, so that a broken adapter can be shown to be caught. */
-export interface HttpPromise {
+export interface HttpRequirement {
   readonly name: string;
   /** An adapter that takes longer than `patienceMs` (8,000) has broken it too. */
   holds(serve: Serve, patienceMs?: number): Promise<void>;
@@ -39,7 +39,7 @@ export interface Bench {
 const noon = 1_795_521_600;
 
 /** States a promise: `holds` tries it on a bench of its own. */
-export function promise(name: string, holds: (bench: Bench) => Promise<void>): HttpPromise {
+export function requirement(name: string, holds: (bench: Bench) => Promise<void>): HttpRequirement {
   return {
     name,
     async holds(serve, patienceMs = 8000) {

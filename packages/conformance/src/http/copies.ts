@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { defineConfig, RateLimiter } from "@ratelimit/core";
 import { vi } from "vitest";
 import type { LimiterOptions } from "./app.ts";
-import { type HttpPromise, inTurn, promise, route, statuses } from "./bench.ts";
+import { type HttpRequirement, inTurn, requirement, route, statuses } from "./bench.ts";
 import { assertTold } from "./expect.ts";
 
 /** Core as it is loaded once more where two versions of it are installed: no class is the same. */
@@ -14,7 +14,7 @@ async function secondCore(): Promise<typeof import("@ratelimit/core") & typeof i
   return copy;
 }
 
-const parts = promise("two copies of core in one process: limiters, plans, backends and configurations of the other", async (bench) => {
+const parts = requirement("two copies of core in one process: limiters, plans, backends and configurations of the other", async (bench) => {
   const copy = await secondCore();
   const limiter = new copy.RateLimiter({ rate: 2, name: "other", backend: bench.backend });
   const rows: Readonly<Record<string, LimiterOptions>> = {
@@ -34,7 +34,7 @@ const parts = promise("two copies of core in one process: limiters, plans, backe
   }
 });
 
-const errors = promise("two copies of core in one process: what the other throws is answered as our own", async (bench) => {
+const errors = requirement("two copies of core in one process: what the other throws is answered as our own", async (bench) => {
   const copy = await secondCore();
   const limiter = new copy.RateLimiter({ rate: 1, backend: bench.backend });
   const site = await bench.site({
@@ -54,4 +54,4 @@ const errors = promise("two copies of core in one process: what the other throws
   assertTold(refused, ["X-RateLimit-Limit: 1", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1795521660", "Retry-After: 60"]);
 });
 
-export const copies: readonly HttpPromise[] = [parts, errors];
+export const copies: readonly HttpRequirement[] = [parts, errors];

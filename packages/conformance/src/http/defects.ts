@@ -1,32 +1,32 @@
 import assert from "node:assert/strict";
 import { RateLimiter } from "@ratelimit/core";
 import type { AnyRequest } from "./app.ts";
-import { type HttpPromise, inTurn, promise, route, statuses } from "./bench.ts";
+import { type HttpRequirement, inTurn, requirement, route, statuses } from "./bench.ts";
 import { field } from "./client.ts";
 import { eventually } from "./meanwhile.ts";
 
 /** Defects that other libraries shipped, as far as an adapter can have them; those of backends are in backendSuite and in core's tests. */
-export const defects: readonly HttpPromise[] = [
-  promise("shipped by others: a window of half a second that never ends", async (bench) => {
+export const defects: readonly HttpRequirement[] = [
+  requirement("shipped by others: a window of half a second that never ends", async (bench) => {
     const site = await bench.site({ limiters: [bench.limit({ rate: 1, period: 0.5 })] });
     const ask = (): Promise<number[]> => inTurn(2, () => site.get()).then(statuses);
     assert.deepEqual(await ask(), [200, 429]);
     bench.pass(500);
     assert.deepEqual(await ask(), [200, 429]);
   }),
-  promise("shipped by others: a window of 30 days that admits everything", async (bench) => {
+  requirement("shipped by others: a window of 30 days that admits everything", async (bench) => {
     const site = await bench.site({ limiters: [bench.limit({ rate: 2, period: "30d", headers: "draft-8" })] });
     const replies = await inTurn(4, () => site.get());
     assert.deepEqual(statuses(replies), [200, 200, 429, 429]);
     assert.equal(field(replies[3], "retry-after"), "1296000");
   }),
-  promise("shipped by others: a cost above capacity that locks the key", async (bench) => {
+  requirement("shipped by others: a cost above capacity that locks the key", async (bench) => {
     const cost = ({ headers }: AnyRequest): number => Number(headers["x-cost"] ?? 1);
     const site = await bench.site({ limiters: [bench.limit({ rate: 5, cost })] });
     const ask = (cost: number): Promise<number> => site.get("/", { "X-Cost": String(cost) }).then(({ status }) => status);
     assert.deepEqual([await ask(6), await ask(6), await ask(5)], [429, 429, 200]);
   }),
-  promise("shipped by others: a refused request that is charged to the other limits of its policy", async (bench) => {
+  requirement("shipped by others: a refused request that is charged to the other limits of its policy", async (bench) => {
     const limits = [
       { name: "small", rate: 1, period: 1 },
       { name: "large", rate: 3, period: 3600 },
@@ -35,11 +35,11 @@ export const defects: readonly HttpPromise[] = [
     for (let i = 0; i < 3; i++, bench.pass(1000)) assert.deepEqual(statuses(await inTurn(5, () => site.get())), [200, 429, 429, 429, 429]);
     assert.equal((await site.get()).status, 429, "three were admitted, and three were counted");
   }),
-  promise("shipped by others: a second limiter on one route that is ignored", async (bench) => {
+  requirement("shipped by others: a second limiter on one route that is ignored", async (bench) => {
     const site = await bench.site({ routes: [route("/", [bench.limit({ rate: 100 }), bench.limit({ rate: 2 })])] });
     assert.deepEqual(statuses(await inTurn(3, () => site.get())), [200, 200, 429]);
   }),
-  promise("shipped by others: grouped routes that do not share, and routes that share by accident", async (bench) => {
+  requirement("shipped by others: grouped routes that do not share, and routes that share by accident", async (bench) => {
     const limiter = new RateLimiter({ rate: 2, backend: bench.backend });
     const routes = [
       ...["/a", "/b"].map((path) => route(path, [bench.limit({ limiter })])),
@@ -49,7 +49,7 @@ export const defects: readonly HttpPromise[] = [
     const paths = ["/a", "/b", "/a", "/b", "/c", "/d", "/c", "/d"];
     assert.deepEqual(statuses(await inTurn(8, (i) => site.get(paths[i]))), [200, 200, 429, 429, 200, 200, 200, 200]);
   }),
-  promise("shipped by others: a refund that exceeds capacity", async (bench) => {
+  requirement("shipped by others: a refund that exceeds capacity", async (bench) => {
     const limiter = new RateLimiter({ rate: 3, backend: bench.backend });
     let asked = 0;
     const site = await bench.site({ limiters: [bench.limit({ limiter, refund: () => ++asked * 100 })] });
@@ -58,12 +58,12 @@ export const defects: readonly HttpPromise[] = [
     await limiter.check("ip:127.0.0.1", { cost: 3 });
     assert.equal((await limiter.check("ip:127.0.0.1")).allowed, false);
   }),
-  promise("shipped by others: of two requests in one tick at limit 1 both are refused, or both admitted", async (bench) => {
+  requirement("shipped by others: of two requests in one tick at limit 1 both are refused, or both admitted", async (bench) => {
     const site = await bench.site({ limiters: [bench.limit({ rate: 1 })] });
     const replies = await Promise.all([site.get(), site.get()]);
     assert.deepEqual(statuses(replies).sort(), [200, 429]);
   }),
-  promise("shipped by others: a refusal that says Retry-After 0 for ever", async (bench) => {
+  requirement("shipped by others: a refusal that says Retry-After 0 for ever", async (bench) => {
     const site = await bench.site({ limiters: [bench.limit({ rate: 1000, period: 1, burst: 1 })] });
     const replies = await inTurn(3, () => site.get());
     assert.deepEqual(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { RateLimitExceeded, RateLimiter } from "@ratelimit/core";
 import type { Handler } from "./app.ts";
-import { type HttpPromise, inTurn, promise, route, statuses } from "./bench.ts";
+import { type HttpRequirement, inTurn, requirement, route, statuses } from "./bench.ts";
 import { assertTold } from "./expect.ts";
 
 const failing: readonly (readonly [what: string, handler: Handler])[] = [
@@ -15,7 +15,7 @@ const failing: readonly (readonly [what: string, handler: Handler])[] = [
 ];
 
 const keepsHeaders = failing.map(([what, handler]) =>
-  promise(`a handler that ${what} keeps its token spent and its headers sent`, async (bench) => {
+  requirement(`a handler that ${what} keeps its token spent and its headers sent`, async (bench) => {
     for (const [headers, first, second] of [
       ["legacy", ["X-RateLimit-Limit: 5", "X-RateLimit-Remaining: 4", "X-RateLimit-Reset: 1795521612"], "X-RateLimit-Remaining: 3"],
       ["draft-8", ['RateLimit-Policy: "default";q=5;w=60', 'RateLimit: "default";r=4;t=48'], 'RateLimit: "default";r=3;t=36'],
@@ -34,7 +34,7 @@ const keepsHeaders = failing.map(([what, handler]) =>
   }),
 );
 
-const keepsAll = promise("a handler that throws behind two limiters keeps the headers of both", async (bench) => {
+const keepsAll = requirement("a handler that throws behind two limiters keeps the headers of both", async (bench) => {
   const [outer, inner] = [
     bench.limit({ name: "outer", rate: 5, headers: "draft-8" }),
     bench.limit({ name: "inner", rate: 2, headers: "draft-8" }),
@@ -51,7 +51,7 @@ const keepsAll = promise("a handler that throws behind two limiters keeps the he
   }
 });
 
-const exceeded = promise("RateLimitExceeded, thrown by a handler, is answered as a 429 with its headers", async (bench) => {
+const exceeded = requirement("RateLimitExceeded, thrown by a handler, is answered as a 429 with its headers", async (bench) => {
   const limiter = new RateLimiter({ rate: 1, backend: bench.backend });
   const handler: Handler = async () => {
     await limiter.enforce("job of ada");
@@ -65,7 +65,7 @@ const exceeded = promise("RateLimitExceeded, thrown by a handler, is answered as
   assert.ok(!JSON.stringify(refused).includes("ada"), "the key is not told");
 });
 
-const exceededInside = promise("RateLimitExceeded behind a limiter: what it says of itself wins", async (bench) => {
+const exceededInside = requirement("RateLimitExceeded behind a limiter: what it says of itself wins", async (bench) => {
   const handler: Handler = () => {
     throw new RateLimitExceeded({ limit: 3, retryAfter: 20 });
   };
@@ -75,4 +75,4 @@ const exceededInside = promise("RateLimitExceeded behind a limiter: what it says
   assertTold(reply, ["X-RateLimit-Limit: 3", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1795521620", "Retry-After: 20"]);
 });
 
-export const handlerFailures: readonly HttpPromise[] = [...keepsHeaders, keepsAll, exceeded, exceededInside];
+export const handlerFailures: readonly HttpRequirement[] = [...keepsHeaders, keepsAll, exceeded, exceededInside];

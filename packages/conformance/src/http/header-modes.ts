@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { RateLimiter } from "@ratelimit/core";
 import type { HeaderMode } from "@ratelimit/core/http";
 import type { LimiterOptions } from "./app.ts";
-import { type Bench, type HttpPromise, promise, type Site } from "./bench.ts";
+import { type Bench, type HttpRequirement, requirement, type Site } from "./bench.ts";
 import type { Reply } from "./client.ts";
 import { assertTold } from "./expect.ts";
 
@@ -74,7 +74,7 @@ export function costing(bench: Bench, options: LimiterOptions = {}): Promise<{ s
 }
 
 const tables = table.map(({ headers, first, fiftyLeft, noneLeft, refused }) =>
-  promise(`headers ${[headers].flat().join(" and ")}: the bytes of the table, at 149, 50, 0 left and refused`, async (bench) => {
+  requirement(`headers ${[headers].flat().join(" and ")}: the bytes of the table, at 149, 50, 0 left and refused`, async (bench) => {
     const one = await costing(bench, { headers });
     assertTold(await one.spend(1), first, "the first request");
     const two = await costing(bench, { headers });
@@ -85,12 +85,12 @@ const tables = table.map(({ headers, first, fiftyLeft, noneLeft, refused }) =>
   }),
 );
 
-const byDefault = promise("without a choice of headers they are the legacy ones", async (bench) => {
+const byDefault = requirement("without a choice of headers they are the legacy ones", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit()] });
   assertTold(await site.get(), ["X-RateLimit-Limit: 100", "X-RateLimit-Remaining: 100", "X-RateLimit-Reset: 1795521601"]);
 });
 
-const refill = promise("Retry-After 1 stands for 600 ms: refused at 599 ms, admitted at 600 ms", async (bench) => {
+const refill = requirement("Retry-After 1 stands for 600 ms: refused at 599 ms, admitted at 600 ms", async (bench) => {
   const { spend } = await costing(bench, { headers: "draft-8" });
   await spend(150);
   bench.pass(599);
@@ -103,7 +103,7 @@ const refill = promise("Retry-After 1 stands for 600 ms: refused at 599 ms, admi
   assertTold(await spend(1), ['RateLimit-Policy: "default";q=150;w=90', 'RateLimit: "default";r=149;t=90'], "after long");
 });
 
-const dearRequest = promise("a dear request is told the wait of its own cost, and is admitted after it", async (bench) => {
+const dearRequest = requirement("a dear request is told the wait of its own cost, and is admitted after it", async (bench) => {
   const { spend } = await costing(bench, { headers: ["draft-8", "legacy"] });
   await spend(147);
   assertTold(await spend(10), [
@@ -114,14 +114,14 @@ const dearRequest = promise("a dear request is told the wait of its own cost, an
   assert.equal((await spend(10)).status, 200);
 });
 
-const neverAdmitted = promise("a cost above the burst has no Retry-After", async (bench) => {
+const neverAdmitted = requirement("a cost above the burst has no Retry-After", async (bench) => {
   const { spend } = await costing(bench, { headers: "draft-8" });
   const reply = await spend(151);
   assert.equal(reply.status, 429);
   assertTold(reply, ['RateLimit-Policy: "default";q=150;w=90', 'RateLimit: "default";r=150;t=1']);
 });
 
-const slowPolicy = promise("one per hour: the window is an hour, and the wait is told to the second", async (bench) => {
+const slowPolicy = requirement("one per hour: the window is an hour, and the wait is told to the second", async (bench) => {
   const { spend } = await costing(bench, { headers: "draft-8", rate: 1, period: "1h" });
   assertTold(await spend(1), ['RateLimit-Policy: "default";q=1;w=3600', 'RateLimit: "default";r=0;t=3600']);
   bench.pass(10_000);
@@ -137,7 +137,7 @@ const twoLimits = {
   ],
 } as const satisfies LimiterOptions;
 
-const severalLimits = promise("several limits: lists hold all, single values the tightest", async (bench) => {
+const severalLimits = requirement("several limits: lists hold all, single values the tightest", async (bench) => {
   for (const [headers, lines] of [
     ["legacy", ["X-RateLimit-Limit: 100", "X-RateLimit-Remaining: 100", "X-RateLimit-Reset: 1795521601"]],
     ["draft-6", ["RateLimit-Policy: 150;w=90, 10000;w=86400", "RateLimit-Limit: 150", "RateLimit-Remaining: 149", "RateLimit-Reset: 90"]],
@@ -149,7 +149,7 @@ const severalLimits = promise("several limits: lists hold all, single values the
   }
 });
 
-const refusedByDaily = promise("refused by the daily limit: its wait, its figures, and the state of both", async (bench) => {
+const refusedByDaily = requirement("refused by the daily limit: its wait, its figures, and the state of both", async (bench) => {
   for (const [headers, lines] of [
     ["legacy", ["X-RateLimit-Limit: 10000", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1795607998"]],
     ["draft-6", ["RateLimit-Policy: 150;w=90, 10000;w=86400", "RateLimit-Limit: 10000", "RateLimit-Remaining: 0", "RateLimit-Reset: 7"]],
@@ -170,7 +170,7 @@ const refusedByDaily = promise("refused by the daily limit: its wait, its figure
   }
 });
 
-const equalQuotas = promise("draft 6 and 7 do not list two equal quotas", async (bench) => {
+const equalQuotas = requirement("draft 6 and 7 do not list two equal quotas", async (bench) => {
   const limits: LimiterOptions["limits"] = [
     { name: "second", rate: 100, period: 1 },
     { name: "minute", rate: 100, period: 60 },
@@ -184,7 +184,7 @@ const equalQuotas = promise("draft 6 and 7 do not list two equal quotas", async 
   }
 });
 
-export const headerModes: readonly HttpPromise[] = [
+export const headerModes: readonly HttpRequirement[] = [
   ...tables,
   byDefault,
   refill,

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { RateLimitError, RateLimiter } from "@ratelimit/core";
 import type { AnyRequest, Limiter, LimiterOptions } from "./app.ts";
-import { type Bench, type HttpPromise, inTurn, promise, route, type Site, statuses } from "./bench.ts";
+import { type Bench, type HttpRequirement, inTurn, requirement, route, type Site, statuses } from "./bench.ts";
 import { field } from "./client.ts";
 import { gate } from "./meanwhile.ts";
 import { answering } from "./table-backend.ts";
@@ -58,40 +58,46 @@ const thrown: readonly unknown[] = [
 ];
 
 const failing = hooks.map((hook) =>
-  promise(`${hook.name}: whatever it throws or rejects with, the request fails, and is neither unlimited nor a crash`, async (bench) => {
-    const ways: readonly ((value: unknown) => never)[] = [
-      (value) => {
-        throw value;
-      },
-      (value) => Promise.reject(value) as never,
-    ];
-    for (const way of ways) {
-      const { site, calls } = await misbehaving(bench, hook, ({ headers }) =>
-        headers["x-row"] === undefined ? (undefined as never) : way(thrown[Number(headers["x-row"])]),
-      );
-      const replies = await inTurn(thrown.length, (i) => site.get("/", { "X-API-Key": "good", "X-Row": String(i) }));
-      assert.deepEqual(
-        statuses(replies),
-        thrown.map(() => 500),
-      );
-      assert.equal(calls(), 0, "the handler is not reached");
-      assert.equal((await site.get("/", { "X-API-Key": "good" })).status, 200, "the next request is served");
-    }
-    assert.equal(bench.backend.asked.length, ways.length, "a failed request costs nothing");
-  }),
+  requirement(
+    `${hook.name}: whatever it throws or rejects with, the request fails, and is neither unlimited nor a crash`,
+    async (bench) => {
+      const ways: readonly ((value: unknown) => never)[] = [
+        (value) => {
+          throw value;
+        },
+        (value) => Promise.reject(value) as never,
+      ];
+      for (const way of ways) {
+        const { site, calls } = await misbehaving(bench, hook, ({ headers }) =>
+          headers["x-row"] === undefined ? (undefined as never) : way(thrown[Number(headers["x-row"])]),
+        );
+        const replies = await inTurn(thrown.length, (i) => site.get("/", { "X-API-Key": "good", "X-Row": String(i) }));
+        assert.deepEqual(
+          statuses(replies),
+          thrown.map(() => 500),
+        );
+        assert.equal(calls(), 0, "the handler is not reached");
+        assert.equal((await site.get("/", { "X-API-Key": "good" })).status, 200, "the next request is served");
+      }
+      assert.equal(bench.backend.asked.length, ways.length, "a failed request costs nothing");
+    },
+  ),
 );
 
-const ownStatus = promise("an error of a hook with a status of its own is answered by the framework with that status", async (bench) => {
-  for (const hook of hooks) {
-    const { site } = await misbehaving(bench, hook, () => {
-      throw Object.assign(new Error("not yours"), { status: 403, statusCode: 403 });
-    });
-    assert.equal((await site.get("/", { "X-API-Key": "good" })).status, 403, hook.name);
-  }
-});
+const ownStatus = requirement(
+  "an error of a hook with a status of its own is answered by the framework with that status",
+  async (bench) => {
+    for (const hook of hooks) {
+      const { site } = await misbehaving(bench, hook, () => {
+        throw Object.assign(new Error("not yours"), { status: 403, statusCode: 403 });
+      });
+      assert.equal((await site.get("/", { "X-API-Key": "good" })).status, 403, hook.name);
+    }
+  },
+);
 
 const hanging = hooks.map((hook) =>
-  promise(`${hook.name}: one that never settles holds up its own request and no other`, async (bench) => {
+  requirement(`${hook.name}: one that never settles holds up its own request and no other`, async (bench) => {
     const { entered, enter } = gate();
     const { site, calls } = await misbehaving(bench, hook, ({ headers }) => {
       if (headers["x-hang"] === undefined) return undefined as never;
@@ -107,7 +113,7 @@ const hanging = hooks.map((hook) =>
   }),
 );
 
-const failingPage = promise("onLimited: one that throws or rejects is an error, not unlimited and not a crash", async (bench) => {
+const failingPage = requirement("onLimited: one that throws or rejects is an error, not unlimited and not a crash", async (bench) => {
   for (const value of thrown)
     for (const onLimited of [
       () => {
@@ -127,7 +133,7 @@ const failingPage = promise("onLimited: one that throws or rejects is an error, 
     }
 });
 
-const hangingPage = promise("onLimited: one that never settles holds up its own request and no other", async (bench) => {
+const hangingPage = requirement("onLimited: one that never settles holds up its own request and no other", async (bench) => {
   const { entered, enter } = gate();
   const onLimited = (): Promise<never> => {
     enter();
@@ -142,7 +148,7 @@ const hangingPage = promise("onLimited: one that never settles holds up its own 
   await assert.rejects(held.reply);
 });
 
-const failingBackend = promise(
+const failingBackend = requirement(
   "a backend that fails is answered by the framework: 503 where it says so, never unlimited",
   async (bench) => {
     const failures = [
@@ -164,4 +170,4 @@ const failingBackend = promise(
   },
 );
 
-export const hookFailures: readonly HttpPromise[] = [...failing, ownStatus, ...hanging, failingPage, hangingPage, failingBackend];
+export const hookFailures: readonly HttpRequirement[] = [...failing, ownStatus, ...hanging, failingPage, hangingPage, failingBackend];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Bench, type HttpPromise, inTurn, promise, type Site, statuses } from "./bench.ts";
+import { type Bench, type HttpRequirement, inTurn, requirement, type Site, statuses } from "./bench.ts";
 
 /** What stands in X-Forwarded-For of one trusted proxy, and the bucket that it means. */
 const spellings: readonly (readonly [forwarded: string, key: string])[] = [
@@ -47,7 +47,7 @@ const believing = [
 ] as const;
 
 const addresses = believing.map(({ way, app, options }) =>
-  promise(`behind a proxy believed ${way}, every spelling of an address is one client`, async (bench) => {
+  requirement(`behind a proxy believed ${way}, every spelling of an address is one client`, async (bench) => {
     const site = await bench.site({ ...app, limiters: [bench.limit(options)] });
     await forwardedTo(
       site,
@@ -58,7 +58,7 @@ const addresses = believing.map(({ way, app, options }) =>
 );
 
 const noAddress = believing.map(({ way, app, options }) =>
-  promise(`behind a proxy believed ${way}, what is no address is never a key`, async (bench) => {
+  requirement(`behind a proxy believed ${way}, what is no address is never a key`, async (bench) => {
     const site = await bench.site({ ...app, limiters: [bench.limit(options)] });
     await forwardedTo(site, junk);
     assertKeys(
@@ -68,7 +68,7 @@ const noAddress = believing.map(({ way, app, options }) =>
   }),
 );
 
-const unbelieved = promise("X-Forwarded-For of a client that nobody believes changes nothing", async (bench) => {
+const unbelieved = requirement("X-Forwarded-For of a client that nobody believes changes nothing", async (bench) => {
   for (const options of [{}, { trust: false }, { trust: 0 }, { trust: ["10.0.0.0/8"] }] as const) {
     const site = await bench.site({ limiters: [bench.limit({ ...options, rate: 5, burst: 5 })] });
     const replies = await inTurn(8, (i) => site.get("/", { "X-Forwarded-For": `203.0.113.${i}`, Forwarded: `for=203.0.113.${i}` }));
@@ -80,13 +80,13 @@ const unbelieved = promise("X-Forwarded-For of a client that nobody believes cha
   }
 });
 
-const ownTrustWins = promise("trust: false overrules a framework that believes its proxy", async (bench) => {
+const ownTrustWins = requirement("trust: false overrules a framework that believes its proxy", async (bench) => {
   const site = await bench.site({ proxied: true, limiters: [bench.limit({ trust: false })] });
   await forwardedTo(site, ["203.0.113.9"]);
   assertKeys(bench, [["203.0.113.9", "ip:127.0.0.1"]]);
 });
 
-const walk = promise("several proxies are walked from the right, to the last good address", async (bench) => {
+const walk = requirement("several proxies are walked from the right, to the last good address", async (bench) => {
   const rows = [
     [{ trust: 1 }, "198.51.100.1, 198.51.100.2, 198.51.100.3", "ip:198.51.100.3"],
     [{ trust: 2 }, "198.51.100.1, 198.51.100.2, 198.51.100.3", "ip:198.51.100.2"],
@@ -104,19 +104,19 @@ const walk = promise("several proxies are walked from the right, to the last goo
   }
 });
 
-const twoLines = promise("two lines of X-Forwarded-For are one list", async (bench) => {
+const twoLines = requirement("two lines of X-Forwarded-For are one list", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit({ trust: 2 })] });
   await site.get("/", { "X-Forwarded-For": ["198.51.100.1", "198.51.100.2, 198.51.100.3"] });
   assertKeys(bench, [["two lines", "ip:198.51.100.2"]]);
 });
 
-const missing = promise("a proxy that names nobody is itself the client", async (bench) => {
+const missing = requirement("a proxy that names nobody is itself the client", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit({ trust: 2 })] });
   await site.get("/", { Connection: "close, X-Forwarded-For" });
   assertKeys(bench, [["no field", "ip:127.0.0.1"]]);
 });
 
-const prefix = promise("ipv6Prefix says how many bits are one client, and leaves IPv4 whole", async (bench) => {
+const prefix = requirement("ipv6Prefix says how many bits are one client, and leaves IPv4 whole", async (bench) => {
   const rows = [
     [56, "2001:db8:1:2ff::1", "ip:2001:db8:1:200::/56"],
     [64, "2001:db8:1:2ff::1", "ip:2001:db8:1:2ff::/64"],
@@ -132,7 +132,7 @@ const prefix = promise("ipv6Prefix says how many bits are one client, and leaves
   }
 });
 
-const secret = promise("with keySecret no address lies in the store, and one address stays one bucket", async (bench) => {
+const secret = requirement("with keySecret no address lies in the store, and one address stays one bucket", async (bench) => {
   const keySecret = "a secret of the test";
   const site = await bench.site({ limiters: [bench.limit({ trust: 1, keySecret })] });
   await forwardedTo(site, ["203.0.113.9", "::ffff:203.0.113.9", "203.0.113.10"]);
@@ -145,7 +145,7 @@ const secret = promise("with keySecret no address lies in the store, and one add
   assert.notEqual(bench.backend.asked.at(-1), one, "another secret, another key");
 });
 
-export const identity: readonly HttpPromise[] = [
+export const identity: readonly HttpRequirement[] = [
   ...addresses,
   ...noAddress,
   unbelieved,

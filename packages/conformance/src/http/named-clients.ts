@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import type { AnyRequest, Limiter, LimiterOptions } from "./app.ts";
-import { type Bench, type HttpPromise, inTurn, promise, route, type Site, statuses } from "./bench.ts";
+import { type Bench, type HttpRequirement, inTurn, requirement, route, type Site, statuses } from "./bench.ts";
 import { field, told } from "./client.ts";
 import { assertRefused } from "./expect.ts";
 
@@ -18,7 +18,7 @@ export function digest(key: string): string {
   return `apikey:${createHash("sha256").update(key, "utf16le").digest("hex")}`;
 }
 
-const users = promise("limitByUser: a user's id, else sub, is the key", async (bench) => {
+const users = requirement("limitByUser: a user's id, else sub, is the key", async (bench) => {
   const site = await limited(bench, "limitByUser");
   for (const [user, key] of [
     ["ada", "user:ada"],
@@ -36,7 +36,7 @@ const users = promise("limitByUser: a user's id, else sub, is the key", async (b
   }
 });
 
-const ownUser = promise("limitByUser: user finds the id, later too, and may say that there is none", async (bench) => {
+const ownUser = requirement("limitByUser: user finds the id, later too, and may say that there is none", async (bench) => {
   const found: Record<string, unknown> = { text: "ada", big: 10n ** 30n, object: { id: 7 }, none: undefined, null: null };
   for (const user of [(name: string) => found[name], async (name: string) => found[name]]) {
     const site = await limited(bench, "limitByUser", { user: ({ headers }) => user(String(headers["x-who"])) });
@@ -46,15 +46,18 @@ const ownUser = promise("limitByUser: user finds the id, later too, and may say 
   }
 });
 
-const badUser = promise("limitByUser: a user without a usable id is an error, not unlimited and not everybody's bucket", async (bench) => {
-  const site = await limited(bench, "limitByUser");
-  for (const user of ["", {}, { id: "" }, { id: {} }, { id: true }, [], true]) {
-    assert.equal((await site.get("/", asUser(user))).status, 500, JSON.stringify(user));
-  }
-  assert.deepEqual(bench.backend.asked, []);
-});
+const badUser = requirement(
+  "limitByUser: a user without a usable id is an error, not unlimited and not everybody's bucket",
+  async (bench) => {
+    const site = await limited(bench, "limitByUser");
+    for (const user of ["", {}, { id: "" }, { id: {} }, { id: true }, [], true]) {
+      assert.equal((await site.get("/", asUser(user))).status, 500, JSON.stringify(user));
+    }
+    assert.deepEqual(bench.backend.asked, []);
+  },
+);
 
-const apiKeys = promise("limitByApiKey: the trimmed key's digest is stored, and never the key", async (bench) => {
+const apiKeys = requirement("limitByApiKey: the trimmed key's digest is stored, and never the key", async (bench) => {
   const site = await limited(bench, "limitByApiKey");
   const rows: readonly (readonly [string | string[], string])[] = [
     ["secret-1", digest("secret-1")],
@@ -74,13 +77,13 @@ const apiKeys = promise("limitByApiKey: the trimmed key's digest is stored, and 
   assert.equal(bench.backend.asked.at(-1), "ip:127.0.0.1", "without the field");
 });
 
-const otherHeader = promise("limitByApiKey: header names another field", async (bench) => {
+const otherHeader = requirement("limitByApiKey: header names another field", async (bench) => {
   const site = await limited(bench, "limitByApiKey", { header: "Authorization" });
   await site.get("/", { "X-API-Key": "ignored", authorization: "Bearer secret-1" });
   assert.deepEqual(bench.backend.asked, [digest("Bearer secret-1")]);
 });
 
-const valid = promise("limitByApiKey: what valid does not confirm is no key, so typed keys mint no buckets", async (bench) => {
+const valid = requirement("limitByApiKey: what valid does not confirm is no key, so typed keys mint no buckets", async (bench) => {
   for (const check of [(key: string) => key === "good", async (key: string) => key === "good"]) {
     const site = await limited(bench, "limitByApiKey", { rate: 3, valid: check });
     const replies = await inTurn(5, (i) => site.get("/", { "X-API-Key": `typed-${i}` }));
@@ -90,7 +93,7 @@ const valid = promise("limitByApiKey: what valid does not confirm is no key, so 
   }
 });
 
-const truthy = promise("limitByApiKey: only true confirms a key", async (bench) => {
+const truthy = requirement("limitByApiKey: only true confirms a key", async (bench) => {
   const site = await limited(bench, "limitByApiKey", { valid: (() => "yes") as never });
   await site.get("/", { "X-API-Key": "typed" });
   assert.deepEqual(bench.backend.asked, ["ip:127.0.0.1"]);
@@ -101,7 +104,7 @@ const nobodies = [
   { call: "limitByApiKey", detail: "This request carries no valid API key." },
 ] as const;
 
-const addressed = promise('anonymous: "address" limits who names nobody by the address', async (bench) => {
+const addressed = requirement('anonymous: "address" limits who names nobody by the address', async (bench) => {
   for (const { call } of nobodies) {
     const site = await limited(bench, call, { anonymous: "address", rate: 1 });
     assert.deepEqual(statuses(await inTurn(2, () => site.get())), [200, 429]);
@@ -109,7 +112,7 @@ const addressed = promise('anonymous: "address" limits who names nobody by the a
   }
 });
 
-const skipped = promise('anonymous: "skip" lets who names nobody pass, and tells nothing', async (bench) => {
+const skipped = requirement('anonymous: "skip" lets who names nobody pass, and tells nothing', async (bench) => {
   for (const { call } of nobodies) {
     const site = await limited(bench, call, { anonymous: "skip", rate: 1 });
     const replies = await inTurn(3, () => site.get());
@@ -119,7 +122,7 @@ const skipped = promise('anonymous: "skip" lets who names nobody pass, and tells
   assert.deepEqual(bench.backend.asked, []);
 });
 
-const turnedAway = promise('anonymous: "refuse" turns away who names nobody, without a bucket and without a promise', async (bench) => {
+const turnedAway = requirement('anonymous: "refuse" turns away who names nobody, without a bucket and without a promise', async (bench) => {
   for (const { call, detail } of nobodies) {
     const site = await limited(bench, call, { anonymous: "refuse" });
     const reply = await site.get();
@@ -129,7 +132,7 @@ const turnedAway = promise('anonymous: "refuse" turns away who names nobody, wit
   assert.deepEqual(bench.backend.asked, []);
 });
 
-const apart = promise("kinds of key never meet: one limiter, one text, four buckets", async (bench) => {
+const apart = requirement("kinds of key never meet: one limiter, one text, four buckets", async (bench) => {
   const limiter = { rate: 1, name: "shared", backend: bench.backend } as const;
   const limiters: readonly Limiter[] = [
     { call: "rateLimit", options: { ...limiter, key: () => "10.0.0.1" } },
@@ -144,7 +147,7 @@ const apart = promise("kinds of key never meet: one limiter, one text, four buck
   assert.equal(new Set(bench.backend.asked).size, 4);
 });
 
-const silent = promise("no key, no address and no secret in a refusal", async (bench) => {
+const silent = requirement("no key, no address and no secret in a refusal", async (bench) => {
   const keySecret = "a secret of the test";
   for (const call of ["rateLimit", "limitByUser", "limitByApiKey"] as const) {
     const site = await limited(bench, call, { rate: 1, keySecret, trust: 1, ...(call === "rateLimit" && { key: () => "key-of-ada" }) });
@@ -157,7 +160,7 @@ const silent = promise("no key, no address and no secret in a refusal", async (b
   }
 });
 
-const ownKey = promise("key: a text, number or bigint, at once or later; nothing means the address", async (bench) => {
+const ownKey = requirement("key: a text, number or bigint, at once or later; nothing means the address", async (bench) => {
   const found: readonly (readonly [unknown, string])[] = [
     ["ada", "key:ada"],
     [0, "key:0"],
@@ -186,7 +189,7 @@ const ownKey = promise("key: a text, number or bigint, at once or later; nothing
   }
 });
 
-const badKey = promise("key: an empty text, an object or NaN is an error and never a bucket", async (bench) => {
+const badKey = requirement("key: an empty text, an object or NaN is an error and never a bucket", async (bench) => {
   const bad: readonly unknown[] = ["", {}, [], true, Number.NaN, Number.POSITIVE_INFINITY, Symbol("s"), () => "a"];
   const site = await bench.site({ limiters: [bench.limit({ key: ({ headers }) => bad[Number(headers["x-row"])] as never })] });
   const replies = await inTurn(bad.length, (i) => site.get("/", { "X-Row": String(i) }));
@@ -201,7 +204,7 @@ const badKey = promise("key: an empty text, an object or NaN is an error and nev
   );
 });
 
-export const namedClients: readonly HttpPromise[] = [
+export const namedClients: readonly HttpRequirement[] = [
   users,
   ownUser,
   badUser,

@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { type Backend, RateLimiter } from "@ratelimit/core";
-import { type HttpPromise, inTurn, promise, route, statuses } from "./bench.ts";
+import { type HttpRequirement, inTurn, requirement, route, statuses } from "./bench.ts";
 import { field, told } from "./client.ts";
 import { asynchronous } from "./table-backend.ts";
 
-const plan = promise("limiter: a function picks the plan of a request, at once or later; none means no limit", async (bench) => {
+const plan = requirement("limiter: a function picks the plan of a request, at once or later; none means no limit", async (bench) => {
   const plans: Readonly<Record<string, RateLimiter>> = {
     free: new RateLimiter({ rate: 1, backend: bench.backend, name: "free" }),
     pro: new RateLimiter({ rate: 3, backend: bench.backend, name: "pro" }),
@@ -27,7 +27,7 @@ const plan = promise("limiter: a function picks the plan of a request, at once o
   }
 });
 
-const badPlan = promise("limiter: a function that returns no limiter is an error, not unlimited", async (bench) => {
+const badPlan = requirement("limiter: a function that returns no limiter is an error, not unlimited", async (bench) => {
   const given: readonly unknown[] = [null, {}, "free", 100, { rate: 100 }];
   const site = await bench.site({ limiters: [bench.limit({ limiter: ({ headers }) => given[Number(headers["x-row"])] as never })] });
   const replies = await inTurn(given.length, (i) => site.get("/", { "X-Row": String(i) }));
@@ -37,7 +37,7 @@ const badPlan = promise("limiter: a function that returns no limiter is an error
   );
 });
 
-const changed = promise("limiter: a policy that is changed while the server runs holds for the next request", async (bench) => {
+const changed = requirement("limiter: a policy that is changed while the server runs holds for the next request", async (bench) => {
   const limiter = new RateLimiter({ rate: 5, backend: bench.backend });
   const site = await bench.site({ limiters: [bench.limit({ limiter })] });
   await site.get();
@@ -45,7 +45,7 @@ const changed = promise("limiter: a policy that is changed while the server runs
   assert.equal(field(await site.get(), "x-ratelimit-limit"), "50");
 });
 
-const costs = promise("cost: a number, or a function of the request, at once or later; 0 only looks", async (bench) => {
+const costs = requirement("cost: a number, or a function of the request, at once or later; 0 only looks", async (bench) => {
   const rows = [
     [5, "145"],
     [() => 5, "145"],
@@ -59,7 +59,7 @@ const costs = promise("cost: a number, or a function of the request, at once or 
   }
 });
 
-const badCosts = promise("cost: what is no non-negative safe integer is an error before any bucket is asked", async (bench) => {
+const badCosts = requirement("cost: what is no non-negative safe integer is an error before any bucket is asked", async (bench) => {
   const bad: readonly unknown[] = [-1, Number.NaN, 0.1, "2", 2 ** 53, Number.POSITIVE_INFINITY, null, undefined, 1n, {}, true];
   const site = await bench.site({ limiters: [bench.limit({ cost: ({ headers }) => bad[Number(headers["x-row"])] as never })] });
   const replies = await inTurn(bad.length, (i) => site.get("/", { "X-Row": String(i) }));
@@ -70,7 +70,7 @@ const badCosts = promise("cost: what is no non-negative safe integer is an error
   assert.deepEqual(bench.backend.asked, []);
 });
 
-const exact = promise("requests at one moment: exactly as many as fit are admitted", async (bench) => {
+const exact = requirement("requests at one moment: exactly as many as fit are admitted", async (bench) => {
   for (const backend of [bench.backend, asynchronous(bench.backend)]) {
     const site = await bench.site({ limiters: [bench.limit({ backend, rate: 20, name: "exact" })] });
     const replies = await Promise.all(Array.from({ length: 50 }, () => site.get()));
@@ -80,7 +80,7 @@ const exact = promise("requests at one moment: exactly as many as fit are admitt
   }
 });
 
-const later = promise("a backend that answers later is answered for by the same bytes", async (bench) => {
+const later = requirement("a backend that answers later is answered for by the same bytes", async (bench) => {
   const options = { rate: 2, burst: 2, headers: ["legacy", "draft-8"] } as const;
   const ask = async (backend: Backend): Promise<unknown> => {
     const site = await bench.site({
@@ -94,4 +94,4 @@ const later = promise("a backend that answers later is answered for by the same 
   assert.deepEqual(await ask(asynchronous(bench.backend)), await ask(bench.backend));
 });
 
-export const plans: readonly HttpPromise[] = [plan, badPlan, changed, costs, badCosts, exact, later];
+export const plans: readonly HttpRequirement[] = [plan, badPlan, changed, costs, badCosts, exact, later];

@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
-import { type Bench, type HttpPromise, inTurn, promise, route, type Site } from "./bench.ts";
+import { type Bench, type HttpRequirement, inTurn, requirement, route, type Site } from "./bench.ts";
 import { field, type Reply, told } from "./client.ts";
 import { assertQuotaExceeded, assertRefused, assertTold, retryIn } from "./expect.ts";
 import { costing } from "./header-modes.ts";
 import { answering } from "./table-backend.ts";
 
-const refusal = promise("a refusal is a 429 with problem details, byte for byte, and not to be stored", async (bench) => {
+const refusal = requirement("a refusal is a 429 with problem details, byte for byte, and not to be stored", async (bench) => {
   const { spend } = await costing(bench);
   await spend(150);
   assertQuotaExceeded(await spend(1));
   assertQuotaExceeded(await spend(11), 7);
 });
 
-const anyMode = promise("the body is the same whatever the header mode", async (bench) => {
+const anyMode = requirement("the body is the same whatever the header mode", async (bench) => {
   for (const headers of ["none", "draft-6", "draft-7", "draft-8", "draft-11"] as const) {
     const { spend } = await costing(bench, { headers });
     await spend(150);
@@ -20,13 +20,13 @@ const anyMode = promise("the body is the same whatever the header mode", async (
   }
 });
 
-const tooDear = promise("a cost above the burst is refused for ever, and the key is not locked", async (bench) => {
+const tooDear = requirement("a cost above the burst is refused for ever, and the key is not locked", async (bench) => {
   const { spend } = await costing(bench);
   assertRefused(await spend(151), { detail: "This request costs more than the limit ever allows.", violated: ["default"] });
   assert.equal((await spend(150)).status, 200, "what fits is admitted");
 });
 
-const violated = promise("a refusal names the limits that refused, and no other", async (bench) => {
+const violated = requirement("a refusal names the limits that refused, and no other", async (bench) => {
   const limits = [
     { name: "small", rate: 2, period: 60 },
     { name: "large", rate: 5, period: 60 },
@@ -40,7 +40,7 @@ const violated = promise("a refusal names the limits that refused, and no other"
   });
 });
 
-const nothingElse = promise("a refusal by one limit charges no other", async (bench) => {
+const nothingElse = requirement("a refusal by one limit charges no other", async (bench) => {
   const limits = [
     { name: "small", rate: 1, period: 1 },
     { name: "large", rate: 5, period: 3600 },
@@ -50,7 +50,7 @@ const nothingElse = promise("a refusal by one limit charges no other", async (be
   assertTold(await spend(0), ['RateLimit-Policy: "small";q=1;w=1, "large";q=5;w=3600', 'RateLimit: "small";r=0;t=1, "large";r=4;t=2880']);
 });
 
-const closed = promise("refused because the backend is out: 503, Retry-After 1, and nothing else is told", async (bench) => {
+const closed = requirement("refused because the backend is out: 503, Retry-After 1, and nothing else is told", async (bench) => {
   for (const headers of ["legacy", "draft-6", "draft-7", "draft-8", "none"] as const) {
     const backend = answering(() => ({ allowed: false, used: 0, source: "closed" }));
     const site = await bench.site({ limiters: [bench.limit({ headers, backend, name: "closed" })] });
@@ -60,7 +60,7 @@ const closed = promise("refused because the backend is out: 503, Retry-After 1, 
   }
 });
 
-const open = promise("admitted unseen because the backend is out: nothing is told", async (bench) => {
+const open = requirement("admitted unseen because the backend is out: nothing is told", async (bench) => {
   for (const headers of ["legacy", "draft-6", "draft-7", "draft-8", "none"] as const) {
     const backend = answering(() => ({ allowed: true, used: 0, source: "open" }));
     const site = await bench.site({ limiters: [bench.limit({ headers, backend, name: "open" })] });
@@ -70,7 +70,7 @@ const open = promise("admitted unseen because the backend is out: nothing is tol
   }
 });
 
-const head = promise("HEAD costs like GET and is answered like it, without a body", async (bench) => {
+const head = requirement("HEAD costs like GET and is answered like it, without a body", async (bench) => {
   const { site, spend } = await costing(bench);
   const ask = (): Promise<Reply> => site.request({ method: "HEAD", headers: { "X-Cost": "1" } });
   const [first, second] = [await ask(), await spend(1)];
@@ -84,19 +84,22 @@ const head = promise("HEAD costs like GET and is answered like it, without a bod
   for (const name of ["content-type", "content-length", "cache-control"]) assert.equal(field(headed, name), field(got, name), name);
 });
 
-const keepAlive = promise("a connection goes on after a refusal, of HEAD too: answers to pipelined requests stay apart", async (bench) => {
-  const site = await bench.site({ limiters: [bench.limit({ rate: 2, burst: 2 })] });
-  const answer = await site.exchange(
-    ["GET", "GET", "HEAD", "GET"].map((method) => `${method} / HTTP/1.1\r\nHost: a\r\n\r\n`).join("") + lastRequest,
-  );
-  const lines = answer.match(/HTTP\/1\.1 \d{3}[^\r]*/g);
-  assert.deepEqual(lines, ["HTTP/1.1 200 OK", "HTTP/1.1 200 OK", ...Array<string>(3).fill("HTTP/1.1 429 Too Many Requests")]);
-  assert.equal(answer.match(/"title":"Quota Exceeded"/g)?.length, 2, "bodies of the two refused GETs");
-});
+const keepAlive = requirement(
+  "a connection goes on after a refusal, of HEAD too: answers to pipelined requests stay apart",
+  async (bench) => {
+    const site = await bench.site({ limiters: [bench.limit({ rate: 2, burst: 2 })] });
+    const answer = await site.exchange(
+      ["GET", "GET", "HEAD", "GET"].map((method) => `${method} / HTTP/1.1\r\nHost: a\r\n\r\n`).join("") + lastRequest,
+    );
+    const lines = answer.match(/HTTP\/1\.1 \d{3}[^\r]*/g);
+    assert.deepEqual(lines, ["HTTP/1.1 200 OK", "HTTP/1.1 200 OK", ...Array<string>(3).fill("HTTP/1.1 429 Too Many Requests")]);
+    assert.equal(answer.match(/"title":"Quota Exceeded"/g)?.length, 2, "bodies of the two refused GETs");
+  },
+);
 
 const lastRequest = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
-const notCalled = promise("a refused request does not reach its handler", async (bench) => {
+const notCalled = requirement("a refused request does not reach its handler", async (bench) => {
   let calls = 0;
   const handler = (): { status: number; body: string } => ({ status: 200, body: String(++calls) });
   const site = await bench.site({ limiters: [bench.limit({ rate: 1 })], routes: [route("/", [], handler)] });
@@ -104,7 +107,7 @@ const notCalled = promise("a refused request does not reach its handler", async 
   assert.equal(calls, 1);
 });
 
-const ownPage = promise("onLimited writes the refusal: status and headers are set, its own type and body are sent", async (bench) => {
+const ownPage = requirement("onLimited writes the refusal: status and headers are set, its own type and body are sent", async (bench) => {
   const site = await limitedByPage(bench);
   await site.get();
   const reply = await site.get();
@@ -131,7 +134,7 @@ function limitedByPage(bench: Bench): Promise<Site> {
   });
 }
 
-export const refusals: readonly HttpPromise[] = [
+export const refusals: readonly HttpRequirement[] = [
   refusal,
   anyMode,
   tooDear,

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { type DecisionMessage, RateLimiter } from "@ratelimit/core";
 import type { Handler } from "./app.ts";
-import { type HttpPromise, inTurn, promise, route, statuses } from "./bench.ts";
+import { type HttpRequirement, inTurn, requirement, route, statuses } from "./bench.ts";
 import { field, told } from "./client.ts";
 import { assertTold } from "./expect.ts";
 
@@ -11,7 +11,7 @@ const decided: Handler = (_, rateLimit) => ({
   body: `${rateLimit?.allowed} ${rateLimit?.remaining} ${rateLimit?.retryAfter}`,
 });
 
-const neverRefuses = promise("shadow: decides and reports, never refuses, sends no headers", async (bench) => {
+const neverRefuses = requirement("shadow: decides and reports, never refuses, sends no headers", async (bench) => {
   const heard: boolean[] = [];
   const listener = (message: unknown): void => void heard.push((message as DecisionMessage).result.allowed);
   subscribe("ratelimit:decision", listener);
@@ -34,7 +34,7 @@ const neverRefuses = promise("shadow: decides and reports, never refuses, sends 
   }
 });
 
-const noPage = promise("shadow: onLimited is not asked", async (bench) => {
+const noPage = requirement("shadow: onLimited is not asked", async (bench) => {
   let asked = 0;
   const limiter = { ...bench.limit({ rate: 1, shadow: true }), onLimited: () => ({ status: 418, body: String(++asked) }) };
   const site = await bench.site({ limiters: [limiter] });
@@ -42,7 +42,7 @@ const noPage = promise("shadow: onLimited is not asked", async (bench) => {
   assert.equal(asked, 0);
 });
 
-const besideOthers = promise("shadow: beside another limiter, only the other is told and refuses", async (bench) => {
+const besideOthers = requirement("shadow: beside another limiter, only the other is told and refuses", async (bench) => {
   const [shadow, real] = [
     bench.limit({ rate: 1, name: "shadow", shadow: true }),
     bench.limit({ rate: 2, name: "real", headers: "draft-8" }),
@@ -60,7 +60,7 @@ const besideOthers = promise("shadow: beside another limiter, only the other is 
   }
 });
 
-const madeReal = promise("shadow: one limiter in shadow and again in earnest is charged once, told and refuses", async (bench) => {
+const madeReal = requirement("shadow: one limiter in shadow and again in earnest is charged once, told and refuses", async (bench) => {
   const limiter = new RateLimiter({ rate: 2, backend: bench.backend });
   const [shadow, real] = [bench.limit({ limiter, shadow: true }), bench.limit({ limiter })];
   const site = await bench.site({ limiters: [shadow], routes: [route("/", [real])] });
@@ -70,7 +70,7 @@ const madeReal = promise("shadow: one limiter in shadow and again in earnest is 
   assertTold(replies[2], ["X-RateLimit-Limit: 2", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1795521660", "Retry-After: 30"]);
 });
 
-const outage = promise("shadow: a backend that is out and refuses does not refuse", async (bench) => {
+const outage = requirement("shadow: a backend that is out and refuses does not refuse", async (bench) => {
   const backend = {
     take: () => ({ allowed: false, used: 0, source: "closed" as const }),
     adjust: () => ({ allowed: true, used: 0 }),
@@ -84,4 +84,4 @@ const outage = promise("shadow: a backend that is out and refuses does not refus
   assert.deepEqual(told(reply), []);
 });
 
-export const shadow: readonly HttpPromise[] = [neverRefuses, noPage, besideOthers, madeReal, outage];
+export const shadow: readonly HttpRequirement[] = [neverRefuses, noPage, besideOthers, madeReal, outage];

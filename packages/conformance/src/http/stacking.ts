@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { RateLimiter } from "@ratelimit/core";
 import type { LimiterOptions } from "./app.ts";
-import { type Bench, type HttpPromise, inTurn, promise, route, type Site, statuses } from "./bench.ts";
+import { type Bench, type HttpRequirement, inTurn, requirement, route, type Site, statuses } from "./bench.ts";
 import { field } from "./client.ts";
 import { assertQuotaExceeded, assertTold } from "./expect.ts";
 
@@ -15,7 +15,7 @@ const places: readonly ((bench: Bench, outer: LimiterOptions, inner: LimiterOpti
   (bench, outer, inner) => bench.site({ routes: [route("/", [bench.limit(outer), bench.limit(inner)])] }),
 ];
 
-const bothTold = promise("two limiters tell what one limiter of both limits tells", async (bench) => {
+const bothTold = requirement("two limiters tell what one limiter of both limits tells", async (bench) => {
   for (const place of places)
     for (const [headers, lines] of [
       ["legacy", ["X-RateLimit-Limit: 100", "X-RateLimit-Remaining: 100", "X-RateLimit-Reset: 1795521601"]],
@@ -32,7 +32,7 @@ const bothTold = promise("two limiters tell what one limiter of both limits tell
     }
 });
 
-const tightest = promise("whichever limiter is the tighter one, single values are its own", async (bench) => {
+const tightest = requirement("whichever limiter is the tighter one, single values are its own", async (bench) => {
   const [wide, narrow] = [{ rate: 1000 }, { rate: 5, period: 10 }] as const;
   const lines = ["X-RateLimit-Limit: 5", "X-RateLimit-Remaining: 4", "X-RateLimit-Reset: 1795521602"];
   for (const place of places) {
@@ -41,7 +41,7 @@ const tightest = promise("whichever limiter is the tighter one, single values ar
   }
 });
 
-const innerRefuses = promise("both are honoured: what the outer charged stays charged when the inner refuses", async (bench) => {
+const innerRefuses = requirement("both are honoured: what the outer charged stays charged when the inner refuses", async (bench) => {
   for (const place of places) {
     const outer = { name: "outer", rate: 5, headers: "draft-8" } as const;
     const site = await place(bench, outer, { name: "inner", rate: 2, headers: "draft-8" });
@@ -59,7 +59,7 @@ const innerRefuses = promise("both are honoured: what the outer charged stays ch
   }
 });
 
-const names = promise("of two limits with one name the later takes its limiter's, or a number", async (bench) => {
+const names = requirement("of two limits with one name the later takes its limiter's, or a number", async (bench) => {
   const minute: LimiterOptions["limits"] = [{ name: "minute", rate: 10, period: 60 }];
   for (const [outer, inner, told] of [
     [{ rate: 10 }, { rate: 20 }, '"default";q=10;w=60, "default2";q=20;w=60'],
@@ -76,7 +76,7 @@ const names = promise("of two limits with one name the later takes its limiter's
   }
 });
 
-const refusalNames = promise("a refusal names a limit as the headers do", async (bench) => {
+const refusalNames = requirement("a refusal names a limit as the headers do", async (bench) => {
   const site = await bench.site({
     limiters: [bench.limit({ rate: 10, headers: "draft-8" })],
     routes: [route("/", [bench.limit({ rate: 1, headers: "draft-8" })])],
@@ -86,7 +86,7 @@ const refusalNames = promise("a refusal names a limit as the headers do", async 
   assertQuotaExceeded(refusal, 60, ["default2"]);
 });
 
-const onceEach = promise("one request is charged once per limiter, however often it passes it", async (bench) => {
+const onceEach = requirement("one request is charged once per limiter, however often it passes it", async (bench) => {
   for (const headers of ["legacy", "draft-8"] as const) {
     const limiter = new RateLimiter({ rate: 4, backend: bench.backend, name: headers });
     const limits = [1, 2].map(() => bench.limit({ limiter, headers }));
@@ -101,7 +101,7 @@ const onceEach = promise("one request is charged once per limiter, however often
   }
 });
 
-const twoKeys = promise("one limiter under two keys is two charges", async (bench) => {
+const twoKeys = requirement("one limiter under two keys is two charges", async (bench) => {
   const limiter = new RateLimiter({ rate: 3, backend: bench.backend });
   const site = await bench.site({
     limiters: [bench.limit({ limiter })],
@@ -111,18 +111,18 @@ const twoKeys = promise("one limiter under two keys is two charges", async (benc
   assert.deepEqual(bench.backend.asked.slice(0, 2), ["ip:127.0.0.1", "key:all"]);
 });
 
-const shared = promise("one limiter at two routes is one budget", async (bench) => {
+const shared = requirement("one limiter at two routes is one budget", async (bench) => {
   const limiter = new RateLimiter({ rate: 3, backend: bench.backend });
   const site = await bench.site({ routes: ["/a", "/b"].map((path) => route(path, [bench.limit({ limiter })])) });
   assert.deepEqual(statuses(await inTurn(5, (i) => site.get(i % 2 === 0 ? "/a" : "/b"))), [200, 200, 200, 429, 429]);
 });
 
-const separate = promise("two policies written in place are two budgets, equal ones too", async (bench) => {
+const separate = requirement("two policies written in place are two budgets, equal ones too", async (bench) => {
   const site = await bench.site({ routes: ["/a", "/b"].map((path) => route(path, [bench.limit({ rate: 1 })])) });
   assert.deepEqual(statuses(await inTurn(4, (i) => site.get(i % 2 === 0 ? "/a" : "/b"))), [200, 200, 429, 429]);
 });
 
-const carried = promise("the request carries its tightest decision, and all of them in order", async (bench) => {
+const carried = requirement("the request carries its tightest decision, and all of them in order", async (bench) => {
   const site = await bench.site({
     limiters: [bench.limit({ name: "wide", rate: 50 })],
     routes: [
@@ -142,7 +142,7 @@ const carried = promise("the request carries its tightest decision, and all of t
   });
 });
 
-const uncarried = promise("a request that no limiter judged carries nothing", async (bench) => {
+const uncarried = requirement("a request that no limiter judged carries nothing", async (bench) => {
   const seen: unknown[] = [];
   const look = route("/", [], (_, rateLimit) => ({ status: 200, body: String(seen.push(rateLimit ?? "nothing")) }));
   const site = await bench.site({ limiters: [bench.limit({ excludePaths: ["/"] })], routes: [look] });
@@ -150,7 +150,7 @@ const uncarried = promise("a request that no limiter judged carries nothing", as
   assert.deepEqual(seen, ["nothing"]);
 });
 
-export const stacking: readonly HttpPromise[] = [
+export const stacking: readonly HttpRequirement[] = [
   bothTold,
   tightest,
   innerRefuses,

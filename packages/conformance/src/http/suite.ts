@@ -4,7 +4,7 @@ import { accounting } from "./accounting.ts";
 import { advisories } from "./advisories.ts";
 import type { Serve } from "./app.ts";
 import { badRequests } from "./bad-requests.ts";
-import type { HttpPromise } from "./bench.ts";
+import type { HttpRequirement } from "./bench.ts";
 import { copies } from "./copies.ts";
 import { defects } from "./defects.ts";
 import { handlerFailures } from "./handler-failures.ts";
@@ -19,7 +19,7 @@ import { stacking } from "./stacking.ts";
 import { whichRequests } from "./which-requests.ts";
 
 /** What every adapter promises: docs of each are in its file. */
-export const httpPromises: readonly HttpPromise[] = [
+export const httpPromises: readonly HttpRequirement[] = [
   ...headerModes,
   ...refusals,
   ...identity,

@@ -1,5 +1,5 @@
 import type { Backend, Clock, SyncBackend } from "@ratelimit/core";
-import { BucketTable, type Scope, type Take } from "@ratelimit/core/backend";
+import { type BackendReply, BucketTable, type KeyScope } from "@ratelimit/core/backend";
 
 /** Core's own table as a backend, which remembers the keys that it was asked for. */
 export class TableBackend implements SyncBackend {
@@ -21,20 +21,20 @@ export class TableBackend implements SyncBackend {
     this.asked.length = 0;
   }
 
-  take(scope: Scope, key: string, cost: number): Take {
+  take(scope: KeyScope, key: string, cost: number): BackendReply {
     this.asked.push(key);
     return this.#table.take(scope, key, cost);
   }
 
-  adjust(scope: Scope, key: string, tokens: number): Take {
+  adjust(scope: KeyScope, key: string, tokens: number): BackendReply {
     return this.#table.adjust(scope, key, tokens);
   }
 
-  block(scope: Scope, key: string, ms: number): void {
+  block(scope: KeyScope, key: string, ms: number): void {
     this.#table.block(scope, key, ms);
   }
 
-  reset(scope: Scope, key: string): void {
+  reset(scope: KeyScope, key: string): void {
     this.#table.reset(scope, key);
   }
 
@@ -72,7 +72,7 @@ export function asynchronous(backend: SyncBackend, until: () => Promise<unknown>
 }
 
 /** A backend whose every answer to a take is `take`. */
-export function answering(take: () => Take | Promise<Take>): Backend {
+export function answering(take: () => BackendReply | Promise<BackendReply>): Backend {
   return { take, adjust: take, block() {}, reset() {}, close() {} };
 }
 

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type HttpPromise, inTurn, promise, route, statuses } from "./bench.ts";
+import { type HttpRequirement, inTurn, requirement, route, statuses } from "./bench.ts";
 import { field, type Reply, told } from "./client.ts";
 
 /** Targets of requests that excludePaths: ["/health"] lets pass. */
@@ -31,7 +31,7 @@ const counted = [
   ],
 ];
 
-const exactPaths = promise("excludePaths: exactly the path, and never what only looks like it", async (bench) => {
+const exactPaths = requirement("excludePaths: exactly the path, and never what only looks like it", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit({ excludePaths: ["/health"] })], routes: [route("/"), route("/health")] });
   const tell = async (path: string): Promise<string> => {
     bench.backend.asked.length = 0;
@@ -44,14 +44,14 @@ const exactPaths = promise("excludePaths: exactly the path, and never what only 
   assert.deepEqual(lines, [...excluded.map((path) => `${path} 0`), ...counted.map((path) => `${path} 1`)]);
 });
 
-const excludedHead = promise("excludePaths: whatever the method", async (bench) => {
+const excludedHead = requirement("excludePaths: whatever the method", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit({ excludePaths: ["/health"] })], routes: [route("/health")] });
   for (const method of ["GET", "HEAD", "POST", "OPTIONS"])
     assert.deepEqual(told(await site.request({ method, path: "/health" })), [], method);
   assert.deepEqual(bench.backend.asked, []);
 });
 
-const mounted = promise("excludePaths: of a mounted application they are the whole path", async (bench) => {
+const mounted = requirement("excludePaths: of a mounted application they are the whole path", async (bench) => {
   const limiters = [bench.limit({ excludePaths: ["/api/health", "/status"] })];
   const site = await bench.site({ mount: "/api", limiters, routes: ["/health", "/status"].map((path) => route(path)) });
   assert.deepEqual(told(await site.get("/api/health?x")), []);
@@ -59,7 +59,7 @@ const mounted = promise("excludePaths: of a mounted application they are the who
   assert.equal(bench.backend.asked.length, 1);
 });
 
-const unrouted = promise("requests that have no route count too, and are told", async (bench) => {
+const unrouted = requirement("requests that have no route count too, and are told", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit({ rate: 2, burst: 2 })] });
   const replies = await inTurn(4, (i) => site.get(`/nothing-${i}`));
   assert.deepEqual(statuses(replies), [404, 404, 429, 429]);
@@ -69,7 +69,7 @@ const unrouted = promise("requests that have no route count too, and are told", 
   );
 });
 
-const methods = promise("every method counts", async (bench) => {
+const methods = requirement("every method counts", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit()] });
   const all = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND", "PURGE", "QUERY"].filter(
     (method) => method !== "QUERY",
@@ -80,7 +80,7 @@ const methods = promise("every method counts", async (bench) => {
 
 const preflight = { Origin: "https://a.example", "Access-Control-Request-Method": "PUT" };
 
-const preflights = promise("skipPreflight: CORS preflights pass without a token, other OPTIONS do not", async (bench) => {
+const preflights = requirement("skipPreflight: CORS preflights pass without a token, other OPTIONS do not", async (bench) => {
   const rows = [
     [false, "OPTIONS", preflight, 1],
     [true, "OPTIONS", preflight, 0],
@@ -97,7 +97,7 @@ const preflights = promise("skipPreflight: CORS preflights pass without a token,
   }
 });
 
-const skip = promise("skip: only true lets a request pass, at once or later", async (bench) => {
+const skip = requirement("skip: only true lets a request pass, at once or later", async (bench) => {
   const given: readonly unknown[] = [
     true,
     Promise.resolve(true),
@@ -117,7 +117,7 @@ const skip = promise("skip: only true lets a request pass, at once or later", as
   assert.equal(bench.backend.asked.length, 6);
 });
 
-const exposed = promise("exposeHeaders: appends the names of what is sent to Access-Control-Expose-Headers", async (bench) => {
+const exposed = requirement("exposeHeaders: appends the names of what is sent to Access-Control-Expose-Headers", async (bench) => {
   const legacy = "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After";
   const rows = [
     ["legacy", {}, legacy],
@@ -142,7 +142,7 @@ const exposed = promise("exposeHeaders: appends the names of what is sent to Acc
   assert.equal(exposure(await silent.get()), undefined, "without the option");
 });
 
-const earlierFields = promise("what the application set before stays, on a refusal too", async (bench) => {
+const earlierFields = requirement("what the application set before stays, on a refusal too", async (bench) => {
   const site = await bench.site({ fields: { "X-Request-Id": "7", Vary: "Origin" }, limiters: [bench.limit({ rate: 1 })] });
   for (const reply of await inTurn(2, () => site.get())) {
     assert.equal(field(reply, "x-request-id"), "7");
@@ -150,7 +150,7 @@ const earlierFields = promise("what the application set before stays, on a refus
   }
 });
 
-export const whichRequests: readonly HttpPromise[] = [
+export const whichRequests: readonly HttpRequirement[] = [
   exactPaths,
   excludedHead,
   mounted,

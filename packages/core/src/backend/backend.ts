@@ -4,22 +4,22 @@ import type { Policy } from "../policy/policy.ts";
 export type Awaitable<T> = T | Promise<T>;
 
 /** Whose buckets: made once per limiter, replaced by `update()`. */
-export interface Scope {
+export interface KeyScope {
   /** What all keys of the limiter are stored under: `keyPrefix` + name + ":". */
   readonly prefix: string;
   readonly policy: Policy;
 }
 
 /** Who decided: the backend, this process on its behalf (deny-cache, lease), or this process because the backend was out (the last three). */
-export type Source = "backend" | "deny-cache" | "lease" | "local" | "open" | "closed";
+export type DecisionSource = "backend" | "deny-cache" | "lease" | "local" | "open" | "closed";
 
 /** What a backend answers: the state of the bucket after the call. */
-export interface Take {
+export interface BackendReply {
   readonly allowed: boolean;
   /** Units in use after the call: one number where the policy has one limit, otherwise one for each in the policy's order. */
   readonly used: number | readonly number[];
   /** `"backend"` where absent. */
-  readonly source?: Source;
+  readonly source?: DecisionSource;
   /** Tokens that the call needed, where that was more than its cost; a limit asks for at most its burst. */
   readonly need?: number;
   /** Processes that the bucket is divided by while each decides alone; 1. */
@@ -42,23 +42,23 @@ export interface Backend {
   /** True where the buckets are this process's own; otherwise processes share them, by name. */
   readonly inProcess?: true;
   /** Takes `cost` tokens from every limit of the policy, or from none; 0 only looks and writes nothing. */
-  take(scope: Scope, key: string, cost: number): Awaitable<Take>;
+  take(scope: KeyScope, key: string, cost: number): Awaitable<BackendReply>;
   /** Gives back (`tokens` < 0) or charges whatever is left (> 0), down to a debt of one burst. */
-  adjust(scope: Scope, key: string, tokens: number): Awaitable<Take>;
+  adjust(scope: KeyScope, key: string, tokens: number): Awaitable<BackendReply>;
   /** Refuses every call with a cost for the next `ms` milliseconds, at least; `reset` lifts it. */
-  block(scope: Scope, key: string, ms: number): Awaitable<void>;
+  block(scope: KeyScope, key: string, ms: number): Awaitable<void>;
   /** Forgets the bucket and lifts its block: the next call finds it full. */
-  reset(scope: Scope, key: string): Awaitable<void>;
+  reset(scope: KeyScope, key: string): Awaitable<void>;
   /** Gives up what the backend holds; a second call does nothing. */
   close(): Awaitable<void>;
 }
 
 /** A backend that answers at once: `checkSync` asks for one. */
 export interface SyncBackend extends Backend {
-  take(scope: Scope, key: string, cost: number): Take;
-  adjust(scope: Scope, key: string, tokens: number): Take;
-  block(scope: Scope, key: string, ms: number): void;
-  reset(scope: Scope, key: string): void;
+  take(scope: KeyScope, key: string, cost: number): BackendReply;
+  adjust(scope: KeyScope, key: string, tokens: number): BackendReply;
+  block(scope: KeyScope, key: string, ms: number): void;
+  reset(scope: KeyScope, key: string): void;
   close(): void;
 }
 
@@ -70,16 +70,16 @@ export function missingMethods(value: unknown): string[] {
 }
 
 /** Whether a backend answered a call as the policy wants it: with yes or no, and the units in use of every limit. */
-export function isTake(answer: unknown, { limits }: Policy): answer is Take {
-  const { allowed, used } = (answer ?? {}) as Partial<Take>;
+export function isTake(answer: unknown, { limits }: Policy): answer is BackendReply {
+  const { allowed, used } = (answer ?? {}) as Partial<BackendReply>;
   if (typeof allowed !== "boolean") return false;
   if (typeof used === "number") return limits.length === 1 && used >= 0 && used < Number.POSITIVE_INFINITY;
   return Array.isArray(used) && used.length === limits.length && used.every((units) => Number.isFinite(units) && units >= 0);
 }
 
 /** Whether a backend has answered already. By a field that V8 knows the place of: `isPromise` is asked of everything, and has to search. */
-export function isAnswered(answer: Awaitable<Take>): answer is Take {
-  return (answer as Partial<Take>).allowed !== undefined;
+export function isAnswered(answer: Awaitable<BackendReply>): answer is BackendReply {
+  return (answer as Partial<BackendReply>).allowed !== undefined;
 }
 
 /** Whether an answer has to be waited for. */

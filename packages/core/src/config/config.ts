@@ -1,7 +1,7 @@
 import { type HeaderMode, headersRule } from "../decision/headers.ts";
 import type { Duration, TimeSpan } from "../policy/duration.ts";
 import type { LimitOptions, Policy } from "../policy/policy.ts";
-import type { Outage } from "../resilience/outage-reporter.ts";
+import type { OutageMode } from "../resilience/outage-reporter.ts";
 import { resilientRules } from "../resilience/resilient.ts";
 import { Problems, type Rule, type Rules, rule } from "../validation.ts";
 import { policySourceRules, readPolicySource } from "./limiter-options.ts";
@@ -74,7 +74,7 @@ export interface ConfigOptions {
    * What decides while the backend is out.
    * @defaultValue `"local"`
    */
-  outage?: Outage | undefined;
+  outage?: OutageMode | undefined;
   /**
    * How many processes share the limits, so that each admits its share while the backend is out.
    * @defaultValue 1
@@ -87,11 +87,11 @@ const { config: _, ...ownSources } = policySourceRules;
 /** The options of a configuration. */
 export const configRules: Rules = {
   ...ownSources,
-  name: { ...rule.string, wayOut: 'write name: "api"' },
+  name: { ...rule.string, hint: 'write name: "api"' },
   redisUrl: redisUrlRule,
-  keyPrefix: { ...rule.string, wayOut: 'write keyPrefix: "myapp:"' },
+  keyPrefix: { ...rule.string, hint: 'write keyPrefix: "myapp:"' },
   headers: headersRule,
-  includeHeaders: { ...rule.boolean, wayOut: "write includeHeaders: false to send none" },
+  includeHeaders: { ...rule.boolean, hint: "write includeHeaders: false to send none" },
   ...Object.fromEntries(["timeout", "outage", "instances"].map((option) => [option, resilientRules[option] as Rule])),
 };
 

@@ -7,7 +7,7 @@ import type { RateLimitConfig } from "./rate-limit-config.ts";
 type Option = keyof ConfigOptions;
 
 /** A variable of the environment: the option it sets, and how its string is read (`undefined`: not at all). */
-interface Variable extends Pick<Rule, "expects" | "wayOut" | "mask"> {
+interface Variable extends Pick<Rule, "expects" | "hint" | "mask"> {
   readonly option: Option;
   readonly read: (text: string) => unknown;
 }
@@ -33,9 +33,9 @@ const booleans: ReadonlyMap<string, boolean> = new Map([
 ]);
 
 /** A string that is judged by the rule of its option. */
-function asWritten(option: Option, wayOut?: string): Variable {
+function asWritten(option: Option, hint?: string): Variable {
   const rule = configRules[option] as Rule;
-  return { ...rule, ...(wayOut !== undefined && { wayOut }), option, read: (text) => (rule.accepts(text) ? text : undefined) };
+  return { ...rule, ...(hint !== undefined && { hint: hint }), option, read: (text) => (rule.accepts(text) ? text : undefined) };
 }
 
 const variables: Readonly<Record<string, Variable>> = {
@@ -104,7 +104,7 @@ function valuesIn(env: Record<string, string | undefined>, problems: Problems): 
     if (text === undefined) continue;
     values[option] = read(text.trim());
     if (values[option] === undefined)
-      problems.break(name, { ...rule, wayOut: rule.wayOut ?? "correct it, or unset it for the default", accepts: () => false }, text);
+      problems.break(name, { ...rule, hint: rule.hint ?? "correct it, or unset it for the default", accepts: () => false }, text);
   }
   return values;
 }

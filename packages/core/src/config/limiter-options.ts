@@ -47,12 +47,12 @@ export const policySourceRules: Rules = {
   policy: {
     expects: "what definePolicy returned",
     accepts: isPolicy,
-    wayOut: "write policy: definePolicy({ rate: 100 })",
+    hint: "write policy: definePolicy({ rate: 100 })",
   },
   config: {
     expects: "what defineConfig or configFromEnv returned",
     accepts: (value) => isPolicy((value as Partial<RateLimitConfig> | null)?.policy),
-    wayOut: "write config: defineConfig({ rate: 100 })",
+    hint: "write config: defineConfig({ rate: 100 })",
   },
 };
 
@@ -60,9 +60,9 @@ export const policySourceRules: Rules = {
 export const limiterRules: Rules = {
   ...policySourceRules,
   backend: rule.readElsewhere,
-  name: { ...rule.string, wayOut: 'write name: "api"' },
-  keyPrefix: { ...rule.string, wayOut: 'write keyPrefix: "myapp:"' },
-  replace: { ...rule.boolean, wayOut: "write replace: true to take the name over" },
+  name: { ...rule.string, hint: 'write name: "api"' },
+  keyPrefix: { ...rule.string, hint: 'write keyPrefix: "myapp:"' },
+  replace: { ...rule.boolean, hint: "write replace: true to take the name over" },
 };
 
 /** What the options of a limiter say. */
@@ -89,8 +89,8 @@ export function readPolicySource(problems: Problems, options: Options, name: str
   const written = policyOptions.filter((option) => options[option] !== undefined);
   const sources = [...Object.keys({ ...(policy && { policy }), ...(config && { config }) }), ...written.slice(0, 1)];
   if (sources.length > 1) {
-    const wayOut = policy === undefined ? "leave one out, or combine them with defineConfig" : "leave all but one out";
-    problems.coded("INVALID_OPTION").say(`Expected one policy, got ${sources.map((source) => `\`${source}\``).join(" and ")}: ${wayOut}`);
+    const hint = policy === undefined ? "leave one out, or combine them with defineConfig" : "leave all but one out";
+    problems.coded("INVALID_OPTION").report(`Expected one policy, got ${sources.map((source) => `\`${source}\``).join(" and ")}: ${hint}`);
   }
   if (policy !== undefined || config !== undefined) return policy ?? config?.policy;
   const given = Object.fromEntries(written.map((option) => [option, options[option]]));

@@ -1,7 +1,7 @@
 import type { HeaderMode } from "../decision/headers.ts";
 import type { TimeSpan } from "../policy/duration.ts";
 import type { Policy } from "../policy/policy.ts";
-import type { Outage } from "../resilience/outage-reporter.ts";
+import type { OutageMode } from "../resilience/outage-reporter.ts";
 
 /** A configuration, ready for `new RateLimiter({ config, backend })` and for `rateLimit({ config })`. */
 export interface RateLimitConfig {
@@ -14,6 +14,6 @@ export interface RateLimitConfig {
   /** For the backend, as are the three that follow: `new RedisBackend({ url: config.redisUrl, timeout: config.timeout, … })`. */
   readonly redisUrl?: string;
   readonly timeout?: TimeSpan;
-  readonly outage?: Outage;
+  readonly outage?: OutageMode;
   readonly instances?: number;
 }

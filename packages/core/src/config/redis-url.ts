@@ -8,7 +8,7 @@ export const redisUrlRule: Rule = {
   expects: "redis://[user:password@]host[:port][/database] or rediss://…",
   accepts: isRedisUrl,
   mask: masked,
-  wayOut: 'write for example "redis://localhost:6379"; percent-encode what is special in a password',
+  hint: 'write for example "redis://localhost:6379"; percent-encode what is special in a password',
 };
 
 function isRedisUrl(value: unknown): boolean {

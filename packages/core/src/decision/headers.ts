@@ -11,7 +11,7 @@ export type HeaderMode = "legacy" | "draft-6" | "draft-7" | "draft-8" | "draft-1
 export type Fields = Record<string, string>;
 
 /** A decision that is told to a client. */
-export interface Told {
+export interface VisibleDecision {
   readonly result: RateLimitResult;
   /** The policy it was made by; the legacy mode does without. */
   readonly policy?: Policy | undefined;
@@ -27,7 +27,7 @@ interface Row {
   readonly cost: number;
 }
 
-type Serializer = (told: readonly Told[]) => Fields;
+type Serializer = (told: readonly VisibleDecision[]) => Fields;
 
 /** The fields of each mode over all decisions of a request: lists hold all limits, single values the tightest. */
 export const headerFields: Readonly<Record<HeaderMode, Serializer>> = {
@@ -49,7 +49,7 @@ export const headersRule: Rule = {
     const drafts = given.filter((mode) => typeof mode === "string" && mode.startsWith("draft"));
     return given.length > 0 && drafts.length <= 1 && given.every((mode) => typeof mode === "string" && modes.includes(mode));
   },
-  wayOut: 'write headers: "draft-8", or ["legacy", "draft-8"] for both',
+  hint: 'write headers: "draft-8", or ["legacy", "draft-8"] for both',
 };
 
 /** The names of each mode's fields, for `Access-Control-Expose-Headers`. */
@@ -89,35 +89,35 @@ function isTighter(a: RateLimitResult, b: RateLimitResult): boolean {
 }
 
 /** What the list fields call the limits of `result`, in its order. */
-export function limitNames(told: readonly Told[], result: RateLimitResult): string[] {
+export function limitNames(told: readonly VisibleDecision[], result: RateLimitResult): string[] {
   if (told.length === 1 && told[0]?.result === result) return result.limits.map(({ name }) => name);
   return rowsOf(told).flatMap(({ name, state }) => (result.limits.includes(state) ? [name] : []));
 }
 
-function counted(told: readonly Told[], serialize: Serializer): Fields {
+function counted(told: readonly VisibleDecision[], serialize: Serializer): Fields {
   const seen = told.every(isCounted) ? told : told.filter(isCounted);
   const fields = seen.length > 0 ? serialize(seen) : {};
   return told.some(({ result }) => !result.allowed) ? Object.assign(fields, retryAfter(told)) : fields;
 }
 
 /** Whether anybody counted: where the backend was out, nobody may have. */
-function isCounted({ result }: Told): boolean {
+function isCounted({ result }: VisibleDecision): boolean {
   return result.source !== "open" && result.source !== "closed";
 }
 
-function retryAfter(told: readonly Told[]): Fields {
+function retryAfter(told: readonly VisibleDecision[]): Fields {
   const seconds = retrySeconds(told.reduce((longest, { result }) => Math.max(longest, result.retryAfter), 0));
   return seconds === undefined ? {} : { "Retry-After": String(seconds) };
 }
 
 /** What stands for all of `told` in the fields that hold one value. */
-function tightestTold(told: readonly Told[]): Told {
+function tightestTold(told: readonly VisibleDecision[]): VisibleDecision {
   const tightest = tightestOf(told.map(({ result }) => result));
-  return told.find(({ result }) => result === tightest) as Told;
+  return told.find(({ result }) => result === tightest) as VisibleDecision;
 }
 
-function legacy(told: readonly Told[]): Fields {
-  const { limit, remaining, resetAt } = (told.length === 1 ? (told[0] as Told) : tightestTold(told)).result;
+function legacy(told: readonly VisibleDecision[]): Fields {
+  const { limit, remaining, resetAt } = (told.length === 1 ? (told[0] as VisibleDecision) : tightestTold(told)).result;
   return {
     "X-RateLimit-Limit": String(limit),
     "X-RateLimit-Remaining": String(Math.min(remaining, limit)),
@@ -125,7 +125,7 @@ function legacy(told: readonly Told[]): Fields {
   };
 }
 
-function draft6(told: readonly Told[]): Fields {
+function draft6(told: readonly VisibleDecision[]): Fields {
   const row = tightestRow(told);
   if (row === undefined) return {};
   return {
@@ -136,7 +136,7 @@ function draft6(told: readonly Told[]): Fields {
   };
 }
 
-function draft7(told: readonly Told[]): Fields {
+function draft7(told: readonly VisibleDecision[]): Fields {
   const row = tightestRow(told);
   if (row === undefined) return {};
   const { burst, remaining } = row.state;
@@ -146,7 +146,7 @@ function draft7(told: readonly Told[]): Fields {
   };
 }
 
-function draft8(told: readonly Told[]): Fields {
+function draft8(told: readonly VisibleDecision[]): Fields {
   const rows = rowsOf(told);
   if (rows.length === 0) return {};
   return {
@@ -158,7 +158,7 @@ function draft8(told: readonly Told[]): Fields {
 /** What `RateLimit-Policy` says of a policy that stands alone: built once. */
 const [quotasOf, namedQuotasOf] = [new WeakMap<Policy, string>(), new WeakMap<Policy, string>()];
 
-function constant(built: WeakMap<Policy, string>, told: readonly Told[], build: (rows: readonly Row[]) => string): string {
+function constant(built: WeakMap<Policy, string>, told: readonly VisibleDecision[], build: (rows: readonly Row[]) => string): string {
   const policy = told.length === 1 ? told[0]?.policy : undefined;
   const known = policy && built.get(policy);
   if (known !== undefined) return known;
@@ -178,30 +178,34 @@ function quotas(rows: readonly Row[]): string {
 }
 
 /** The time in which a whole bucket flows in, so that quota / window is the sustained rate. */
-function windowSeconds({ full, r }: Limit): number {
+function windowSeconds({ capacityUnits: full, unitsPerMs: r }: Limit): number {
   return atLeastOne(full / r / 1000);
 }
 
 /** Refused: until the call fits. Nothing left: until the next token. Otherwise the time in which what is left flows in. */
 function resetSeconds({ limit, state, cost }: Row): number {
-  const left = limit.full - state.used;
+  const left = limit.capacityUnits - state.used;
   if (state.retryAfter > 0)
-    return atLeastOne(state.retryAfter === Number.POSITIVE_INFINITY ? (cost * limit.p - left) / limit.r / 1000 : state.retryAfter);
-  return state.remaining > 0 ? Math.ceil(left / limit.r / 1000) : atLeastOne((limit.p - left) / limit.r / 1000);
+    return atLeastOne(
+      state.retryAfter === Number.POSITIVE_INFINITY ? (cost * limit.unitsPerToken - left) / limit.unitsPerMs / 1000 : state.retryAfter,
+    );
+  return state.remaining > 0
+    ? Math.ceil(left / limit.unitsPerMs / 1000)
+    : atLeastOne((limit.unitsPerToken - left) / limit.unitsPerMs / 1000);
 }
 
 function atLeastOne(seconds: number): number {
   return Math.max(1, Math.ceil(seconds));
 }
 
-function tightestRow(told: readonly Told[]): Row | undefined {
+function tightestRow(told: readonly VisibleDecision[]): Row | undefined {
   const { result, policy } = tightestTold(told);
   const i = result.limits.findIndex(({ name }) => name === result.tightest);
   const [limit, state] = [policy?.limits[i], result.limits[i]];
   return limit && state && { name: limit.name, limit, state, cost: result.cost };
 }
 
-function rowsOf(told: readonly Told[]): Row[] {
+function rowsOf(told: readonly VisibleDecision[]): Row[] {
   const names = new Set<string>();
   return told.flatMap(({ result, policy, name: limiter }) =>
     result.limits.flatMap((state, i) => {

@@ -1,7 +1,7 @@
-import type { Awaitable, Source, Take } from "../backend/backend.ts";
+import type { Awaitable, BackendReply, DecisionSource } from "../backend/backend.ts";
 import { unixMs } from "../clock.ts";
 import type { Limit, Policy } from "../policy/policy.ts";
-import { aheadOf, remainingOf, retryMsOf } from "../policy/token-bucket.ts";
+import { msUntilFull, remainingOf, retryMsOf } from "../policy/token-bucket.ts";
 
 /** One limit of a decision. Times are seconds. */
 export interface LimitResult {
@@ -42,7 +42,7 @@ export interface RateLimitResult {
   /** Tokens that the call asked for. */
   readonly cost: number;
   /** Who decided. */
-  readonly source: Source;
+  readonly source: DecisionSource;
   /** Whether the backend was out. */
   readonly degraded: boolean;
 }
@@ -53,36 +53,36 @@ export function isDecided(decision: Awaitable<RateLimitResult>): decision is Rat
 }
 
 /** The result of a call of `cost` tokens that a backend answered with `take`. */
-export function toResult(policy: Policy, take: Take, cost: number): RateLimitResult {
+export function toResult(policy: Policy, take: BackendReply, cost: number): RateLimitResult {
   const { limits } = policy;
   if (take.source === "open" || take.source === "closed") return unseen(limits, take.source, cost);
   return limits.length === 1 ? resultOf(limits[0], unitsOf(take, 0), take, cost) : resultOfAll(limits, take, cost);
 }
 
 /** The tightest limit's, as if it were the only one, with all of them in it. */
-function resultOfAll(limits: readonly Limit[], take: Take, cost: number): RateLimitResult {
+function resultOfAll(limits: readonly Limit[], take: BackendReply, cost: number): RateLimitResult {
   const alone = limits.map((limit, i) => resultOf(limit, unitsOf(take, i), take, cost));
   return { ...alone.reduce(take.allowed ? lessLeft : longerWait), limits: alone.flatMap((result) => result.limits) };
 }
 
 /** Units in use of the i-th limit. */
-export function unitsOf({ used }: Pick<Take, "used">, i: number): number {
+export function unitsOf({ used }: Pick<BackendReply, "used">, i: number): number {
   return typeof used === "number" ? used : (used[i] as number);
 }
 
 /** Tokens that must be left of a limit for a call of `cost`: more than its cost where the bucket is divided by processes. */
-export function neededOf(limit: Limit, { need, instances = 1 }: Take, cost: number): number {
+export function neededOf(limit: Limit, { need, instances = 1 }: BackendReply, cost: number): number {
   return cost > limit.burst ? cost : Math.min(limit.burst, need ?? cost * instances);
 }
 
 /** The result where `limit` is the only one. A literal, filled in one go: docs/decisions/plain-results.md. */
-function resultOf(limit: Limit, used: number, take: Take, cost: number): RateLimitResult {
+function resultOf(limit: Limit, used: number, take: BackendReply, cost: number): RateLimitResult {
   const { name, rate, burst } = limit;
   const { allowed, instances, blockedMs, source = "backend" } = take;
   const left = blockedMs === undefined ? remainingOf(limit, used) : 0;
   const remaining = instances === undefined ? left : shareOf(limit, left, instances);
   const retryAfter = allowed ? 0 : Math.max(retryMsOf(limit, used, neededOf(limit, take, cost)), blockedMs ?? 0) / 1000;
-  const ahead = Math.max(aheadOf(limit, used), blockedMs ?? 0);
+  const ahead = Math.max(msUntilFull(limit, used), blockedMs ?? 0);
   const resetAfter = ahead / 1000;
   return {
     allowed,

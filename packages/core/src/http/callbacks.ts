@@ -17,7 +17,7 @@ export function throwingErrors<A extends unknown[], T>(hook: (...args: A) => Awa
 }
 
 /** Copies options, and makes their functions throw nothing but errors. What is not options at all is left to the check of options. */
-export function withHooks<O>(options: O, rules: Rules): O {
+export function withCallbacks<O>(options: O, rules: Rules): O {
   if (typeof options !== "object" || options === null || Array.isArray(options)) return options;
   return Object.fromEntries(
     Object.entries(plainOptions(options, rules)).map(([option, value]) => [

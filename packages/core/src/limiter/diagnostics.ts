@@ -1,11 +1,11 @@
 import { channel } from "node:diagnostics_channel";
-import type { Scope } from "../backend/backend.ts";
+import type { KeyScope } from "../backend/backend.ts";
 import type { RateLimitResult } from "../decision/result.ts";
 import { publish } from "../listeners.ts";
 
 /** On `ratelimit:decision`: one decision of a limiter. */
 export interface DecisionMessage {
-  readonly scope: Scope;
+  readonly scope: KeyScope;
   readonly cost: number;
   readonly result: RateLimitResult;
   /** From the call to its answer, in ms. */

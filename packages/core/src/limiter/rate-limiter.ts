@@ -1,4 +1,4 @@
-import type { Awaitable, Backend, Scope, SyncBackend, Take } from "../backend/backend.ts";
+import type { Awaitable, Backend, BackendReply, KeyScope, SyncBackend } from "../backend/backend.ts";
 import { isAnswered } from "../backend/backend.ts";
 import { backendKey } from "../backend/key.ts";
 import { processClock } from "../clock.ts";
@@ -21,7 +21,7 @@ import { fits } from "../policy/token-bucket.ts";
 import { checkOptions, Problems, type Rules, rule } from "../validation.ts";
 import { type CostOption, checkedCost, costOf } from "./cost.ts";
 import { decisionsAreHeard, publishDecision } from "./diagnostics.ts";
-import { join, leave, type Share, setPolicy } from "./scope.ts";
+import { join, leave, type SharedScope, setPolicy } from "./scope.ts";
 
 /** How a waiting call may end early. */
 export interface WaitOptions extends CostOption {
@@ -36,9 +36,9 @@ const waitRules: Rules = {
   maxWait: {
     expects: "a length of time with its unit",
     accepts: (value) => timeSpanMs(value) !== undefined,
-    wayOut: 'write maxWait: "5s"',
+    hint: 'write maxWait: "5s"',
   },
-  signal: { expects: "an AbortSignal", accepts: (value) => value instanceof AbortSignal, wayOut: "write signal: controller.signal" },
+  signal: { expects: "an AbortSignal", accepts: (value) => value instanceof AbortSignal, hint: "write signal: controller.signal" },
 };
 
 /** The options of `update`; a `name` is that of the limit. */
@@ -62,7 +62,7 @@ export class RateLimiter<B extends Backend = Backend> {
   readonly backend: B;
   /** Which bucket. */
   readonly name: string;
-  readonly #share: Share;
+  readonly #share: SharedScope;
   #closed = false;
 
   constructor(options: RateLimiterOptions<B>) {
@@ -211,9 +211,9 @@ export class RateLimiter<B extends Backend = Backend> {
     return isAnswered(take) ? toResult(scope.policy, take, cost) : resultLater(scope.policy, take, cost);
   }
 
-  #decideAloud(scope: Scope, key: string, cost: number): Awaitable<RateLimitResult> {
+  #decideAloud(scope: KeyScope, key: string, cost: number): Awaitable<RateLimitResult> {
     const start = processClock.now();
-    const tell = (take: Take): RateLimitResult => {
+    const tell = (take: BackendReply): RateLimitResult => {
       const result = toResult(scope.policy, take, cost);
       publishDecision({ scope, cost, result, durationMs: processClock.now() - start });
       return result;
@@ -222,7 +222,7 @@ export class RateLimiter<B extends Backend = Backend> {
     return isAnswered(take) ? tell(take) : Promise.resolve(take).then(tell);
   }
 
-  async #adjust(key: string, tokens: number, sign: 1 | -1): Promise<{ result: RateLimitResult; take: Take }> {
+  async #adjust(key: string, tokens: number, sign: 1 | -1): Promise<{ result: RateLimitResult; take: BackendReply }> {
     checkedCost(tokens, "tokens");
     const { scope } = this.#share;
     const take = await this.#open().adjust(scope, backendKey(key), sign * tokens);
@@ -250,7 +250,7 @@ export class RateLimiter<B extends Backend = Backend> {
 }
 
 /** Apart, since a closure in `decide` would cost every call its context. Whatever a backend promises by becomes a promise of ours. */
-function resultLater(policy: Policy, take: Promise<Take>, cost: number): Promise<RateLimitResult> {
+function resultLater(policy: Policy, take: Promise<BackendReply>, cost: number): Promise<RateLimitResult> {
   return Promise.resolve(take).then((take) => toResult(policy, take, cost));
 }
 

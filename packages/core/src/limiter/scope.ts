@@ -1,18 +1,18 @@
-import type { Backend, Scope } from "../backend/backend.ts";
+import type { Backend, KeyScope } from "../backend/backend.ts";
 import { escapeName } from "../backend/key.ts";
 import { RateLimitError } from "../errors.ts";
 import { type Policy, samePolicy } from "../policy/policy.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
 /** What live limiters of one name on one backend have in common: `update()` of one reaches all. */
-export interface Share {
-  scope: Scope;
+export interface SharedScope {
+  scope: KeyScope;
   holders: number;
   /** The calls of all of them that wait for tokens. */
   readonly waits: WaitQueue;
 }
 
-const sharesOf = new WeakMap<Backend, Map<string, Share>>();
+const sharesOf = new WeakMap<Backend, Map<string, SharedScope>>();
 
 /** What says which buckets a limiter keeps, and by which policy. */
 interface Joining {
@@ -28,8 +28,8 @@ interface Joining {
  * Joins the limiters that keep their buckets under one name.
  * @throws {RateLimitError} INVALID_OPTION when a live one there has another policy: by accident two limits would share a bucket.
  */
-export function join({ backend, keyPrefix, name, policy, replace }: Joining): Share {
-  const shares = sharesOf.get(backend) ?? new Map<string, Share>();
+export function join({ backend, keyPrefix, name, policy, replace }: Joining): SharedScope {
+  const shares = sharesOf.get(backend) ?? new Map<string, SharedScope>();
   sharesOf.set(backend, shares);
   const prefix = `${keyPrefix}${escapeName(name)}:`;
   const share = shares.get(prefix) ?? newShare(prefix, policy);
@@ -49,19 +49,19 @@ function takenName(name: string): RateLimitError {
   );
 }
 
-function newShare(prefix: string, policy: Policy): Share {
-  const share: Share = { scope: Object.freeze({ prefix, policy }), holders: 0, waits: new WaitQueue(() => share.scope.policy) };
+function newShare(prefix: string, policy: Policy): SharedScope {
+  const share: SharedScope = { scope: Object.freeze({ prefix, policy }), holders: 0, waits: new WaitQueue(() => share.scope.policy) };
   return share;
 }
 
 /** Leaves them; the last one frees the name. */
-export function leave(backend: Backend, share: Share): void {
+export function leave(backend: Backend, share: SharedScope): void {
   share.holders--;
   if (share.holders === 0) sharesOf.get(backend)?.delete(share.scope.prefix);
 }
 
 /** Changes the policy of all of them; their buckets keep the time they owe. */
-export function setPolicy(share: Share, policy: Policy): void {
+export function setPolicy(share: SharedScope, policy: Policy): void {
   share.scope = Object.freeze({ prefix: share.scope.prefix, policy });
   share.waits.policyChanged();
 }

@@ -86,6 +86,7 @@ export class WaitingLine {
 
 /** Milliseconds from a sighting until `tokens`, which may be more than the bucket ever holds at once, have flowed in. */
 function msUntil({ policy, result }: Sighting, tokens: number): number {
-  const ms = ({ p, r, full }: Limit, i: number): number => Math.ceil(((result.limits[i]?.used ?? 0) + tokens * p - full) / r);
+  const ms = ({ unitsPerToken: p, unitsPerMs: r, capacityUnits: full }: Limit, i: number): number =>
+    Math.ceil(((result.limits[i]?.used ?? 0) + tokens * p - full) / r);
   return Math.max(...policy.limits.map(ms));
 }

@@ -38,9 +38,9 @@ export interface Limit {
   /** Tokens in a full bucket. */
   readonly burst: number;
   readonly periodMs: number;
-  readonly p: number;
-  readonly r: number;
-  readonly full: number;
+  readonly unitsPerToken: number;
+  readonly unitsPerMs: number;
+  readonly capacityUnits: number;
   /** Identifies `p`, `r` and `full` in a stored bucket: 32 bits. Names do not matter there. */
   readonly fingerprint: number;
 }
@@ -68,7 +68,7 @@ function durationRule(option: string): Rule {
   return {
     expects: durationForm,
     accepts: (value) => durationMs(value) !== undefined,
-    wayOut: `write ${option}: 60 or ${option}: "1m" (units: ms, s, m, h, d)`,
+    hint: `write ${option}: 60 or ${option}: "1m" (units: ms, s, m, h, d)`,
   };
 }
 
@@ -76,24 +76,26 @@ const limitRules: Rules = {
   rate: {
     expects: "a positive integer",
     accepts: (value) => Object.is(value, 0) || isPositiveInteger(value),
-    wayOut: 'write whole tokens: 2.5 per second is { rate: 5, period: "2s" }, and 0 refuses everything',
+    hint: 'write whole tokens: 2.5 per second is { rate: 5, period: "2s" }, and 0 refuses everything',
   },
   period: durationRule("period"),
-  burst: { ...rule.positiveInteger, wayOut: "leave it out for a bucket of `rate` tokens" },
+  burst: { ...rule.positiveInteger, hint: "leave it out for a bucket of `rate` tokens" },
   name: {
     expects: "a letter followed by at most 63 letters, digits, _, . or -",
     accepts: isLimitName,
-    wayOut: 'it goes out in headers; write for example name: "per-minute"',
+    hint: 'it goes out in headers; write for example name: "per-minute"',
   },
   // A limit that was compiled may be given again. It is compiled anew, so that its other options may be changed on the way.
-  ...Object.fromEntries(["periodMs", "p", "r", "full", "fingerprint"].map((option) => [option, rule.derived])),
+  ...Object.fromEntries(
+    ["periodMs", "unitsPerToken", "unitsPerMs", "capacityUnits", "fingerprint"].map((option) => [option, rule.derived]),
+  ),
 };
 
 /** The burst of a limit that refuses everything. */
 const closedBurst: Rule = {
   expects: "absent beside `rate: 0`",
   accepts: (value) => value === 0,
-  wayOut: "leave it out: a closed limit holds no tokens",
+  hint: "leave it out: a closed limit holds no tokens",
 };
 
 /** What a policy of one limit takes. */
@@ -103,13 +105,13 @@ const severalRules: Rules = {
   limits: {
     expects: "a non-empty array of limits",
     accepts: (value) => Array.isArray(value) && value.length > 0,
-    wayOut: 'write limits: [{ name: "minute", rate: 100, period: "1m" }]',
+    hint: 'write limits: [{ name: "minute", rate: 100, period: "1m" }]',
   },
   rate: insideLimits(),
   period: insideLimits(),
   burst: insideLimits(),
   block: durationRule("block"),
-  blockMs: { expects: "that of a compiled policy", accepts: isCount, wayOut: 'write block: "10m"', hidden: true },
+  blockMs: { expects: "that of a compiled policy", accepts: isCount, hint: 'write block: "10m"', hidden: true },
 };
 
 /** The names of a policy's options, for constructors that take them among their own. */
@@ -161,7 +163,7 @@ export function samePolicy(a: Policy, b: Policy): boolean {
 }
 
 function isCompiled(limit: object): boolean {
-  const { name, rate, periodMs, burst, p, r, full, fingerprint } = limit as Partial<Limit>;
+  const { name, rate, periodMs, burst, unitsPerToken: p, unitsPerMs: r, capacityUnits: full, fingerprint } = limit as Partial<Limit>;
   return isLimitName(name) && [periodMs, p, r].every(isPositiveInteger) && [rate, burst, full, fingerprint].every(isCount);
 }
 
@@ -209,19 +211,29 @@ function compile(problems: Problems, options: LimitOptions): Limit {
   const periodMs = durationMs(period) as number;
   if (rate === 0) return closedLimit(name, periodMs);
   const divisor = gcd(rate, periodMs);
-  const [p, r] = [periodMs / divisor, rate / divisor];
-  const full = burst * p;
-  if (4 * full > Number.MAX_SAFE_INTEGER)
+  const [unitsPerToken, unitsPerMs] = [periodMs / divisor, rate / divisor];
+  const capacityUnits = burst * unitsPerToken;
+  if (4 * capacityUnits > Number.MAX_SAFE_INTEGER)
     problems.add("burst", "small enough to be counted exactly", burst, "use a smaller one, or a rate and a period with a common factor");
-  if (full < r)
+  if (capacityUnits < unitsPerMs)
     problems.add(
       "burst",
       "at least one millisecond of refill",
       burst,
-      `for ${rate} per ${periodMs} ms write burst: ${Math.ceil(r / p)} or more`,
+      `for ${rate} per ${periodMs} ms write burst: ${Math.ceil(unitsPerMs / unitsPerToken)} or more`,
     );
   if (!isCompiled(options)) warnOfMilliseconds(period);
-  return Object.freeze({ name, rate, period: periodMs / 1000, burst, periodMs, p, r, full, fingerprint: fingerprintOf(p, r, full) });
+  return Object.freeze({
+    name,
+    rate,
+    period: periodMs / 1000,
+    burst,
+    periodMs,
+    unitsPerToken,
+    unitsPerMs,
+    capacityUnits,
+    fingerprint: fingerprintOf(unitsPerToken, unitsPerMs, capacityUnits),
+  });
 }
 
 /** A limit that admits nothing: its bucket has no room, so that every other rule applies to it unchanged. */
@@ -232,15 +244,15 @@ function closedLimit(name: string, periodMs: number): Limit {
     period: periodMs / 1000,
     burst: 0,
     periodMs,
-    p: 1,
-    r: 1,
-    full: 0,
+    unitsPerToken: 1,
+    unitsPerMs: 1,
+    capacityUnits: 0,
     fingerprint: fingerprintOf(1, 1, 0),
   });
 }
 
 /** FNV-1a, 32 bits, of `p:r:full` in decimal digits. It is part of the stored format: docs/state.md. */
-function fingerprintOf(...numbers: readonly [p: number, r: number, full: number]): number {
+function fingerprintOf(...numbers: readonly [unitsPerToken: number, unitsPerMs: number, capacityUnits: number]): number {
   let hash = 0x811c9dc5;
   for (const character of numbers.join(":")) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);
   return hash >>> 0;
@@ -256,7 +268,7 @@ function warnOfMilliseconds(period: Duration): void {
 }
 
 function insideLimits(): Rule {
-  return { expects: "absent beside `limits`", accepts: () => false, wayOut: "move it into an entry of `limits`" };
+  return { expects: "absent beside `limits`", accepts: () => false, hint: "move it into an entry of `limits`" };
 }
 
 function gcd(a: number, b: number): number {

@@ -28,7 +28,7 @@ const probeMs = 250;
 const [afterSilence, afterSomeAnswers, mostProbes, relapseMs] = [1, 4, 8, 10_000];
 
 /** Keeps calls from a backend that does not answer; one probe at a time finds out when it does, and no caller pays for it. */
-export class Breaker {
+export class CircuitBreaker {
   readonly #parts: BreakerParts;
   #isOpen = false;
   /** Calls that failed, and that were answered, since the first of these failures was sent. */

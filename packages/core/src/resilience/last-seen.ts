@@ -1,4 +1,4 @@
-import type { Scope, Take } from "../backend/backend.ts";
+import type { BackendReply, KeyScope } from "../backend/backend.ts";
 import { BucketTable } from "../backend/memory/bucket-table.ts";
 import type { Found } from "../backend/memory/packed-bucket.ts";
 import { processClock } from "../clock.ts";
@@ -36,7 +36,7 @@ type FreshKeys = Map<string, Map<string, Fresh>>;
 
 /** A table of this process, which another one tells what has changed. */
 interface Peer {
-  forget(scope: Scope, key: string): void;
+  forget(scope: KeyScope, key: string): void;
 }
 
 const registry = Symbol.for("@ratelimit/core/last-seen");
@@ -81,7 +81,7 @@ export class LastSeen implements Peer {
   }
 
   /** Counts a call on its way to the backend. Returns its ticket, which `leave` and whatever notes its answer need. */
-  enter(scope: Scope, key: string): number {
+  enter(scope: KeyScope, key: string): number {
     const counter = counterOf(scope, key);
     this.#underWay[counter] = (this.#underWay[counter] as number) + 1;
     return ++this.#calls * counters + counter;
@@ -100,7 +100,7 @@ export class LastSeen implements Peer {
    *
    * Never while a call on the key is under way: a refund made a moment ago may be about to change the answer.
    */
-  refusal(scope: Scope, key: string, cost: number): Take | undefined {
+  refusal(scope: KeyScope, key: string, cost: number): BackendReply | undefined {
     const fresh = this.#fresh.get(scope.prefix)?.get(key) ?? this.#older.get(scope.prefix)?.get(key);
     if (fresh?.policy !== scope.policy || (this.#underWay[counterOf(scope, key)] as number) > 0) return undefined;
     const { used, blockedMs, at } = this.#table.take(scope, key, 0);
@@ -113,7 +113,7 @@ export class LastSeen implements Peer {
   }
 
   /** Notes the backend's answer to a take that was sent at `sentAt`. */
-  took(ticket: number, scope: Scope, key: string, cost: number, take: Take, sentAt: number): void {
+  took(ticket: number, scope: KeyScope, key: string, cost: number, take: BackendReply, sentAt: number): void {
     const isCurrent = this.#isCurrent(ticket);
     // A look does not count as an answer that is certain: it shows a debt that the next call would cut down.
     const isFresh = isCurrent && this.#keeps.refusals && cost > 0 && isUsedUp(scope.policy, take);
@@ -123,34 +123,34 @@ export class LastSeen implements Peer {
   }
 
   /** Notes the backend's answer to a charge or a refund. */
-  adjusted(ticket: number, scope: Scope, key: string, tokens: number, take: Take): void {
+  adjusted(ticket: number, scope: KeyScope, key: string, tokens: number, take: BackendReply): void {
     if (this.#isCurrent(ticket) && this.#keeps.states) this.#write(scope, key, take);
     this.doubt(scope, key);
     if (tokens < 0) this.#tellPeers(scope, key);
   }
 
   /** Notes that the backend has blocked a key. */
-  blocked(ticket: number, scope: Scope, key: string, ms: number): void {
+  blocked(ticket: number, scope: KeyScope, key: string, ms: number): void {
     if (this.#isCurrent(ticket) && this.#keeps.states) this.#table.block(scope, key, ms);
     this.doubt(scope, key);
     this.#tellPeers(scope, key);
   }
 
   /** Notes that the backend has reset a key. */
-  wasReset(ticket: number, scope: Scope, key: string): void {
+  wasReset(ticket: number, scope: KeyScope, key: string): void {
     if (this.#isCurrent(ticket)) this.#table.reset(scope, key);
     this.doubt(scope, key);
     this.#tellPeers(scope, key);
   }
 
   /** Makes sure that the backend is asked next time. */
-  doubt({ prefix }: Scope, key: string): void {
+  doubt({ prefix }: KeyScope, key: string): void {
     if (this.#fresh.size > 0) this.#fresh.get(prefix)?.delete(key);
     if (this.#older.size > 0) this.#older.get(prefix)?.delete(key);
   }
 
   /** Forgets a key that another backend of this process has changed. Answers to calls that are under way are not noted. */
-  forget(scope: Scope, key: string): void {
+  forget(scope: KeyScope, key: string): void {
     const counter = counterOf(scope, key);
     if ((this.#underWay[counter] as number) > 0) this.#outdated.add(counter);
     if (this.#table.keys > 0) this.#table.reset(scope, key);
@@ -158,18 +158,18 @@ export class LastSeen implements Peer {
   }
 
   /** What of a bucket is in use by now, and how long it stays blocked. */
-  read(scope: Scope, key: string): Found {
+  read(scope: KeyScope, key: string): Found {
     return this.#table.read(scope, key);
   }
 
   /** Puts a bucket into the state that this process has decided on alone. */
-  write(scope: Scope, key: string, used: readonly number[], blockedMs: number): void {
+  write(scope: KeyScope, key: string, used: readonly number[], blockedMs: number): void {
     this.#table.write(scope, key, used, blockedMs);
     this.doubt(scope, key);
   }
 
   /** Blocks a key. */
-  block(scope: Scope, key: string, ms: number): void {
+  block(scope: KeyScope, key: string, ms: number): void {
     this.#table.block(scope, key, ms);
     this.doubt(scope, key);
   }
@@ -190,11 +190,11 @@ export class LastSeen implements Peer {
     return true;
   }
 
-  #write(scope: Scope, key: string, { used, blockedMs }: Take): void {
+  #write(scope: KeyScope, key: string, { used, blockedMs }: BackendReply): void {
     this.#table.write(scope, key, used, blockedMs);
   }
 
-  #remember({ prefix, policy }: Scope, key: string, sentAt: number): void {
+  #remember({ prefix, policy }: KeyScope, key: string, sentAt: number): void {
     if (this.#freshCount >= mostFresh) this.#forgetOlder();
     const keys = this.#fresh.get(prefix) ?? new Map<string, Fresh>();
     this.#fresh.set(prefix, keys.set(key, { policy, sentAt, latencyMs: Math.ceil(this.#time.now() - sentAt) }));
@@ -218,7 +218,7 @@ export class LastSeen implements Peer {
     this.#freshCount = 0;
   }
 
-  #tellPeers(scope: Scope, key: string): void {
+  #tellPeers(scope: KeyScope, key: string): void {
     for (const peer of peers()) {
       const other = peer.deref();
       if (other === undefined) peers().delete(peer);
@@ -228,22 +228,22 @@ export class LastSeen implements Peer {
 }
 
 /** Whether a call of cost 1 would be refused now, or this one was. */
-function isUsedUp({ limits }: Policy, { allowed, used }: Take): boolean {
+function isUsedUp({ limits }: Policy, { allowed, used }: BackendReply): boolean {
   if (!allowed) return true;
   return typeof used === "number" ? !fits(limits[0], used, 1) : limits.some((limit, i) => !fits(limit, used[i] as number, 1));
 }
 
 /** Whether the backend refuses a call of `cost`, if this much was in use when its answer came, and it may have counted from `latencyMs` before. */
-function isCertain({ limits, blockMs }: Policy, used: Take["used"], blockedMs: number, cost: number, latencyMs: number): boolean {
+function isCertain({ limits, blockMs }: Policy, used: BackendReply["used"], blockedMs: number, cost: number, latencyMs: number): boolean {
   if (blockedMs > latencyMs) return true;
   // Once a block is over, the next refusal starts another one, and only the backend can do that.
   if (blockMs > 0) return false;
-  if (typeof used === "number") return !fits(limits[0], used - latencyMs * limits[0].r, cost);
-  return limits.some((limit, i) => !fits(limit, (used[i] as number) - latencyMs * limit.r, cost));
+  if (typeof used === "number") return !fits(limits[0], used - latencyMs * limits[0].unitsPerMs, cost);
+  return limits.some((limit, i) => !fits(limit, (used[i] as number) - latencyMs * limit.unitsPerMs, cost));
 }
 
 /** A number made of the characters in which most keys and prefixes differ. */
-function counterOf({ prefix }: Scope, key: string): number {
+function counterOf({ prefix }: KeyScope, key: string): number {
   const { length } = key;
   let hash = length + prefix.length + prefix.charCodeAt(prefix.length - 2);
   for (let i = length > 12 ? length - 12 : 0; i < length; i++) hash = (Math.imul(hash, 31) + key.charCodeAt(i)) | 0;

@@ -1,6 +1,6 @@
-import type { Scope, Take } from "../backend/backend.ts";
+import type { BackendReply, KeyScope } from "../backend/backend.ts";
 import type { Limit } from "../policy/policy.ts";
-import { ceilingOf } from "../policy/token-bucket.ts";
+import { debtCeiling } from "../policy/token-bucket.ts";
 import type { LastSeen } from "./last-seen.ts";
 
 /** More units than this are not counted: the sum of two such numbers is still exact. */
@@ -13,7 +13,7 @@ const most = 2 ** 52;
  * and a bucket begins where the backend was last seen: who was refused stays refused. A call that needs more than the burst
  * needs the burst and leaves a debt, so that even the smallest bucket admits its share and no more.
  */
-export class LocalShare {
+export class LocalFallback {
   readonly #instances: number;
   readonly #seen: LastSeen;
 
@@ -22,20 +22,20 @@ export class LocalShare {
     this.#seen = seen;
   }
 
-  take(scope: Scope, key: string, cost: number): Take {
+  take(scope: KeyScope, key: string, cost: number): BackendReply {
     const { limits, blockMs } = scope.policy;
     const { used: before, blockedMs } = this.#seen.read(scope, key);
     const charge = cost * this.#instances;
     const enough = (limit: Limit, i: number): boolean =>
-      cost <= limit.burst && (before[i] as number) + Math.min(charge, limit.burst) * limit.p <= limit.full;
+      cost <= limit.burst && (before[i] as number) + Math.min(charge, limit.burst) * limit.unitsPerToken <= limit.capacityUnits;
     const allowed = limits.every(enough) && (cost === 0 || blockedMs === 0);
     const startsBlock = !allowed && cost > 0 && blockMs > 0 && blockedMs === 0;
-    const used = allowed ? limits.map((limit, i) => (before[i] as number) + charge * limit.p) : before;
+    const used = allowed ? limits.map((limit, i) => (before[i] as number) + charge * limit.unitsPerToken) : before;
     return this.#answer(scope, key, allowed, cost > 0 && (allowed || startsBlock), used, startsBlock ? blockMs : blockedMs);
   }
 
   /** Charges or gives back for all processes. A charge stops at a debt of one burst, also if calls have left a larger one. */
-  adjust(scope: Scope, key: string, tokens: number): Take {
+  adjust(scope: KeyScope, key: string, tokens: number): BackendReply {
     const { limits } = scope.policy;
     const { used: before, blockedMs } = this.#seen.read(scope, key);
     const used = limits.map((limit, i) => this.#adjusted(limit, before[i] as number, tokens));
@@ -43,23 +43,23 @@ export class LocalShare {
     return { ...this.#answer(scope, key, true, true, used, blockedMs), uncharged };
   }
 
-  block(scope: Scope, key: string, ms: number): void {
+  block(scope: KeyScope, key: string, ms: number): void {
     this.#seen.block(scope, key, ms);
   }
 
   #adjusted(limit: Limit, before: number, tokens: number): number {
     // More than two bursts change nothing further, and their units could not be counted exactly.
     const bound = 2 * limit.burst;
-    const units = Math.min(bound, Math.max(-bound, tokens)) * limit.p * this.#instances;
-    return Math.max(0, units < 0 ? before + units : Math.min(Math.max(before, ceilingOf(limit)), before + units));
+    const units = Math.min(bound, Math.max(-bound, tokens)) * limit.unitsPerToken * this.#instances;
+    return Math.max(0, units < 0 ? before + units : Math.min(Math.max(before, debtCeiling(limit)), before + units));
   }
 
   /** Whole tokens that can be charged before the debt is one burst. */
   #roomOf(limit: Limit, before: number): number {
-    return Math.max(0, Math.floor((ceilingOf(limit) - before) / (limit.p * this.#instances)));
+    return Math.max(0, Math.floor((debtCeiling(limit) - before) / (limit.unitsPerToken * this.#instances)));
   }
 
-  #answer(scope: Scope, key: string, allowed: boolean, changed: boolean, units: readonly number[], blockedMs: number): Take {
+  #answer(scope: KeyScope, key: string, allowed: boolean, changed: boolean, units: readonly number[], blockedMs: number): BackendReply {
     const used = units.map((count) => Math.min(most, count));
     if (changed) this.#seen.write(scope, key, used, blockedMs);
     return {

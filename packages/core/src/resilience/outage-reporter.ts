@@ -6,7 +6,7 @@ import { warn } from "../warnings.ts";
 const outages = channel("ratelimit:outage");
 
 /** What decides while the backend is out: a bucket of this process, yes, no, or nobody (the call rejects). */
-export type Outage = "local" | "open" | "closed" | "throw";
+export type OutageMode = "local" | "open" | "closed" | "throw";
 
 /**
  * What failed: the answer came too late, there was no connection, the server refuses to work, the server refuses one limiter,
@@ -23,7 +23,7 @@ export function concernsServer(kind: OutageClass): boolean {
 export interface OutageEvent {
   readonly class: OutageClass;
   /** What decided in place of the backend. */
-  readonly source: Outage;
+  readonly source: OutageMode;
   /** Failures of this class since the last event that were not told. */
   readonly suppressed: number;
   /** What was the matter; never a key. */
@@ -43,7 +43,7 @@ const [quietMs, overMs] = [1000, 60_000];
 
 /** Tells outages without a flood: to `onOutage` and the channel; where nobody listens, by one warning per outage. */
 export class OutageReporter {
-  readonly #source: Outage;
+  readonly #source: OutageMode;
   readonly #onOutage: ((event: OutageEvent) => void) | undefined;
   readonly #clock: Clock;
   readonly #told = new Map<OutageClass, { at: number; suppressed: number }>();
@@ -53,7 +53,7 @@ export class OutageReporter {
   readonly #warned = new Set<"backend" | "key">();
   #failedAt = Number.NEGATIVE_INFINITY;
 
-  constructor(source: Outage, onOutage: ((event: OutageEvent) => void) | undefined, clock: Clock = processClock) {
+  constructor(source: OutageMode, onOutage: ((event: OutageEvent) => void) | undefined, clock: Clock = processClock) {
     this.#source = source;
     this.#onOutage = onOutage;
     this.#clock = clock;
@@ -115,7 +115,7 @@ export class OutageReporter {
   }
 }
 
-const meaning: Readonly<Record<Outage, string>> = {
+const meaning: Readonly<Record<OutageMode, string>> = {
   local: "made by this process alone",
   open: "all to admit",
   closed: "all to refuse",

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { type Outage, type OutageEvent, OutageReporter } from "./outage-reporter.ts";
+import { type OutageEvent, type OutageMode, OutageReporter } from "./outage-reporter.ts";
 
 /** The most limiters to remember as refused, so that a process that keeps making new limiters does not grow. */
 const most = 1000;
@@ -14,7 +14,7 @@ export class RefusedLimiters {
   /** The name of a server followed by the prefix of a limiter. */
   readonly #refused = new Set<string>();
 
-  constructor(source: Outage, onOutage: ((event: OutageEvent) => void) | undefined, clock: Clock) {
+  constructor(source: OutageMode, onOutage: ((event: OutageEvent) => void) | undefined, clock: Clock) {
     this.#reporter = new OutageReporter(source, onOutage, clock);
   }
 

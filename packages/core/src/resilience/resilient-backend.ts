@@ -1,4 +1,4 @@
-import { type Awaitable, type Backend, isPromise, isTake, type Scope, type Take } from "../backend/backend.ts";
+import { type Awaitable, type Backend, type BackendReply, isPromise, isTake, type KeyScope } from "../backend/backend.ts";
 import { isRateLimitError, RateLimitError } from "../errors.ts";
 import { type TimeSpan, timeSpanMs } from "../policy/duration.ts";
 import { definePolicy } from "../policy/policy.ts";
@@ -6,8 +6,8 @@ import { processTime, type Time } from "../time.ts";
 import { Deadlines } from "./deadlines.ts";
 import { isMistake } from "./failure.ts";
 import { LastSeen } from "./last-seen.ts";
-import { LocalShare } from "./local-fallback.ts";
-import { type Outage, type OutageClass, type OutageEvent, OutageReporter } from "./outage-reporter.ts";
+import { LocalFallback } from "./local-fallback.ts";
+import { type OutageClass, type OutageEvent, type OutageMode, OutageReporter } from "./outage-reporter.ts";
 import { Pace } from "./pace.ts";
 import { RefusedLimiters } from "./refused-limiters.ts";
 import { type Server, Servers } from "./servers.ts";
@@ -17,7 +17,7 @@ export interface ResilientOptions {
   /** The longest a decision waits for the backend, with its unit; `"100ms"`. */
   timeout?: TimeSpan | undefined;
   /** Who decides meanwhile: a local bucket, yes, no (503), or nobody (the call rejects with BACKEND); `"local"`. */
-  outage?: Outage | undefined;
+  outage?: OutageMode | undefined;
   /** Processes that share the limits: each gives its share of a local bucket; 1, with which N processes admit N-fold. */
   instances?: number | undefined;
   /** Told of outages, at most once a second and class, and once of each recovery. */
@@ -29,9 +29,9 @@ export interface ResilientOptions {
 /** What a backend of several servers knows about itself. */
 export interface BackendParts {
   /** The server that keeps a bucket: each has a breaker of its own. */
-  serverOf?(scope: Scope, key: string): string;
+  serverOf?(scope: KeyScope, key: string): string;
   /** Whether a server decides again: must write, as a decision does, to a key of short life under the scope's prefix. */
-  probe?(scope: Scope, server: string): Awaitable<unknown>;
+  probe?(scope: KeyScope, server: string): Awaitable<unknown>;
   /** What a failure was. */
   classOf?(error: unknown): OutageClass;
   /** Whether keys that were used up a moment ago are refused without asking: right if others can only take more meanwhile. */
@@ -53,12 +53,12 @@ export class ResilientBackend implements Backend {
   readonly #backend: Backend;
   readonly #parts: BackendParts;
   readonly #time: Time;
-  readonly #outage: Outage;
+  readonly #outage: OutageMode;
   readonly #timeoutMs: number;
   readonly #deadlines: Deadlines;
   readonly #pace: Pace;
   readonly #seen: LastSeen;
-  readonly #local: LocalShare;
+  readonly #local: LocalFallback;
   readonly #servers: Servers;
   readonly #lateProbe: RateLimitError;
   #undecided = 0;
@@ -80,7 +80,7 @@ export class ResilientBackend implements Backend {
     this.#deadlines = new Deadlines(this.#timeoutMs, this.#time);
     this.#pace = new Pace(this.#time);
     this.#seen = new LastSeen(maxKeys, { states: outage === "local", refusals: parts.remembersRefusals ?? false }, parts.time);
-    this.#local = new LocalShare(instances, this.#seen);
+    this.#local = new LocalFallback(instances, this.#seen);
     this.#servers = new Servers({
       time: this.#time,
       reporter: new OutageReporter(outage, onOutage, this.#time),
@@ -90,21 +90,21 @@ export class ResilientBackend implements Backend {
     });
   }
 
-  take(scope: Scope, key: string, cost: number): Awaitable<Take> {
-    return this.#decide<Take>({ method: "take", scope, key, tokens: cost });
+  take(scope: KeyScope, key: string, cost: number): Awaitable<BackendReply> {
+    return this.#decide<BackendReply>({ method: "take", scope, key, tokens: cost });
   }
 
-  adjust(scope: Scope, key: string, tokens: number): Awaitable<Take> {
-    return this.#decide<Take>({ method: "adjust", scope, key, tokens });
+  adjust(scope: KeyScope, key: string, tokens: number): Awaitable<BackendReply> {
+    return this.#decide<BackendReply>({ method: "adjust", scope, key, tokens });
   }
 
   /** In an outage this process blocks the key alone, unless nobody decides. */
-  async block(scope: Scope, key: string, ms: number): Promise<void> {
+  async block(scope: KeyScope, key: string, ms: number): Promise<void> {
     await this.#decide({ method: "block", scope, key, tokens: ms });
   }
 
   /** Rejects in every outage mode if the backend did not confirm it: there is no result that could say so. */
-  async reset(scope: Scope, key: string): Promise<void> {
+  async reset(scope: KeyScope, key: string): Promise<void> {
     await this.#decide({ method: "reset", scope, key, tokens: 0 });
   }
 
@@ -228,8 +228,8 @@ export class ResilientBackend implements Backend {
 
   /** Notes what the backend answered. */
   #note({ method, scope, key, tokens }: Call, answer: unknown, ticket: number, sentAt: number): void {
-    if (method === "take") this.#seen.took(ticket, scope, key, tokens, answer as Take, sentAt);
-    else if (method === "adjust") this.#seen.adjusted(ticket, scope, key, tokens, answer as Take);
+    if (method === "take") this.#seen.took(ticket, scope, key, tokens, answer as BackendReply, sentAt);
+    else if (method === "adjust") this.#seen.adjusted(ticket, scope, key, tokens, answer as BackendReply);
     else if (method === "block") this.#seen.blocked(ticket, scope, key, tokens);
     else this.#seen.wasReset(ticket, scope, key);
   }
@@ -244,7 +244,7 @@ export class ResilientBackend implements Backend {
   }
 
   /** A probe that is late has failed: a backend that answers, but never in time, is out. */
-  #probe(scope: Scope, server: string): Promise<unknown> {
+  #probe(scope: KeyScope, server: string): Promise<unknown> {
     const ask = async (): Promise<unknown> =>
       this.#parts.probe ? this.#parts.probe(scope, server) : this.#backend.take({ prefix: scope.prefix, policy: probePolicy }, probeKey, 1);
     return this.#deadlines.within(ask, (_, reject) => reject(this.#lateProbe));
@@ -254,7 +254,7 @@ export class ResilientBackend implements Backend {
 /** One call, of the backend or of what stands in for it. */
 export interface Call {
   readonly method: "take" | "adjust" | "block" | "reset";
-  readonly scope: Scope;
+  readonly scope: KeyScope;
   readonly key: string;
   readonly tokens: number;
 }
@@ -265,7 +265,7 @@ function isAnswer({ method, scope }: Call, answer: unknown): boolean {
 }
 
 /** What is decided where nobody counts. */
-const unseen: Readonly<Record<"open" | "closed", Take>> = {
+const unseen: Readonly<Record<"open" | "closed", BackendReply>> = {
   open: { allowed: true, used: 0, source: "open" },
   closed: { allowed: false, used: 0, source: "closed" },
 };

@@ -1,20 +1,20 @@
 import { type Backend, missingMethods } from "../backend/backend.ts";
 import { timeSpanMs } from "../policy/duration.ts";
 import { Problems, type Rules, rule } from "../validation.ts";
-import type { Outage } from "./outage-reporter.ts";
+import type { OutageMode } from "./outage-reporter.ts";
 import { type BackendParts, ResilientBackend, type ResilientOptions } from "./resilient-backend.ts";
 
-const outages: readonly unknown[] = ["local", "open", "closed", "throw"] satisfies Outage[];
+const outages: readonly unknown[] = ["local", "open", "closed", "throw"] satisfies OutageMode[];
 
 /** The rules of {@link ResilientOptions}, for backends that take them among their own options. */
 export const resilientRules: Rules = {
   timeout: {
     expects: "a length of time with its unit",
     accepts: (value) => timeSpanMs(value) !== undefined,
-    wayOut: 'write timeout: "100ms" (a bare 100 would be 100 s)',
+    hint: 'write timeout: "100ms" (a bare 100 would be 100 s)',
   },
   outage: { expects: '"local", "open", "closed" or "throw"', accepts: (value) => outages.includes(value) },
-  instances: { ...rule.positiveInteger, wayOut: "write how many processes share the limits" },
+  instances: { ...rule.positiveInteger, hint: "write how many processes share the limits" },
   onOutage: rule.function,
   maxKeys: rule.positiveInteger,
 };

@@ -1,8 +1,8 @@
-import type { Scope } from "../backend/backend.ts";
+import type { KeyScope } from "../backend/backend.ts";
 import { sha256 } from "../backend/key.ts";
 import type { RateLimitError } from "../errors.ts";
 import type { Time } from "../time.ts";
-import { Breaker } from "./circuit-breaker.ts";
+import { CircuitBreaker } from "./circuit-breaker.ts";
 import { failureOf, reasonOf } from "./failure.ts";
 import { concernsServer, type OutageClass, type OutageReporter } from "./outage-reporter.ts";
 import { publishRecovery } from "./recovery.ts";
@@ -11,9 +11,9 @@ import type { RefusedLimiters } from "./refused-limiters.ts";
 /** What is known of one server of a backend. */
 export interface Server {
   readonly name: string;
-  readonly breaker: Breaker;
+  readonly breaker: CircuitBreaker;
   /** The call that failed last, if none was answered in time since. A probe uses its scope: it may have no right to keys elsewhere. */
-  failed: { readonly scope: Scope; readonly error: RateLimitError } | undefined;
+  failed: { readonly scope: KeyScope; readonly error: RateLimitError } | undefined;
 }
 
 /** What the servers need of their backend. */
@@ -22,7 +22,7 @@ export interface ServersParts {
   readonly reporter: OutageReporter;
   readonly refused: RefusedLimiters;
   /** Resolves if the server decides again, in time. */
-  readonly probe: (scope: Scope, server: string) => Promise<unknown>;
+  readonly probe: (scope: KeyScope, server: string) => Promise<unknown>;
   readonly classOf: (error: unknown) => OutageClass;
 }
 
@@ -41,7 +41,7 @@ export class Servers {
   of(name: string): Server {
     const known = this.#servers.get(name);
     if (known !== undefined) return known;
-    const breaker = new Breaker({
+    const breaker = new CircuitBreaker({
       clock: this.#parts.time,
       later: (callback, ms) => {
         const timer = this.#parts.time.later(callback, ms);
@@ -61,7 +61,7 @@ export class Servers {
   }
 
   /** Counts a call that was answered in time. */
-  answered(server: Server, { prefix }: Scope): void {
+  answered(server: Server, { prefix }: KeyScope): void {
     server.breaker.good();
     if (!this.#parts.refused.isEmpty) this.#parts.refused.served(server.name, prefix);
     if (server.failed === undefined || server.breaker.isOpen) return;
@@ -70,7 +70,13 @@ export class Servers {
   }
 
   /** Counts and reports a call that was sent at `sentAt` and failed; returns its error for the caller. */
-  failed(server: Server, { scope, key }: { scope: Scope; key: string }, error: unknown, kind: OutageClass, sentAt: number): RateLimitError {
+  failed(
+    server: Server,
+    { scope, key }: { scope: KeyScope; key: string },
+    error: unknown,
+    kind: OutageClass,
+    sentAt: number,
+  ): RateLimitError {
     const failure = failureOf(error);
     if (concernsServer(kind)) {
       server.failed = { scope, error: failure };

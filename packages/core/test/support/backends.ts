@@ -1,5 +1,5 @@
 import { type Backend, type Clock, ManualClock, type SyncBackend } from "@ratelimit/core";
-import { type Awaitable, BucketTable, type Scope, type Take } from "@ratelimit/core/backend";
+import { type Awaitable, type BackendReply, BucketTable, type KeyScope } from "@ratelimit/core/backend";
 
 /** Buckets in this process; by a clock that stands still unless the test moves it. */
 export function tableBackend(clock: Clock = new ManualClock()): SyncBackend {
@@ -16,19 +16,19 @@ export class LateBackend implements Backend {
     this.#backend = backend;
   }
 
-  take(scope: Scope, key: string, cost: number): Promise<Take> {
+  take(scope: KeyScope, key: string, cost: number): Promise<BackendReply> {
     return this.#later(`take ${cost}`, () => this.#backend.take(scope, key, cost));
   }
 
-  adjust(scope: Scope, key: string, tokens: number): Promise<Take> {
+  adjust(scope: KeyScope, key: string, tokens: number): Promise<BackendReply> {
     return this.#later(`adjust ${tokens}`, () => this.#backend.adjust(scope, key, tokens));
   }
 
-  block(scope: Scope, key: string, ms: number): Promise<void> {
+  block(scope: KeyScope, key: string, ms: number): Promise<void> {
     return this.#later(`block ${ms}`, () => this.#backend.block(scope, key, ms));
   }
 
-  reset(scope: Scope, key: string): Promise<void> {
+  reset(scope: KeyScope, key: string): Promise<void> {
     return this.#later("reset", () => this.#backend.reset(scope, key));
   }
 

@@ -2,9 +2,9 @@ import { type Clock, processClock } from "../../clock.ts";
 import { RateLimitError } from "../../errors.ts";
 import { expected } from "../../messages.ts";
 import type { Policy } from "../../policy/policy.ts";
-import { adjusted, aheadOf, ceilingOf, fits, unchargedOf } from "../../policy/token-bucket.ts";
+import { adjusted, debtCeiling, fits, msUntilFull, unchargedOf } from "../../policy/token-bucket.ts";
 import { isPositiveInteger } from "../../validation.ts";
-import type { Scope, Take } from "../backend.ts";
+import type { BackendReply, KeyScope } from "../backend.ts";
 import { Cursor } from "./cursor.ts";
 import { publishEviction } from "./evictions.ts";
 import { Evictor } from "./evictor.ts";
@@ -53,7 +53,7 @@ export class BucketTable implements Swept {
   readonly #sweepCursor = new Cursor(this.#tables);
   readonly #evictor = new Evictor(this.#tables);
   /** The scope of the last call: a process with one limiter finds its buckets without a look-up. */
-  #lastScope: Scope | undefined;
+  #lastScope: KeyScope | undefined;
   #lastTable: PrefixTable | undefined;
   #keys = 0;
   #evictions = 0;
@@ -79,13 +79,13 @@ export class BucketTable implements Swept {
   }
 
   /** Takes `cost` tokens from every limit of the policy, or from none. */
-  take(scope: Scope, key: string, cost: number): Take {
+  take(scope: KeyScope, key: string, cost: number): BackendReply {
     const { limits, blockMs } = scope.policy;
     return limits.length === 1 && blockMs === 0 ? this.#takeOne(scope, key, cost) : this.#takeAny(scope, key, cost);
   }
 
   /** Charges (`tokens` > 0) or gives back (< 0), whatever is left. */
-  adjust(scope: Scope, key: string, tokens: number): Take {
+  adjust(scope: KeyScope, key: string, tokens: number): BackendReply {
     const { policy } = scope;
     const now = this.#now();
     const place = this.#place(scope, key, now);
@@ -98,20 +98,20 @@ export class BucketTable implements Swept {
   }
 
   /** Refuses every call with a cost for at least `ms` milliseconds. */
-  block(scope: Scope, key: string, ms: number): void {
+  block(scope: KeyScope, key: string, ms: number): void {
     const now = this.#now();
     const place = this.#place(scope, key, now);
     this.#put(place, key, pack(blockEntries(place.entries, now + ms, now), place.own.limit, now), scope.policy);
   }
 
   /** Units in use of every limit, even beyond the debt of one burst, and how long the key stays blocked. */
-  read(scope: Scope, key: string): Found {
+  read(scope: KeyScope, key: string): Found {
     const now = this.#now();
     return readEntries(this.#place(scope, key, now).entries, scope.policy, now);
   }
 
   /** Puts a bucket into a state that was worked out elsewhere. */
-  write(scope: Scope, key: string, used: Take["used"], blockedMs: number = 0): void {
+  write(scope: KeyScope, key: string, used: BackendReply["used"], blockedMs: number = 0): void {
     const { policy } = scope;
     const now = this.#now();
     const table = this.#tableOf(scope);
@@ -124,7 +124,7 @@ export class BucketTable implements Swept {
   }
 
   /** Forgets a bucket: it is full, and not blocked. */
-  reset(scope: Scope, key: string): void {
+  reset(scope: KeyScope, key: string): void {
     this.#drop(this.#place(scope, key, this.#now()).shard, key);
   }
 
@@ -156,7 +156,7 @@ export class BucketTable implements Swept {
   }
 
   /** Nearly every call: no list, one reading of the clock, and one look-up if the bucket refuses. */
-  #takeOne(scope: Scope, key: string, cost: number): Take {
+  #takeOne(scope: KeyScope, key: string, cost: number): BackendReply {
     const limit = scope.policy.limits[0];
     const table = this.#tableOf(scope);
     const own = table.ownOf(scope.policy);
@@ -167,9 +167,9 @@ export class BucketTable implements Swept {
     const at = this.#clock.now();
     const now = Math.floor(at - this.#origin);
     const claimed = bucket === undefined ? 0 : usedInNumber(bucket as number, limit, now);
-    const before = Math.min(claimed, ceilingOf(limit));
+    const before = Math.min(claimed, debtCeiling(limit));
     const allowed = fits(limit, before, cost);
-    const used = allowed ? before + cost * limit.p : before;
+    const used = allowed ? before + cost * limit.unitsPerToken : before;
     if ((cost > 0 && allowed) || claimed > before) this.#putOne(own, shard, key, bucket, scope.policy, used, now);
     return { allowed, used, at: this.#onProcessClock ? at : undefined };
   }
@@ -183,7 +183,7 @@ export class BucketTable implements Swept {
     else shard.set(key, packed);
   }
 
-  #takeAny(scope: Scope, key: string, cost: number): Take {
+  #takeAny(scope: KeyScope, key: string, cost: number): BackendReply {
     const { policy } = scope;
     const { limits, blockMs } = policy;
     const now = this.#now();
@@ -192,7 +192,7 @@ export class BucketTable implements Swept {
     const before = clamped(policy, found);
     const fitsAll = limits.every((limit, i) => fits(limit, before[i] as number, cost));
     const allowed = fitsAll && (cost === 0 || found.blockedMs === 0);
-    const used = allowed ? limits.map((limit, i) => (before[i] as number) + cost * limit.p) : before;
+    const used = allowed ? limits.map((limit, i) => (before[i] as number) + cost * limit.unitsPerToken) : before;
     const startsBlock = !allowed && cost > 0 && blockMs > 0 && found.blockedMs === 0;
     const blockedMs = startsBlock ? blockMs : found.blockedMs;
     // A refusal, or a look, is stored only if its retryAfter would not come true otherwise.
@@ -205,7 +205,7 @@ export class BucketTable implements Swept {
     return Math.floor(this.#clock.now() - this.#origin);
   }
 
-  #tableOf(scope: Scope): PrefixTable {
+  #tableOf(scope: KeyScope): PrefixTable {
     if (scope === this.#lastScope) return this.#lastTable as PrefixTable;
     let table = this.#tables.get(scope.prefix);
     if (table === undefined) {
@@ -218,7 +218,7 @@ export class BucketTable implements Swept {
     return table;
   }
 
-  #place(scope: Scope, key: string, now: number): Place {
+  #place(scope: KeyScope, key: string, now: number): Place {
     const table = this.#tableOf(scope);
     const own = table.ownOf(scope.policy);
     const shard = own.buckets.shardOf(key);
@@ -245,7 +245,7 @@ export class BucketTable implements Swept {
       else before.delete(key);
       shard.set(ownCopy(key), packed);
     }
-    if (!this.#sweeper.isRunning) this.#sweeper.start(Math.max(...policy.limits.map((limit) => aheadOf(limit, limit.full))));
+    if (!this.#sweeper.isRunning) this.#sweeper.start(Math.max(...policy.limits.map((limit) => msUntilFull(limit, limit.capacityUnits))));
   }
 
   #drop(shard: Shard | undefined, key: string): void {
@@ -279,7 +279,7 @@ function isOwn({ limit }: Generation, { limits: [own] }: Policy): boolean {
 }
 
 function clamped({ limits }: Policy, { used }: Found): number[] {
-  return limits.map((limit, i) => Math.min(used[i] as number, ceilingOf(limit)));
+  return limits.map((limit, i) => Math.min(used[i] as number, debtCeiling(limit)));
 }
 
 function oneOrAll(used: readonly number[]): number | readonly number[] {

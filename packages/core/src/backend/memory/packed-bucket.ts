@@ -6,7 +6,7 @@
  */
 
 import type { Limit, Policy } from "../../policy/policy.ts";
-import { aheadOf, slackOf, usedOf } from "../../policy/token-bucket.ts";
+import { msUntilFull, slackUnits, usedOf } from "../../policy/token-bucket.ts";
 
 /** One limit of a bucket: full again at `fullAt` (ms of the table's clock), less `slack` units. Without a limit it is a block until then. */
 export interface Entry {
@@ -22,7 +22,7 @@ export interface Entry {
 export type PackedBucket = number | readonly Entry[];
 
 /** A slack of 1 as a fraction, and the largest `fullAt` that leaves the number enough bits for it: 49 days. */
-const [slackBit, slackUnits, latestNumber] = [2 ** -20, 2 ** 20, 2 ** 32];
+const [slackBit, slackScale, latestNumber] = [2 ** -20, 2 ** 20, 2 ** 32];
 
 /** Entries of other policies that a bucket keeps; beyond these, the one nearest full is dropped. */
 const maxForeignEntries = 8;
@@ -40,13 +40,13 @@ export function isSameLimit(a: Limit | undefined, b: Limit): boolean {
 /** Units in use of a limit whose entry is a number. */
 export function usedInNumber(packed: number, limit: Limit, now: number): number {
   const fullAt = Math.floor(packed);
-  return usedOf(limit, fullAt - now, (packed - fullAt) * slackUnits);
+  return usedOf(limit, fullAt - now, (packed - fullAt) * slackScale);
 }
 
 /** The number for a limit that is the only one in use, or `undefined` if it does not fit into one. */
 export function packNumber(limit: Limit, used: number, now: number): number | undefined {
-  const fullAt = now + aheadOf(limit, used);
-  const slack = limit.r === 1 ? 0 : slackOf(limit, used);
+  const fullAt = now + msUntilFull(limit, used);
+  const slack = limit.unitsPerMs === 1 ? 0 : slackUnits(limit, used);
   return slack * slackBit < 1 && Math.abs(fullAt) < latestNumber ? fullAt + slack * slackBit : undefined;
 }
 
@@ -54,7 +54,7 @@ export function packNumber(limit: Limit, used: number, now: number): number | un
 export function entriesOf(packed: PackedBucket, limit: Limit, now: number): readonly Entry[] {
   const fullAt = fullAtOf(packed);
   if (fullAt <= now) return [];
-  return typeof packed === "number" ? [{ limit, fullAt, slack: (packed - fullAt) * slackUnits }] : packed;
+  return typeof packed === "number" ? [{ limit, fullAt, slack: (packed - fullAt) * slackScale }] : packed;
 }
 
 /** What a policy finds in a bucket. */
@@ -78,7 +78,7 @@ export function readEntries(entries: readonly Entry[], { limits }: Policy, now: 
     const entry = entries.find((candidate) => isSameLimit(candidate.limit, limit));
     if (entry !== undefined) return usedOf(limit, entry.fullAt - now, entry.slack);
     inherits ||= owedMs > 0;
-    return Math.min(limit.full, owedMs * limit.r);
+    return Math.min(limit.capacityUnits, owedMs * limit.unitsPerMs);
   });
   return { used, inherits, blockedMs };
 }
@@ -96,7 +96,7 @@ export function writeEntries(
   for (const [i, limit] of limits.entries()) {
     const units = used[i] as number;
     const isNeeded = (units > 0 || foreign.length > 0) && !entries.some((entry) => isSameLimit(entry.limit, limit));
-    if (isNeeded) entries.push({ limit, fullAt: now + aheadOf(limit, units), slack: slackOf(limit, units) });
+    if (isNeeded) entries.push({ limit, fullAt: now + msUntilFull(limit, units), slack: slackUnits(limit, units) });
   }
   entries.push(...foreign);
   return blockedMs > 0 ? [...entries, { limit: undefined, fullAt: now + blockedMs, slack: 0 }] : entries;
@@ -146,6 +146,6 @@ export function levelOf(packed: PackedBucket, limit: Limit, now: number): number
   return most;
 }
 
-function level({ p, full }: Limit, used: number): number {
+function level({ unitsPerToken: p, capacityUnits: full }: Limit, used: number): number {
   return used === 0 ? 0 : (used + p) / full;
 }

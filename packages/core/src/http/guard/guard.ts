@@ -1,11 +1,11 @@
 import type { Backend } from "../../backend/backend.ts";
 import { warnOnce } from "../../warnings.ts";
-import { withHooks } from "../callbacks.ts";
+import { withCallbacks } from "../callbacks.ts";
 import { byAddress, byApiKey, byKey, byUser, type Identify } from "../request/identity.ts";
 import type { HttpRequest } from "../request/request.ts";
 import { limiterSource } from "./limiter-source.ts";
 import { type GuardOptions, guardRules, type LimitByApiKeyOptions, type LimitByUserOptions, type RateLimitOptions } from "./options.ts";
-import { compileJudge, type Guard } from "./pipeline.ts";
+import { compilePipeline, type Guard } from "./pipeline.ts";
 
 /**
  * Compiles options into a guard that judges requests by key: the caller's, or the client's address.
@@ -20,11 +20,11 @@ export function createGuard<Req extends object>(
   describe: (req: Req) => HttpRequest,
   defaultBackend?: () => Backend,
 ): Guard<Req> {
-  const options = withHooks(given, guardRules.plain);
+  const options = withCallbacks(given, guardRules.plain);
   const source = limiterSource(options, guardRules.plain, defaultBackend);
   const address = byAddress(addressOptions(options));
   const identify: Identify<Req> = options.key ? byKey(options.key, address) : (_, http) => address(http);
-  return compileJudge(options, { source, identify, describe });
+  return compilePipeline(options, { source, identify, describe });
 }
 
 /** The same by user: buckets are `user:` and the id that `options.user`, or else the framework's `userOf`, finds. */
@@ -34,13 +34,13 @@ export function createUserGuard<Req extends object>(
   userOf: (req: Req) => unknown,
   defaultBackend?: () => Backend,
 ): Guard<Req> {
-  const options = withHooks(given, guardRules.user);
+  const options = withCallbacks(given, guardRules.user);
   const source = limiterSource(options, guardRules.user, defaultBackend);
   const nobody = anonymous<Req>(
     options,
     "A request has no user and is limited by its address; put authentication before limitByUser, or say anonymous",
   );
-  return compileJudge(options, {
+  return compilePipeline(options, {
     source,
     identify: byUser(options.user ?? userOf, nobody),
     describe,
@@ -54,10 +54,10 @@ export function createApiKeyGuard<Req extends object>(
   describe: (req: Req) => HttpRequest,
   defaultBackend?: () => Backend,
 ): Guard<Req> {
-  const options = withHooks(given, guardRules.apiKey);
+  const options = withCallbacks(given, guardRules.apiKey);
   const source = limiterSource(options, guardRules.apiKey, defaultBackend);
   const identify = byApiKey(options.header ?? "x-api-key", options.valid, anonymous<Req>(options));
-  return compileJudge(options, { source, identify, describe, nameless: "This request carries no valid API key." });
+  return compilePipeline(options, { source, identify, describe, nameless: "This request carries no valid API key." });
 }
 
 function addressOptions({ trust, ipv6Prefix = 64 }: GuardOptions<never>): { trust: GuardOptions<never>["trust"]; ipv6Prefix: number } {

@@ -22,7 +22,7 @@ export function limiterSource<Req>(options: GuardOptions<Req>, rules: Rules, def
   const source = options.limiter ?? made(problems, options, own, defaultBackend);
   if (options.limiter !== undefined)
     for (const option of Object.keys(own))
-      problems.say(`Expected \`${option}\` to be absent beside \`limiter\`: leave it out, the limiter has its own`);
+      problems.report(`Expected \`${option}\` to be absent beside \`limiter\`: leave it out, the limiter has its own`);
   if (source instanceof RateLimiter) checkConstantCost(problems, source, options.cost);
   problems.throwIfAny("INVALID_OPTION");
   return source as LimiterSource<Req>;
@@ -31,11 +31,11 @@ export function limiterSource<Req>(options: GuardOptions<Req>, rules: Rules, def
 function made<Req>(problems: Problems, options: GuardOptions<Req>, own: object, defaultBackend?: () => Backend): RateLimiter | undefined {
   const { backend = defaultBackend?.(), config, name = config?.name } = options;
   if (!Object.keys(own).some((option) => option in policySourceRules)) {
-    problems.say('Expected a policy, got none: write { rate: 100, period: "1m" }, or { limiter }');
+    problems.report('Expected a policy, got none: write { rate: 100, period: "1m" }, or { limiter }');
     return undefined;
   }
   if (options.backend === undefined && config?.redisUrl !== undefined)
-    problems.say(
+    problems.report(
       "Expected `backend` to be given beside a `config` with a Redis: write backend: new RedisBackend({ url: config.redisUrl })",
     );
   const alone = options.backend === undefined || name === undefined;

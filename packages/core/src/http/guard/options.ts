@@ -102,44 +102,44 @@ const sharedRules: Rules = {
   limiter: {
     expects: "a RateLimiter or a function that returns one",
     accepts: (value) => typeof value === "function" || isLimiter(value),
-    wayOut: "write limiter: new RateLimiter({ rate: 100, backend: new MemoryBackend() })",
+    hint: "write limiter: new RateLimiter({ rate: 100, backend: new MemoryBackend() })",
   },
   ...limiterRules,
   cost: {
     expects: "a non-negative safe integer or a function",
     accepts: (value) => typeof value === "function" || (Number.isSafeInteger(value) && (value as number) >= 0),
-    wayOut: "leave it out for 1",
+    hint: "leave it out for 1",
   },
   excludePaths: excludePathsRule,
-  skip: { ...rule.function, wayOut: "write skip: (req) => true if it is not to be limited" },
-  skipPreflight: { ...rule.boolean, wayOut: "write skipPreflight: true to let CORS preflights pass" },
+  skip: { ...rule.function, hint: "write skip: (req) => true if it is not to be limited" },
+  skipPreflight: { ...rule.boolean, hint: "write skipPreflight: true to let CORS preflights pass" },
   headers: headersRule,
-  exposeHeaders: { ...rule.boolean, wayOut: "write exposeHeaders: true to let scripts of other origins read the headers" },
+  exposeHeaders: { ...rule.boolean, hint: "write exposeHeaders: true to let scripts of other origins read the headers" },
   trust: trustRule,
   ipv6Prefix: ipv6PrefixRule,
   keySecret: {
     expects: "a secret of at least 16 characters or bytes",
     accepts: (value) => (typeof value === "string" || Buffer.isBuffer(value)) && value.length >= 16,
     mask: (value) => (typeof value === "string" || Buffer.isBuffer(value) ? "…" : value),
-    wayOut: "make one with crypto.randomBytes(32) and keep it with your other secrets",
+    hint: "make one with crypto.randomBytes(32) and keep it with your other secrets",
   },
-  refund: { ...rule.function, wayOut: "write refund: (req, status) => status < 400" },
-  shadow: { ...rule.boolean, wayOut: "write shadow: true to decide without refusing" },
-  onLimited: { ...rule.function, wayOut: "write onLimited: (result, req) => …" },
+  refund: { ...rule.function, hint: "write refund: (req, status) => status < 400" },
+  shadow: { ...rule.boolean, hint: "write shadow: true to decide without refusing" },
+  onLimited: { ...rule.function, hint: "write onLimited: (result, req) => …" },
 };
 
 const anonymousRule: Rule = {
   expects: '"address", "skip" or "refuse"',
   accepts: (value) => value === "address" || value === "skip" || value === "refuse",
-  wayOut: 'leave it out for "address"',
+  hint: 'leave it out for "address"',
 };
 
 /** What each guard takes. */
 export const guardRules: Readonly<Record<"plain" | "user" | "apiKey", Rules>> = {
-  plain: { ...sharedRules, key: { ...rule.function, wayOut: "write key: (req) => a string that says whose request it is" } },
+  plain: { ...sharedRules, key: { ...rule.function, hint: "write key: (req) => a string that says whose request it is" } },
   user: {
     ...sharedRules,
-    user: { ...rule.function, wayOut: "write user: (req) => an id of the user, or undefined" },
+    user: { ...rule.function, hint: "write user: (req) => an id of the user, or undefined" },
     anonymous: anonymousRule,
   },
   apiKey: {
@@ -147,9 +147,9 @@ export const guardRules: Readonly<Record<"plain" | "user" | "apiKey", Rules>> = 
     header: {
       expects: "a header's name",
       accepts: (value) => typeof value === "string" && /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(value),
-      wayOut: 'write header: "x-api-key"',
+      hint: 'write header: "x-api-key"',
     },
-    valid: { ...rule.function, wayOut: "write valid: (key) => whether it is one of yours" },
+    valid: { ...rule.function, hint: "write valid: (key) => whether it is one of yours" },
     anonymous: anonymousRule,
   },
 };

@@ -8,8 +8,8 @@ import { type Identify, type Identity, storedKey } from "../request/identity.ts"
 import { pathMatcher } from "../request/paths.ts";
 import type { HttpRequest } from "../request/request.ts";
 import { type Decision, Decisions } from "../response/decisions.ts";
-import { compileVerdicts, skipped, turnedAway, type Verdict } from "../response/verdict.ts";
-import { andThen } from "../then-maybe.ts";
+import { compileVerdicts, rejectAnonymous, skipped, type Verdict } from "../response/verdict.ts";
+import { thenMaybe } from "../then-maybe.ts";
 import type { LimiterSource } from "./limiter-source.ts";
 import { type GuardOptions, isLimiter } from "./options.ts";
 
@@ -26,7 +26,7 @@ interface Parts<Req> {
 }
 
 /** A request on its way through the steps of a guard, with what they find out: one object, where closures would need one for each step. */
-class Case<Req extends object> {
+class RequestContext<Req extends object> {
   readonly req: Req;
   readonly http: HttpRequest;
   limiter!: RateLimiter;
@@ -42,7 +42,7 @@ class Case<Req extends object> {
 }
 
 /** Options that were checked become a function of the request; nothing is looked up in them any more. */
-export function compileJudge<Req extends object>(options: GuardOptions<Req>, parts: Parts<Req>): Guard<Req> {
+export function compilePipeline<Req extends object>(options: GuardOptions<Req>, parts: Parts<Req>): Guard<Req> {
   const { source, identify, describe, nameless = "" } = parts;
   const { skip, skipPreflight = false, cost = 1, keySecret, shadow = false } = options;
   const excluded = pathMatcher(options.excludePaths ?? []);
@@ -53,38 +53,38 @@ export function compileJudge<Req extends object>(options: GuardOptions<Req>, par
   return function guard(req) {
     const http = describe(req);
     if (excluded(http) || (skipPreflight && isPreflight(http))) return skipped;
-    const one = new Case(req, http);
-    return skip === undefined ? choose(false, one) : andThen(skip(req), choose, one);
+    const one = new RequestContext(req, http);
+    return skip === undefined ? choose(false, one) : thenMaybe(skip(req), choose, one);
   };
 
-  function choose(skips: boolean, one: Case<Req>): Awaitable<Verdict> {
-    return skips === true ? skipped : andThen(pick(one.req), name, one);
+  function choose(skips: boolean, one: RequestContext<Req>): Awaitable<Verdict> {
+    return skips === true ? skipped : thenMaybe(pick(one.req), name, one);
   }
 
-  function name(limiter: RateLimiter | undefined, one: Case<Req>): Awaitable<Verdict> {
+  function name(limiter: RateLimiter | undefined, one: RequestContext<Req>): Awaitable<Verdict> {
     if (limiter === undefined) return skipped;
     if (!isLimiter(limiter)) throw new RateLimitError("INVALID_OPTION", expected("limiter", "a RateLimiter or undefined", limiter));
     one.limiter = limiter;
-    return andThen(identify(one.req, one.http), charge, one);
+    return thenMaybe(identify(one.req, one.http), charge, one);
   }
 
   /** One request is charged once per limiter and key, however many guards ask. */
-  function charge(identity: Identity | "skip" | "refuse", one: Case<Req>): Awaitable<Verdict> {
+  function charge(identity: Identity | "skip" | "refuse", one: RequestContext<Req>): Awaitable<Verdict> {
     if (identity === "skip") return skipped;
-    if (identity === "refuse") return turnedAway(one.limiter, nameless);
+    if (identity === "refuse") return rejectAnonymous(one.limiter, nameless);
     one.key = storedKey(identity, keySecret);
     one.decisions = Decisions.of(one.http.carrier ?? one.req);
     const known = one.decisions.find(one.limiter, one.key);
-    if (known === undefined) return andThen(costOf(one.req), decide, one);
+    if (known === undefined) return thenMaybe(costOf(one.req), decide, one);
     return verdicts.on(known.told || shadow ? known : one.decisions.tell(known), one.decisions, one.http);
   }
 
-  function decide(cost: number, one: Case<Req>): Awaitable<Verdict> {
+  function decide(cost: number, one: RequestContext<Req>): Awaitable<Verdict> {
     one.policy = one.limiter.policy;
-    return andThen(one.limiter.decide(one.key, cost), tell, one);
+    return thenMaybe(one.limiter.decide(one.key, cost), tell, one);
   }
 
-  function tell(result: RateLimitResult, { req, http, limiter, decisions, key, policy }: Case<Req>): Verdict {
+  function tell(result: RateLimitResult, { req, http, limiter, decisions, key, policy }: RequestContext<Req>): Verdict {
     const decision: Decision = { limiter, key, policy, result, name: limiter.name, told: !shadow };
     decisions.add(decision);
     return verdicts.on(decision, decisions, http, req);

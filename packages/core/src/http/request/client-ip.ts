@@ -12,13 +12,13 @@ export const trustRule: Rule = {
   expects: "false, a number of proxies, or an array of networks",
   accepts: (value) =>
     value === false || (Number.isSafeInteger(value) && (value as number) >= 0) || (Array.isArray(value) && value.every(isNetwork)),
-  wayOut: 'write trust: 1 for one proxy in front, or trust: ["10.0.0.0/8"] (an IPv4 network inside IPv6 has at least /96)',
+  hint: 'write trust: 1 for one proxy in front, or trust: ["10.0.0.0/8"] (an IPv4 network inside IPv6 has at least /96)',
 };
 
 export const ipv6PrefixRule: Rule = {
   expects: "a whole number of bits from 1 to 128",
   accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 1 && (value as number) <= 128,
-  wayOut: "leave it out for 64, the network of one customer",
+  hint: "leave it out for 64, the network of one customer",
 };
 
 const clientIpRules: Rules = { trust: trustRule, ipv6Prefix: ipv6PrefixRule };

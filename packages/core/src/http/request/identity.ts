@@ -3,7 +3,7 @@ import { hmacSha256, sha256 } from "../../backend/key.ts";
 import { RateLimitError } from "../../errors.ts";
 import { expectedSecret } from "../../messages.ts";
 import { warnOnce } from "../../warnings.ts";
-import { andThen } from "../then-maybe.ts";
+import { thenMaybe } from "../then-maybe.ts";
 import { type Address, identityOf, parseAddress } from "./address.ts";
 import { type Trust, trusting, walk } from "./client-ip.ts";
 import { proxyWatch } from "./proxies.ts";
@@ -72,13 +72,13 @@ function remember(known: Map<string, Identity>, ip: string, identity: Identity):
 /** By the caller's own key. */
 export function byKey<Req>(keyOf: KeyOf<Req>, address: (http: HttpRequest) => Identity): Identify<Req> {
   return (req, http) =>
-    andThen(keyOf(req), (key) => (key === null || key === undefined ? address(http) : identity("key", textOf("key", key))));
+    thenMaybe(keyOf(req), (key) => (key === null || key === undefined ? address(http) : identity("key", textOf("key", key))));
 }
 
 /** By the user whom authentication has found: an id, or an object that has one as `id` or `sub`. */
 export function byUser<Req>(userOf: (req: Req) => Awaitable<unknown>, nobody: Identify<Req>): Identify<Req> {
   return (req, http) =>
-    andThen(userOf(req), (user) => {
+    thenMaybe(userOf(req), (user) => {
       if (user === null || user === undefined) return nobody(req, http);
       return identity("user", textOf("user", idOf(user)));
     });
@@ -93,7 +93,7 @@ export function byApiKey<Req>(
   return (req, http) => {
     const key = http.header(header)?.trim();
     if (!key) return nobody(req, http);
-    return andThen(valid ? valid(key, req) : true, (good) => (good === true ? identity("apikey", sha256(key)) : nobody(req, http)));
+    return thenMaybe(valid ? valid(key, req) : true, (good) => (good === true ? identity("apikey", sha256(key)) : nobody(req, http)));
   };
 }
 
@@ -111,7 +111,7 @@ function idOf(user: unknown): unknown {
 function textOf(option: "key" | "user", value: unknown): string {
   if (typeof value === "string" && value !== "") return value;
   if (typeof value === "bigint" || (typeof value === "number" && Number.isFinite(value))) return String(value);
-  const wayOut =
+  const hint =
     option === "key" ? "return undefined to limit by the client's address" : "write user: (req) => an id of the user, as a string";
-  throw new RateLimitError("INVALID_KEY", expectedSecret(option, "a non-empty string, a number or a bigint", value, wayOut));
+  throw new RateLimitError("INVALID_KEY", expectedSecret(option, "a non-empty string, a number or a bigint", value, hint));
 }

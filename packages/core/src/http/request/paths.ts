@@ -5,7 +5,7 @@ import type { HttpRequest } from "./request.ts";
 export const excludePathsRule: Rule = {
   expects: 'an array of paths that start with "/"',
   accepts: (value) => Array.isArray(value) && value.every((path) => typeof path === "string" && path.startsWith("/")),
-  wayOut: 'write excludePaths: ["/health"]; what is not one exact path is a case for skip',
+  hint: 'write excludePaths: ["/health"]; what is not one exact path is a case for skip',
 };
 
 /** Whether a request is for one of `paths`: the same characters, without query and fragment; nothing is decoded or folded. */

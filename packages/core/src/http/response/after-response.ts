@@ -7,7 +7,7 @@ import { clientClosed } from "./verdict.ts";
  * Calls `settle` once, when a response is over: with its status if it was written whole, or with {@link clientClosed} if the
  * client hung up first, which may have happened already.
  */
-export function settleAfter(response: ServerResponse | Http2ServerResponse, settle: (status: number) => Awaitable<void>): void {
+export function settleAfterResponse(response: ServerResponse | Http2ServerResponse, settle: (status: number) => Awaitable<void>): void {
   if (isClosed(response)) return void settle(clientClosed);
   let settled = false;
   const settleOnce = (status: number): void => {

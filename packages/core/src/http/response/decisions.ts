@@ -1,5 +1,5 @@
-import type { Source } from "../../backend/backend.ts";
-import type { Told } from "../../decision/headers.ts";
+import type { DecisionSource } from "../../backend/backend.ts";
+import type { VisibleDecision } from "../../decision/headers.ts";
 import { tightestOf } from "../../decision/headers.ts";
 import type { LimitResult, RateLimitResult } from "../../decision/result.ts";
 import type { RateLimiter } from "../../limiter/rate-limiter.ts";
@@ -16,7 +16,7 @@ export interface RequestRateLimit extends RateLimitResult {
 }
 
 /** A decision of a guard about a request. */
-export interface Decision extends Told {
+export interface Decision extends VisibleDecision {
   readonly limiter: RateLimiter;
   readonly key: string;
   readonly policy: Policy;
@@ -58,7 +58,7 @@ export class Decisions {
   }
 
   /** Those that clients are told of. */
-  get told(): readonly Told[] {
+  get told(): readonly VisibleDecision[] {
     return this.#made.every(isTold) ? this.#made : this.#made.filter(isTold);
   }
 
@@ -91,7 +91,7 @@ class CarriedDecision implements RequestRateLimit {
   declare readonly tightest: string;
   declare readonly limits: readonly LimitResult[];
   declare readonly cost: number;
-  declare readonly source: Source;
+  declare readonly source: DecisionSource;
   declare readonly degraded: boolean;
   readonly #from: Decision;
   readonly #among: Decisions;

@@ -1,5 +1,5 @@
 import type { Awaitable } from "../../backend/backend.ts";
-import { exposedHeaders, type Fields, type HeaderMode, headerFields, limitNames, type Told } from "../../decision/headers.ts";
+import { exposedHeaders, type Fields, type HeaderMode, headerFields, limitNames, type VisibleDecision } from "../../decision/headers.ts";
 import { toResult } from "../../decision/result.ts";
 import type { RateLimiter } from "../../limiter/rate-limiter.ts";
 import { warnOnce } from "../../warnings.ts";
@@ -57,9 +57,9 @@ export function compileVerdicts<Req extends object>(
 }
 
 /** The verdict on a request that names nobody where somebody must be named; nothing was charged and no wait would help. */
-export function turnedAway(limiter: RateLimiter, detail: string): Verdict {
+export function rejectAnonymous(limiter: RateLimiter, detail: string): Verdict {
   const { policy } = limiter;
-  const full = policy.limits.map((limit) => limit.full);
+  const full = policy.limits.map((limit) => limit.capacityUnits);
   const result = { ...toResult(policy, { allowed: false, used: full }, 0), retryAfter: Number.POSITIVE_INFINITY, limits: [] };
   const decisions = new Decisions();
   const decision: Decision = { limiter, key: "nobody", policy, result, told: false };
@@ -79,7 +79,7 @@ function refusal({ result: made }: Decision, decisions: Decisions, headers: Fiel
 }
 
 /** Fields of its own for every verdict, which may add to them. */
-function fieldsOf(modes: readonly HeaderMode[], told: readonly Told[]): Fields {
+function fieldsOf(modes: readonly HeaderMode[], told: readonly VisibleDecision[]): Fields {
   const [mode = "none", ...others] = modes;
   const fields = headerFields[mode](told);
   for (const other of others) Object.assign(fields, headerFields[other](told));
