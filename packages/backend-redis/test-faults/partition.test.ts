@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { RedisBackend, type RedisBackendOptions } from "@ratelimit/backend-redis";
 import {
-  layCable,
+  createVethPair,
   makeNamespace,
   type NetworkNamespace,
   type RedisServer,
@@ -58,7 +58,7 @@ class Caller {
 async function part(name: string, start: (networks: Networks) => Promise<AsyncDisposable & Sides>): Promise<Seen> {
   await using island = await makeNamespace();
   await using mainland = await makeNamespace();
-  const cable = await layCable(island, mainland);
+  const cable = await createVethPair(island, mainland);
   await using sides = await start([island, mainland]);
 
   const cameEarly = new Caller(sides.options);

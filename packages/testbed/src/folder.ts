@@ -4,7 +4,7 @@ import { rm } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { text } from "node:stream/consumers";
-import { hold } from "./leash.ts";
+import { hold } from "./lifeline.ts";
 
 // The keeper makes the folder and waits on its stdin. When that closes, our process has no more use for the folder, or
 // is gone, even by SIGKILL. A server that is about to die may still write: hence more than one try.

@@ -1,5 +1,4 @@
 export { findRedisServer, type RedisBinary } from "./binary.ts";
-export { type Cable, layCable } from "./cable.ts";
 export type { CertificateKind } from "./certificate.ts";
 export type { Address } from "./client.ts";
 export { type ClusterOptions, type RedisCluster, startCluster } from "./cluster.ts";
@@ -10,3 +9,4 @@ export { type SentinelGroup, type SentinelOptions, startSentinel } from "./senti
 export type { RedisServer } from "./server.ts";
 export { type Standalone, type StandaloneOptions, startStandalone } from "./standalone.ts";
 export { type RedisUser, startTls, type TlsOptions, type TlsServer } from "./tls.ts";
+export { createVethPair, type VethPair } from "./veth.ts";

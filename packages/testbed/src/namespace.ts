@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
-import { hold } from "./leash.ts";
+import { hold } from "./lifeline.ts";
 
 // The keeper makes the namespace and the two ends of a cable into it, and waits on its stdin. When that closes, our
 // process has no more use for them, or is gone, even by SIGKILL. What runs inside has a guard of its own.

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { finished } from "node:stream/promises";
-import { hold } from "./leash.ts";
+import { hold } from "./lifeline.ts";
 
 // This shell becomes the program (exec keeps the pid), but first it leaves a guard behind, which is nobody's child and
 // waits on fd 3. When that closes without a word, our process is gone, even by SIGKILL, and the guard ends the program.

@@ -1,7 +1,7 @@
 import { createServer, type Server } from "node:net";
 import type { Address } from "./client.ts";
-import { Link, type LinkOwner } from "./link.ts";
 import { freePorts, HOST } from "./ports.ts";
+import { ProxyConnection, type ProxyConnectionOwner } from "./proxy-connection.ts";
 
 /**
  * What the proxy does to traffic:
@@ -43,13 +43,13 @@ export interface FaultProxy extends Address, AsyncDisposable {
 /** A TCP proxy on a free loopback port that can be told to misbehave. */
 export async function startFaultProxy(target: Address): Promise<FaultProxy> {
   const [port] = (await freePorts(1)) as [number];
-  const links = new Set<Link>();
+  const links = new Set<ProxyConnection>();
   const bytes = { up: 0, down: 0 };
   let connections = 0;
   let mode: FaultMode = "pass";
   let listener: Server | undefined;
 
-  const owner: LinkOwner = {
+  const owner: ProxyConnectionOwner = {
     target,
     get mode() {
       return mode;
@@ -68,7 +68,7 @@ export async function startFaultProxy(target: Address): Promise<FaultProxy> {
     if (listener !== undefined) return;
     listener = createServer((client) => {
       connections++;
-      links.add(new Link(owner, client));
+      links.add(new ProxyConnection(owner, client));
     });
     await listening(listener, port).catch((error: unknown) => {
       listener = undefined;

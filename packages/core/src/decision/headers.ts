@@ -10,7 +10,7 @@ export type HeaderMode = "legacy" | "draft-6" | "draft-7" | "draft-8" | "draft-1
 /** Header fields by name. */
 export type Fields = Record<string, string>;
 
-/** A decision that is told to a client. */
+/** A decision that clients may see. */
 export interface VisibleDecision {
   readonly result: RateLimitResult;
   /** The policy it was made by; the legacy mode does without. */
@@ -27,16 +27,16 @@ interface Row {
   readonly cost: number;
 }
 
-type Serializer = (told: readonly VisibleDecision[]) => Fields;
+type Serializer = (visible: readonly VisibleDecision[]) => Fields;
 
 /** The fields of each mode over all decisions of a request: lists hold all limits, single values the tightest. */
 export const headerFields: Readonly<Record<HeaderMode, Serializer>> = {
-  legacy: (told) => counted(told, legacy),
-  "draft-6": (told) => counted(told, draft6),
-  "draft-7": (told) => counted(told, draft7),
-  "draft-8": (told) => counted(told, draft8),
-  "draft-11": (told) => counted(told, draft8),
-  none: (told) => (told.some(({ result }) => result.source === "closed") ? retryAfter(told) : {}),
+  legacy: (visible) => counted(visible, legacy),
+  "draft-6": (visible) => counted(visible, draft6),
+  "draft-7": (visible) => counted(visible, draft7),
+  "draft-8": (visible) => counted(visible, draft8),
+  "draft-11": (visible) => counted(visible, draft8),
+  none: (visible) => (visible.some(({ result }) => result.source === "closed") ? retryAfter(visible) : {}),
 };
 
 const modes = Object.keys(headerFields);
@@ -89,15 +89,15 @@ function isTighter(a: RateLimitResult, b: RateLimitResult): boolean {
 }
 
 /** What the list fields call the limits of `result`, in its order. */
-export function limitNames(told: readonly VisibleDecision[], result: RateLimitResult): string[] {
-  if (told.length === 1 && told[0]?.result === result) return result.limits.map(({ name }) => name);
-  return rowsOf(told).flatMap(({ name, state }) => (result.limits.includes(state) ? [name] : []));
+export function limitNames(visible: readonly VisibleDecision[], result: RateLimitResult): string[] {
+  if (visible.length === 1 && visible[0]?.result === result) return result.limits.map(({ name }) => name);
+  return rowsOf(visible).flatMap(({ name, state }) => (result.limits.includes(state) ? [name] : []));
 }
 
-function counted(told: readonly VisibleDecision[], serialize: Serializer): Fields {
-  const seen = told.every(isCounted) ? told : told.filter(isCounted);
+function counted(visible: readonly VisibleDecision[], serialize: Serializer): Fields {
+  const seen = visible.every(isCounted) ? visible : visible.filter(isCounted);
   const fields = seen.length > 0 ? serialize(seen) : {};
-  return told.some(({ result }) => !result.allowed) ? Object.assign(fields, retryAfter(told)) : fields;
+  return visible.some(({ result }) => !result.allowed) ? Object.assign(fields, retryAfter(visible)) : fields;
 }
 
 /** Whether anybody counted: where the backend was out, nobody may have. */
@@ -105,19 +105,19 @@ function isCounted({ result }: VisibleDecision): boolean {
   return result.source !== "open" && result.source !== "closed";
 }
 
-function retryAfter(told: readonly VisibleDecision[]): Fields {
-  const seconds = retrySeconds(told.reduce((longest, { result }) => Math.max(longest, result.retryAfter), 0));
+function retryAfter(visible: readonly VisibleDecision[]): Fields {
+  const seconds = retrySeconds(visible.reduce((longest, { result }) => Math.max(longest, result.retryAfter), 0));
   return seconds === undefined ? {} : { "Retry-After": String(seconds) };
 }
 
-/** What stands for all of `told` in the fields that hold one value. */
-function tightestTold(told: readonly VisibleDecision[]): VisibleDecision {
-  const tightest = tightestOf(told.map(({ result }) => result));
-  return told.find(({ result }) => result === tightest) as VisibleDecision;
+/** What stands for all visible decisions in the fields that hold one value. */
+function tightestVisible(visible: readonly VisibleDecision[]): VisibleDecision {
+  const tightest = tightestOf(visible.map(({ result }) => result));
+  return visible.find(({ result }) => result === tightest) as VisibleDecision;
 }
 
-function legacy(told: readonly VisibleDecision[]): Fields {
-  const { limit, remaining, resetAt } = (told.length === 1 ? (told[0] as VisibleDecision) : tightestTold(told)).result;
+function legacy(visible: readonly VisibleDecision[]): Fields {
+  const { limit, remaining, resetAt } = (visible.length === 1 ? (visible[0] as VisibleDecision) : tightestVisible(visible)).result;
   return {
     "X-RateLimit-Limit": String(limit),
     "X-RateLimit-Remaining": String(Math.min(remaining, limit)),
@@ -125,32 +125,32 @@ function legacy(told: readonly VisibleDecision[]): Fields {
   };
 }
 
-function draft6(told: readonly VisibleDecision[]): Fields {
-  const row = tightestRow(told);
+function draft6(visible: readonly VisibleDecision[]): Fields {
+  const row = tightestRow(visible);
   if (row === undefined) return {};
   return {
-    "RateLimit-Policy": constant(quotasOf, told, quotas),
+    "RateLimit-Policy": constant(quotasOf, visible, quotas),
     "RateLimit-Limit": String(row.state.burst),
     "RateLimit-Remaining": String(row.state.remaining),
     "RateLimit-Reset": String(resetSeconds(row)),
   };
 }
 
-function draft7(told: readonly VisibleDecision[]): Fields {
-  const row = tightestRow(told);
+function draft7(visible: readonly VisibleDecision[]): Fields {
+  const row = tightestRow(visible);
   if (row === undefined) return {};
   const { burst, remaining } = row.state;
   return {
-    "RateLimit-Policy": constant(quotasOf, told, quotas),
+    "RateLimit-Policy": constant(quotasOf, visible, quotas),
     RateLimit: `limit=${burst}, remaining=${remaining}, reset=${resetSeconds(row)}`,
   };
 }
 
-function draft8(told: readonly VisibleDecision[]): Fields {
-  const rows = rowsOf(told);
+function draft8(visible: readonly VisibleDecision[]): Fields {
+  const rows = rowsOf(visible);
   if (rows.length === 0) return {};
   return {
-    "RateLimit-Policy": constant(namedQuotasOf, told, namedQuotas),
+    "RateLimit-Policy": constant(namedQuotasOf, visible, namedQuotas),
     RateLimit: rows.map((row) => `"${row.name}";r=${row.state.remaining};t=${resetSeconds(row)}`).join(", "),
   };
 }
@@ -158,11 +158,11 @@ function draft8(told: readonly VisibleDecision[]): Fields {
 /** What `RateLimit-Policy` says of a policy that stands alone: built once. */
 const [quotasOf, namedQuotasOf] = [new WeakMap<Policy, string>(), new WeakMap<Policy, string>()];
 
-function constant(built: WeakMap<Policy, string>, told: readonly VisibleDecision[], build: (rows: readonly Row[]) => string): string {
-  const policy = told.length === 1 ? told[0]?.policy : undefined;
+function constant(built: WeakMap<Policy, string>, visible: readonly VisibleDecision[], build: (rows: readonly Row[]) => string): string {
+  const policy = visible.length === 1 ? visible[0]?.policy : undefined;
   const known = policy && built.get(policy);
   if (known !== undefined) return known;
-  const field = build(rowsOf(told));
+  const field = build(rowsOf(visible));
   if (policy !== undefined) built.set(policy, field);
   return field;
 }
@@ -198,16 +198,16 @@ function atLeastOne(seconds: number): number {
   return Math.max(1, Math.ceil(seconds));
 }
 
-function tightestRow(told: readonly VisibleDecision[]): Row | undefined {
-  const { result, policy } = tightestTold(told);
+function tightestRow(visible: readonly VisibleDecision[]): Row | undefined {
+  const { result, policy } = tightestVisible(visible);
   const i = result.limits.findIndex(({ name }) => name === result.tightest);
   const [limit, state] = [policy?.limits[i], result.limits[i]];
   return limit && state && { name: limit.name, limit, state, cost: result.cost };
 }
 
-function rowsOf(told: readonly VisibleDecision[]): Row[] {
+function rowsOf(visible: readonly VisibleDecision[]): Row[] {
   const names = new Set<string>();
-  return told.flatMap(({ result, policy, name: limiter }) =>
+  return visible.flatMap(({ result, policy, name: limiter }) =>
     result.limits.flatMap((state, i) => {
       const limit = policy?.limits[i];
       if (limit === undefined) return [];

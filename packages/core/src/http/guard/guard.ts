@@ -36,15 +36,15 @@ export function createUserGuard<Req extends object>(
 ): Guard<Req> {
   const options = withCallbacks(given, guardRules.user);
   const source = limiterSource(options, guardRules.user, defaultBackend);
-  const nobody = anonymous<Req>(
+  const onAnonymous = anonymous<Req>(
     options,
     "A request has no user and is limited by its address; put authentication before limitByUser, or say anonymous",
   );
   return compilePipeline(options, {
     source,
-    identify: byUser(options.user ?? userOf, nobody),
+    identify: byUser(options.user ?? userOf, onAnonymous),
     describe,
-    nameless: "This request names no user.",
+    anonymousMessage: "This request names no user.",
   });
 }
 
@@ -57,14 +57,14 @@ export function createApiKeyGuard<Req extends object>(
   const options = withCallbacks(given, guardRules.apiKey);
   const source = limiterSource(options, guardRules.apiKey, defaultBackend);
   const identify = byApiKey(options.header ?? "x-api-key", options.valid, anonymous<Req>(options));
-  return compilePipeline(options, { source, identify, describe, nameless: "This request carries no valid API key." });
+  return compilePipeline(options, { source, identify, describe, anonymousMessage: "This request carries no valid API key." });
 }
 
 function addressOptions({ trust, ipv6Prefix = 64 }: GuardOptions<never>): { trust: GuardOptions<never>["trust"]; ipv6Prefix: number } {
   return { trust, ipv6Prefix };
 }
 
-/** What becomes of a request that names nobody; without a choice it is limited by its address, and that is told once. */
+/** What becomes of a request that names onAnonymous; without a choice it is limited by its address, and that is told once. */
 function anonymous<Req>(options: LimitByUserOptions<Req, never[]>, warning?: string): Identify<Req> {
   const { anonymous: choice } = options;
   if (choice === "skip" || choice === "refuse") return () => choice;

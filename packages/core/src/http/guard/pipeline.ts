@@ -22,7 +22,7 @@ interface Parts<Req> {
   readonly identify: Identify<Req>;
   readonly describe: (req: Req) => HttpRequest;
   /** What a request is told that names nobody and is turned away for it. */
-  readonly nameless?: string;
+  readonly anonymousMessage?: string;
 }
 
 /** A request on its way through the steps of a guard, with what they find out: one object, where closures would need one for each step. */
@@ -43,7 +43,7 @@ class RequestContext<Req extends object> {
 
 /** Options that were checked become a function of the request; nothing is looked up in them any more. */
 export function compilePipeline<Req extends object>(options: GuardOptions<Req>, parts: Parts<Req>): Guard<Req> {
-  const { source, identify, describe, nameless = "" } = parts;
+  const { source, identify, describe, anonymousMessage = "" } = parts;
   const { skip, skipPreflight = false, cost = 1, keySecret, shadow = false } = options;
   const excluded = pathMatcher(options.excludePaths ?? []);
   const pick = typeof source === "function" ? source : (): RateLimiter => source;
@@ -53,39 +53,39 @@ export function compilePipeline<Req extends object>(options: GuardOptions<Req>, 
   return function guard(req) {
     const http = describe(req);
     if (excluded(http) || (skipPreflight && isPreflight(http))) return skipped;
-    const one = new RequestContext(req, http);
-    return skip === undefined ? choose(false, one) : thenMaybe(skip(req), choose, one);
+    const ctx = new RequestContext(req, http);
+    return skip === undefined ? choose(false, ctx) : thenMaybe(skip(req), choose, ctx);
   };
 
-  function choose(skips: boolean, one: RequestContext<Req>): Awaitable<Verdict> {
-    return skips === true ? skipped : thenMaybe(pick(one.req), name, one);
+  function choose(skips: boolean, ctx: RequestContext<Req>): Awaitable<Verdict> {
+    return skips === true ? skipped : thenMaybe(pick(ctx.req), name, ctx);
   }
 
-  function name(limiter: RateLimiter | undefined, one: RequestContext<Req>): Awaitable<Verdict> {
+  function name(limiter: RateLimiter | undefined, ctx: RequestContext<Req>): Awaitable<Verdict> {
     if (limiter === undefined) return skipped;
     if (!isLimiter(limiter)) throw new RateLimitError("INVALID_OPTION", expected("limiter", "a RateLimiter or undefined", limiter));
-    one.limiter = limiter;
-    return thenMaybe(identify(one.req, one.http), charge, one);
+    ctx.limiter = limiter;
+    return thenMaybe(identify(ctx.req, ctx.http), charge, ctx);
   }
 
   /** One request is charged once per limiter and key, however many guards ask. */
-  function charge(identity: Identity | "skip" | "refuse", one: RequestContext<Req>): Awaitable<Verdict> {
+  function charge(identity: Identity | "skip" | "refuse", ctx: RequestContext<Req>): Awaitable<Verdict> {
     if (identity === "skip") return skipped;
-    if (identity === "refuse") return rejectAnonymous(one.limiter, nameless);
-    one.key = storedKey(identity, keySecret);
-    one.decisions = Decisions.of(one.http.carrier ?? one.req);
-    const known = one.decisions.find(one.limiter, one.key);
-    if (known === undefined) return thenMaybe(costOf(one.req), decide, one);
-    return verdicts.on(known.told || shadow ? known : one.decisions.tell(known), one.decisions, one.http);
+    if (identity === "refuse") return rejectAnonymous(ctx.limiter, anonymousMessage);
+    ctx.key = storedKey(identity, keySecret);
+    ctx.decisions = Decisions.of(ctx.http.carrier ?? ctx.req);
+    const known = ctx.decisions.find(ctx.limiter, ctx.key);
+    if (known === undefined) return thenMaybe(costOf(ctx.req), decide, ctx);
+    return verdicts.on(known.isVisible || shadow ? known : ctx.decisions.reveal(known), ctx.decisions, ctx.http);
   }
 
-  function decide(cost: number, one: RequestContext<Req>): Awaitable<Verdict> {
-    one.policy = one.limiter.policy;
-    return thenMaybe(one.limiter.decide(one.key, cost), tell, one);
+  function decide(cost: number, ctx: RequestContext<Req>): Awaitable<Verdict> {
+    ctx.policy = ctx.limiter.policy;
+    return thenMaybe(ctx.limiter.decide(ctx.key, cost), conclude, ctx);
   }
 
-  function tell(result: RateLimitResult, { req, http, limiter, decisions, key, policy }: RequestContext<Req>): Verdict {
-    const decision: Decision = { limiter, key, policy, result, name: limiter.name, told: !shadow };
+  function conclude(result: RateLimitResult, { req, http, limiter, decisions, key, policy }: RequestContext<Req>): Verdict {
+    const decision: Decision = { limiter, key, policy, result, name: limiter.name, isVisible: !shadow };
     decisions.add(decision);
     return verdicts.on(decision, decisions, http, req);
   }

@@ -21,14 +21,14 @@ export interface Decision extends VisibleDecision {
   readonly key: string;
   readonly policy: Policy;
   readonly result: RateLimitResult;
-  /** Whether clients are told of it: not in shadow mode, nor where headers are off. */
-  readonly told: boolean;
+  /** Whether clients may see it: not in shadow mode, nor if headers are off. */
+  readonly isVisible: boolean;
 }
 
 /** Where a request carries its decisions; found by every copy of this package in a process. */
 const slot: unique symbol = Symbol.for("@ratelimit/core/http decisions");
 
-/** What was decided about a request so far, by all guards: one charge per limiter and key, and headers that tell of all. */
+/** What was decided about a request so far, by all guards: one charge per limiter and key, and headers that cover all. */
 export class Decisions {
   /** Lists that are as long as they must be: nearly every request has one decision, and an array that was pushed to has room for 17. */
   #made: readonly Decision[] = [];
@@ -50,16 +50,16 @@ export class Decisions {
     this.#carried = this.#carried.length === 0 ? [carried] : [...this.#carried, carried];
   }
 
-  /** Has clients told of a decision that was made in shadow mode. */
-  tell(decision: Decision): Decision {
-    const told = { ...decision, told: true };
-    this.#made = this.#made.map((made) => (made === decision ? told : made));
-    return told;
+  /** Shows clients a decision that was made in shadow mode. */
+  reveal(decision: Decision): Decision {
+    const shown = { ...decision, isVisible: true };
+    this.#made = this.#made.map((made) => (made === decision ? shown : made));
+    return shown;
   }
 
-  /** Those that clients are told of. */
-  get told(): readonly VisibleDecision[] {
-    return this.#made.every(isTold) ? this.#made : this.#made.filter(isTold);
+  /** The decisions that clients may see. */
+  get visible(): readonly VisibleDecision[] {
+    return this.#made.every(isVisible) ? this.#made : this.#made.filter(isVisible);
   }
 
   /** What the request carries: all decisions in their order, and of them the tightest. */
@@ -72,8 +72,8 @@ export class Decisions {
   }
 }
 
-function isTold({ told }: Decision): boolean {
-  return told;
+function isVisible({ isVisible }: Decision): boolean {
+  return isVisible;
 }
 
 /**

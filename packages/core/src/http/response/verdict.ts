@@ -31,7 +31,7 @@ export const clientClosed = 499;
 
 export const skipped: Verdict = { kind: "skip" };
 
-/** Compiles how a decision is told. */
+/** Compiles how a decision is shown. */
 export function compileVerdicts<Req extends object>(
   options: GuardOptions<Req>,
 ): {
@@ -45,7 +45,7 @@ export function compileVerdicts<Req extends object>(
 
   return {
     on(decision, decisions, http, req) {
-      const headers = fieldsOf(modes, decisions.told);
+      const headers = fieldsOf(modes, decisions.visible);
       if (exposed.length > 0) headers[exposeField] = exposure(exposed, http);
       const { result: made } = decision;
       if (!made.allowed && !shadow) return refusal(decision, decisions, headers, written);
@@ -62,14 +62,14 @@ export function rejectAnonymous(limiter: RateLimiter, detail: string): Verdict {
   const full = policy.limits.map((limit) => limit.capacityUnits);
   const result = { ...toResult(policy, { allowed: false, used: full }, 0), retryAfter: Number.POSITIVE_INFINITY, limits: [] };
   const decisions = new Decisions();
-  const decision: Decision = { limiter, key: "nobody", policy, result, told: false };
+  const decision: Decision = { limiter, key: "nobody", policy, result, isVisible: false };
   decisions.add(decision);
   return refusal(decision, decisions, {}, false, detail);
 }
 
 function refusal({ result: made }: Decision, decisions: Decisions, headers: Fields, written: boolean, detail?: string): Verdict {
-  const { carried: result, told } = decisions;
-  const { status, body } = problemBody(made, limitNames(told, made), detail);
+  const { carried: result, visible } = decisions;
+  const { status, body } = problemBody(made, limitNames(visible, made), detail);
   headers["Cache-Control"] = "no-store";
   if (!written) {
     headers["Content-Type"] = "application/problem+json";
@@ -79,10 +79,10 @@ function refusal({ result: made }: Decision, decisions: Decisions, headers: Fiel
 }
 
 /** Fields of its own for every verdict, which may add to them. */
-function fieldsOf(modes: readonly HeaderMode[], told: readonly VisibleDecision[]): Fields {
+function fieldsOf(modes: readonly HeaderMode[], visible: readonly VisibleDecision[]): Fields {
   const [mode = "none", ...others] = modes;
-  const fields = headerFields[mode](told);
-  for (const other of others) Object.assign(fields, headerFields[other](told));
+  const fields = headerFields[mode](visible);
+  for (const other of others) Object.assign(fields, headerFields[other](visible));
   return fields;
 }
 
@@ -98,7 +98,7 @@ function exposure(names: readonly string[], http: HttpRequest): string {
   return [...before, ...names.filter((name) => !lower.has(name.toLowerCase()))].join(", ");
 }
 
-/** Gives back what the caller says; nobody listens any more, so a failure is told as a warning. */
+/** Gives back what the caller says; nobody listens any more, so a failure is reported as a warning. */
 async function settle({ limiter, key, result }: Decision, refund: () => Awaitable<boolean | number>): Promise<void> {
   try {
     const back = await refund();

@@ -1,17 +1,17 @@
 import { connect, type Socket } from "node:net";
 import type { Address } from "./client.ts";
-import { Lane } from "./lane.ts";
 import type { FaultMode } from "./proxy.ts";
+import { ThrottledPipe } from "./throttled-pipe.ts";
 
 /** What a link asks of its proxy. */
-export interface LinkOwner {
+export interface ProxyConnectionOwner {
   readonly mode: FaultMode;
   readonly target: Address;
   /** The fault has happened, once: from now on, pass. */
   done(): void;
   count(direction: "up" | "down", bytes: number): void;
   /** Both connections are closed. */
-  forget(link: Link): void;
+  forget(link: ProxyConnection): void;
 }
 
 const GARBAGE = Buffer.from("\u0000\u0001garbage\u00ff\r\n}{", "latin1");
@@ -19,14 +19,14 @@ const BODY = "Bad Request";
 const HTTP = `HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: ${BODY.length}\r\nConnection: close\r\n\r\n${BODY}`;
 
 /** One client's connection and, behind it, the one to the server. */
-export class Link {
-  readonly #owner: LinkOwner;
+export class ProxyConnection {
+  readonly #owner: ProxyConnectionOwner;
   readonly #client: Socket;
   readonly #server: Socket | undefined;
   #silent = false;
   #armed = false;
 
-  constructor(owner: LinkOwner, client: Socket) {
+  constructor(owner: ProxyConnectionOwner, client: Socket) {
     this.#owner = owner;
     this.#client = client;
     client.setNoDelay(true);
@@ -40,8 +40,8 @@ export class Link {
 
     const server = connect({ host: owner.target.host, port: owner.target.port, noDelay: true });
     this.#server = server;
-    const up = new Lane(client, server);
-    const down = new Lane(server, client);
+    const up = new ThrottledPipe(client, server);
+    const down = new ThrottledPipe(server, client);
     client.on("data", (data: Buffer) => this.#fromClient(data, up));
     client.on("close", () => up.afterwards(() => server.destroySoon())); // what was sent still arrives
     server.on("close", () => {
@@ -78,7 +78,7 @@ export class Link {
     this.#server?.destroy();
   }
 
-  #fromClient(data: Buffer, up: Lane): void {
+  #fromClient(data: Buffer, up: ThrottledPipe): void {
     const { mode } = this.#owner;
     this.#owner.count("up", data.length);
     if (this.#silent) return;
@@ -95,7 +95,7 @@ export class Link {
     up.send(data, latency(mode, "up"), slice(mode));
   }
 
-  #fromServer(data: Buffer, down: Lane): void {
+  #fromServer(data: Buffer, down: ThrottledPipe): void {
     const { mode } = this.#owner;
     this.#owner.count("down", data.length);
     if (this.#silent) return;

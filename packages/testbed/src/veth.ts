@@ -1,7 +1,7 @@
 import { type NetworkNamespace, run } from "./namespace.ts";
 
 /** A cable between two namespaces. */
-export interface Cable {
+export interface VethPair {
   /** Packets that go over it are lost, both ways, and nobody is told. */
   cut(): Promise<void>;
   mend(): Promise<void>;
@@ -11,7 +11,7 @@ export interface Cable {
  * Lays a cable from one namespace to another. Each is there under the address that it has for this process too, which
  * goes on reaching both when the cable is cut. It goes when one of them does.
  */
-export async function layCable(one: NetworkNamespace, other: NetworkNamespace): Promise<Cable> {
+export async function createVethPair(one: NetworkNamespace, other: NetworkNamespace): Promise<VethPair> {
   const ends = [
     { here: one, there: other },
     { here: other, there: one },

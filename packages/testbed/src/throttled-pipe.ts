@@ -2,7 +2,7 @@ import type { Socket } from "node:net";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 
 /** One direction of a connection: bytes arrive in order, each no sooner than its delay, in pieces if so wished. */
-export class Lane {
+export class ThrottledPipe {
   readonly #from: Socket;
   readonly #to: Socket;
   #last: Promise<void> = Promise.resolve();
