@@ -9,15 +9,15 @@ import {
   type SyncBackend,
 } from "@ratelimit/core/backend";
 
-/** How much a memory backend keeps, and by which clock. */
+/** Options of a memory backend. */
 export interface MemoryBackendOptions {
   /**
-   * Keeps at most so many buckets, over all limiters: a positive integer. At the cap the fullest of a sample is forgotten.
+   * The most buckets to keep across all limiters, as a positive integer. At the cap, the fullest bucket of a sample is evicted.
    * @defaultValue 100_000
    */
   maxKeys?: number | undefined;
   /**
-   * Makes buckets fill. Pass a `ManualClock` in tests: fake timers never move the clock of the process.
+   * The clock by which buckets fill. Pass a `ManualClock` in tests, because fake timers do not move the clock of the process.
    * @defaultValue the monotonic clock of the process
    */
   clock?: Clock | undefined;
@@ -33,11 +33,11 @@ const rules: Rules = {
 };
 
 /**
- * Keeps buckets in this process, and answers at once.
+ * Keeps buckets in this process and decides synchronously.
  *
- * Only buckets that are not full take memory, `maxKeys` of them at the most, and one timer, which keeps no process alive.
+ * Only buckets that are not full take memory, at most `maxKeys` of them. One timer frees the full ones and never keeps the process alive.
  *
- * @throws {RateLimitError} INVALID_OPTION that tells every problem at once.
+ * @throws {RateLimitError} INVALID_OPTION, which lists every problem.
  * @example
  * const limiter = new RateLimiter({ rate: 100, period: 60, backend: new MemoryBackend() });
  * limiter.checkSync("user:123").allowed; // true
@@ -52,7 +52,7 @@ export class MemoryBackend implements SyncBackend {
     this.#table = new BucketTable(maxKeys, clock);
   }
 
-  /** Buckets that are kept now, and how many had to be forgotten because of `maxKeys`. */
+  /** How many buckets are kept now, and how many were evicted because of `maxKeys`. */
   get stats(): { readonly keys: number; readonly evictions: number } {
     const { keys, evictions } = this.#table;
     return { keys, evictions };
@@ -89,7 +89,7 @@ export class MemoryBackend implements SyncBackend {
 
 let shared: MemoryBackend | undefined;
 
-/** The one in-process backend of this process: where policies that are written in place keep their buckets. */
+/** Returns the backend that this process shares. Limiters created from inline policies keep their buckets in it. */
 export function sharedMemoryBackend(): MemoryBackend {
   shared ??= new MemoryBackend();
   return shared;

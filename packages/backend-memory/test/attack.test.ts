@@ -4,26 +4,28 @@ import { attacking } from "./support/attacked.ts";
 const attack = attacking();
 
 describe("a process with the memory backend", () => {
-  test("stands a million keys at maxKeys 100,000 in 60 MB more, and a blocked key stays blocked", { timeout: 180_000 }, async () => {
+  test("survives a million keys with maxKeys 100,000 in 60 MB of extra memory, and a blocked key stays blocked", {
+    timeout: 180_000,
+  }, async () => {
     const { grownMb, unblocked, keys } = await attack("spray", 1_000_000);
     expect(grownMb).toBeLessThanOrEqual(60);
     expect(unblocked).toBe(0);
     expect(keys).toBe(100_000);
   });
 
-  test("gives back a million keys without holding up anybody", { timeout: 180_000 }, async () => {
+  test("frees a million keys without delaying any call", { timeout: 180_000 }, async () => {
     const { keys, p99 } = await attack("sweep");
     expect(keys).toBeGreaterThan(900_000);
     expect(p99).toBeLessThan(10);
   });
 
-  test("keeps no long string alive because a key was cut out of it", { timeout: 60_000 }, async () => {
+  test("does not retain a long string because a key was sliced from it", { timeout: 60_000 }, async () => {
     const { bytesPerKey, keys } = await attack("slices", 20_000);
     expect(keys).toBe(20_000);
     expect(bytesPerKey).toBeLessThan(200);
   });
 
-  test("keeps no request alive, not even the one that set the timer", { timeout: 60_000 }, async () => {
+  test("does not retain a request, not even the one that set the timer", { timeout: 60_000 }, async () => {
     expect(await attack("context")).toEqual({ keys: 2, kept: 0 });
   });
 

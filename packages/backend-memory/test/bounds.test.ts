@@ -2,7 +2,7 @@ import { MemoryBackend } from "@ratelimit/backend-memory";
 import { ManualClock, RateLimiter } from "@ratelimit/core";
 import { describe, expect, test } from "vitest";
 
-/** A token in an hour: nothing flows back while a test runs, unless the clock is moved. */
+/** Refills one token per hour, so nothing is refilled during a test unless the clock is moved. */
 function hourly(backend: MemoryBackend, burst: number, name: string = "default"): RateLimiter<MemoryBackend> {
   return new RateLimiter({ rate: 1, period: "1h", burst, name, backend });
 }
@@ -12,7 +12,7 @@ function keysOf(count: number, prefix: string = "key"): string[] {
 }
 
 describe("maxKeys", () => {
-  test("is the most that is kept, over all limiters together", () => {
+  test("limits the number of buckets across all limiters", () => {
     const backend = new MemoryBackend({ maxKeys: 50, clock: new ManualClock() });
     const limiters = ["a", "b", "c"].map((name) => hourly(backend, 10, name));
     for (const key of keysOf(500)) {
@@ -29,7 +29,7 @@ describe("maxKeys", () => {
     expect(backend.stats).toEqual({ keys: maxKeys, evictions: 100 - maxKeys });
   });
 
-  test("counts neither looks, nor refusals of new keys, nor what is given back", async () => {
+  test("does not count peeks, refusals of new keys, refunds or resets", async () => {
     const backend = new MemoryBackend({ maxKeys: 10, clock: new ManualClock() });
     const limiter = hourly(backend, 5);
     for (const key of keysOf(100)) {
@@ -45,7 +45,7 @@ describe("maxKeys", () => {
     expect(backend.stats).toEqual({ keys: 0, evictions: 0 });
   });
 
-  test("the first key of a new limiter finds room in a full table", () => {
+  test("leaves room in a full table for the first key of a new limiter", () => {
     const backend = new MemoryBackend({ maxKeys: 20, clock: new ManualClock() });
     for (const key of keysOf(20)) hourly(backend, 10).checkSync(key);
     const late = hourly(backend, 10, "late");
@@ -54,8 +54,8 @@ describe("maxKeys", () => {
   });
 });
 
-describe("who has to go", () => {
-  test("is the fullest of them", () => {
+describe("the bucket that is evicted", () => {
+  test("is the fullest one", () => {
     const backend = new MemoryBackend({ maxKeys: 8, clock: new ManualClock() });
     const limiter = hourly(backend, 100);
     for (const [i, key] of keysOf(8).entries()) limiter.checkSync(key, { cost: 90 - 5 * i });
@@ -64,7 +64,7 @@ describe("who has to go", () => {
     expect(left).toEqual([10, 15, 20, 25, 30, 35, 40, 100]);
   });
 
-  test("is by its share of the bucket, where limits differ", () => {
+  test("is the fullest relative to its limit if limits differ", () => {
     const backend = new MemoryBackend({ maxKeys: 2, clock: new ManualClock() });
     const [large, small] = [hourly(backend, 1000, "large"), hourly(backend, 2, "small")];
     large.checkSync("key", { cost: 100 });
@@ -73,7 +73,7 @@ describe("who has to go", () => {
     expect([large.checkSync("key", { cost: 0 }).remaining, small.checkSync("key", { cost: 0 }).remaining]).toEqual([1000, 0]);
   });
 
-  test("is what is full again, before anything else", () => {
+  test("is one that is full again, before any other", () => {
     const clock = new ManualClock();
     const backend = new MemoryBackend({ maxKeys: 5, clock });
     const [quick, slow] = [new RateLimiter({ rate: 1000, period: 1, name: "quick", backend }), hourly(backend, 1000, "slow")];
@@ -86,7 +86,7 @@ describe("who has to go", () => {
 });
 
 describe("a key that is blocked stays blocked", () => {
-  test.each([16, 50, 200])("while 100 times as many others are sprayed at a table of %d", (maxKeys) => {
+  test.each([16, 50, 200])("while a table of %d is sprayed with 100 times as many others", (maxKeys) => {
     const backend = new MemoryBackend({ maxKeys, clock: new ManualClock() });
     const limiter = hourly(backend, 10);
     limiter.checkSync("attacker", { cost: 10 });
@@ -96,7 +96,7 @@ describe("a key that is blocked stays blocked", () => {
     }
   });
 
-  test("even 200 of them in a row, longer than any sample", () => {
+  test("even if 200 of them in a row exceed any sample", () => {
     const backend = new MemoryBackend({ maxKeys: 1000, clock: new ManualClock() });
     const limiter = hourly(backend, 10);
     for (const key of keysOf(400, "before")) limiter.checkSync(key);
@@ -105,7 +105,7 @@ describe("a key that is blocked stays blocked", () => {
     expect(keysOf(200, "blocked").filter((key) => limiter.checkSync(key).allowed)).toEqual([]);
   });
 
-  test("also when other limiters are sprayed", () => {
+  test("even while another limiter is sprayed", () => {
     const backend = new MemoryBackend({ maxKeys: 100, clock: new ManualClock() });
     const [guarded, other] = [hourly(backend, 5, "guarded"), hourly(backend, 50, "other")];
     for (const key of keysOf(30, "blocked")) guarded.checkSync(key, { cost: 5 });
@@ -113,7 +113,7 @@ describe("a key that is blocked stays blocked", () => {
     expect(keysOf(30, "blocked").filter((key) => guarded.checkSync(key).allowed)).toEqual([]);
   });
 
-  test("also when it is in debt, or several limits block it", async () => {
+  test("even if it is in debt or under several limits", async () => {
     const backend = new MemoryBackend({ maxKeys: 50, clock: new ManualClock() });
     const limiter = new RateLimiter({
       limits: [
@@ -128,7 +128,7 @@ describe("a key that is blocked stays blocked", () => {
     expect([limiter.checkSync("debtor").allowed, limiter.checkSync("blocked").allowed]).toEqual([false, false]);
   });
 
-  test("until as many keys as the table holds are as used up as it is, which takes maxKeys times its burst in tokens", () => {
+  test("until as many other keys as the table holds are equally used up, which takes maxKeys times the burst in tokens", () => {
     const clock = new ManualClock();
     const backend = new MemoryBackend({ maxKeys: 200, clock });
     const limiter = hourly(backend, 10);
@@ -140,7 +140,7 @@ describe("a key that is blocked stays blocked", () => {
     expect(limiter.checkSync("blocked").allowed).toBe(true);
   });
 
-  test("unless all are blocked: then the one that is nearest to its next token goes", () => {
+  test("unless all are blocked, in which case the one closest to its next token is evicted", () => {
     const clock = new ManualClock();
     const backend = new MemoryBackend({ maxKeys: 10, clock });
     const limiter = hourly(backend, 1);

@@ -2,8 +2,8 @@ import { MemoryBackend } from "@ratelimit/backend-memory";
 import { ManualClock, RateLimiter } from "@ratelimit/core";
 import { describe, expect, test } from "vitest";
 
-describe("a clock that steps back below where it began", () => {
-  test.each([0, 5, 1e12, -1e12, 0.5])("from %d", (start) => {
+describe("a clock that steps back to before its start", () => {
+  test.each([0, 5, 1e12, -1e12, 0.5])("still fills buckets after starting at %d", (start) => {
     const clock = new ManualClock(start);
     const backend = new MemoryBackend({ clock });
     const limiter = new RateLimiter({ rate: 7, period: 1, burst: 7, backend });
@@ -16,7 +16,7 @@ describe("a clock that steps back below where it began", () => {
     expect(limiter.checkSync("new", { cost: 0 })).toMatchObject({ remaining: 7, resetAfter: 0 });
   });
 
-  test("a bucket that is full at the very millisecond 0 is full, not absent by accident", () => {
+  test("does not lose a bucket that will be full at exactly 0 ms", () => {
     const clock = new ManualClock();
     const limiter = new RateLimiter({ rate: 1, period: 1, burst: 5, backend: new MemoryBackend({ clock }) });
     clock.advance(-1000);
@@ -27,7 +27,7 @@ describe("a clock that steps back below where it began", () => {
   });
 });
 
-test("fractions of a millisecond are cut, so that nothing is admitted early", () => {
+test("fractions of a millisecond are truncated, so that nothing is admitted early", () => {
   const clock = new ManualClock(0.9);
   const limiter = new RateLimiter({ rate: 1000, period: 1, burst: 1, backend: new MemoryBackend({ clock }) });
   const admitted = [0, 0.9, 0.05, 0.05, 0.9, 0.1].map((ms) => {
@@ -37,7 +37,7 @@ test("fractions of a millisecond are cut, so that nothing is admitted early", ()
   expect(admitted).toEqual([true, false, false, true, false, true]);
 });
 
-test("a clock of large readings stays exact", () => {
+test("a clock with large readings stays exact", () => {
   const clock = new ManualClock(2 ** 52);
   const limiter = new RateLimiter({ rate: 2 ** 30, period: 1, burst: 2 ** 31, backend: new MemoryBackend({ clock }) });
   expect(limiter.checkSync("key", { cost: 2 ** 31 })).toMatchObject({ allowed: true, resetAfter: 2 });
@@ -47,8 +47,8 @@ test("a clock of large readings stays exact", () => {
   expect(limiter.checkSync("key", { cost: 2 ** 30 }).allowed).toBe(true);
 });
 
-describe("a policy that changes while there are buckets", () => {
-  test("applies to every one of them, and evicts by the new measure", async () => {
+describe("a policy change while there are buckets", () => {
+  test("applies to all of them and to evictions", async () => {
     const clock = new ManualClock();
     const backend = new MemoryBackend({ maxKeys: 3, clock });
     const limiter = new RateLimiter({ rate: 1, period: 1, burst: 10, backend });
@@ -67,7 +67,7 @@ describe("a policy that changes while there are buckets", () => {
     expect(limiter.checkSync("a").allowed).toBe(true);
   });
 
-  test("from one limit to several and back", () => {
+  test("from one limit to several and back keeps what was used", () => {
     const clock = new ManualClock();
     const backend = new MemoryBackend({ clock });
     const limiter = new RateLimiter({ rate: 7, period: 1, backend });
@@ -86,7 +86,7 @@ describe("a policy that changes while there are buckets", () => {
   });
 });
 
-test("a clock that reads NaN admits nobody who has used anything", () => {
+test("a clock that reads NaN admits no key that has used anything", () => {
   let now = 0;
   const limiter = new RateLimiter({ rate: 2, period: 1, backend: new MemoryBackend({ clock: { now: () => now } }) });
   limiter.checkSync("key");

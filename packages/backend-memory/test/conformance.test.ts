@@ -3,13 +3,13 @@ import { backendSuite } from "@ratelimit/conformance";
 import { ManualClock } from "@ratelimit/core";
 import { describe } from "vitest";
 
-describe("by a clock that the test moves", () => {
+describe("with a clock that the test moves", () => {
   backendSuite(() => {
     const clock = new ManualClock(1_000_000.5);
     return { backend: new MemoryBackend({ clock }), clock };
   });
 });
 
-describe("by the clock of the process", () => {
+describe("with the clock of the process", () => {
   backendSuite(() => ({ backend: new MemoryBackend() }), { liveClock: true });
 });

@@ -17,7 +17,7 @@ test("under fake timers every call is answered", async () => {
   expect((await limiter.wait("a")).allowed).toBe(true);
 });
 
-test("a backend that was there before fake timers goes on by the clock of the process", () => {
+test("a backend made before fake timers keeps using the clock of the process", () => {
   const limiter = limiterOn(new MemoryBackend());
   limiter.checkSync("a");
   vi.useFakeTimers();
@@ -25,7 +25,7 @@ test("a backend that was there before fake timers goes on by the clock of the pr
   expect(limiter.checkSync("a").allowed).toBe(false);
 });
 
-test("a backend that is made under fake timers goes on by the clock of the process too", async () => {
+test("a backend made under fake timers uses the clock of the process too", async () => {
   vi.useFakeTimers({ toFake: ["Date", "performance"] });
   const limiter = new RateLimiter({ rate: 1, period: "100ms", backend: new MemoryBackend() });
   limiter.checkSync("a");

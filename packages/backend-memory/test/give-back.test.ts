@@ -4,15 +4,15 @@ import { MemoryBackend } from "@ratelimit/backend-memory";
 import { ManualClock, RateLimiter } from "@ratelimit/core";
 import { describe, expect, test, vi } from "vitest";
 
-/** The sweep is a real timer; a pass over the table takes a second at the least. */
+/** The sweep runs on a real timer, and a pass over the table takes at least a second. */
 const [patienceMs, checkEveryMs] = [15_000, 20];
 
 async function emptied(backend: MemoryBackend): Promise<void> {
   await vi.waitFor(() => expect(backend.stats.keys).toBe(0), { timeout: patienceMs, interval: checkEveryMs });
 }
 
-describe.concurrent("what is full again is given back", () => {
-  test("without anybody asking for it", async () => {
+describe.concurrent("a bucket that is full again is freed", () => {
+  test("without another call on its key", async () => {
     const backend = new MemoryBackend();
     const limiters = ["a", "b", "c"].map((name) => new RateLimiter({ rate: 100, period: 1, burst: 5, name, backend }));
     for (const limiter of limiters) for (let i = 0; i < 1000; i++) limiter.checkSync(`key-${i}`, { cost: 3 });
@@ -23,7 +23,7 @@ describe.concurrent("what is full again is given back", () => {
     await emptied(backend);
   });
 
-  test("and nothing else is", async () => {
+  test("while others are kept", async () => {
     const clock = new ManualClock();
     const backend = new MemoryBackend({ clock });
     const [quick, slow] = [
@@ -43,7 +43,7 @@ describe.concurrent("what is full again is given back", () => {
     backend.close();
   });
 
-  test("a bucket of several limits when the last of them is full", async () => {
+  test("only when all of its limits are full", async () => {
     const clock = new ManualClock();
     const backend = new MemoryBackend({ clock });
     const limiter = new RateLimiter({
@@ -62,7 +62,7 @@ describe.concurrent("what is full again is given back", () => {
   });
 });
 
-test("there is one timer for all keys of all limiters, and none after close", async () => {
+test("all keys of all limiters share one timer, and none remains after close", async () => {
   const backend = new MemoryBackend();
   const limiters = ["a", "b", "c"].map((name) => new RateLimiter({ rate: 10, period: "1s", name, backend }));
   const begun = await timersOf(() => {
@@ -72,7 +72,7 @@ test("there is one timer for all keys of all limiters, and none after close", as
   expect([begun, await timersOf(() => sleep(1200))]).toEqual([1, 1]);
 });
 
-/** How many timers begin while `act` runs. */
+/** Returns how many timers start while `act` runs. */
 async function timersOf(act: () => unknown): Promise<number> {
   let begun = 0;
   const hook = createHook({

@@ -8,10 +8,10 @@ function refusalOf(options: unknown): { code: string; message: string } {
   } catch (error) {
     if (error instanceof RateLimitError) return { code: error.code, message: error.message };
   }
-  throw new Error("nothing was refused");
+  throw new Error("Expected the constructor to throw");
 }
 
-describe("what is no option", () => {
+describe("an invalid option is rejected", () => {
   test.each<[unknown, string]>([
     [{ maxKeys: 0 }, "Expected `maxKeys` to be a positive integer, got 0: leave it out for 100,000"],
     [{ maxKeys: -1 }, "Expected `maxKeys` to be a positive integer, got -1"],
@@ -40,7 +40,7 @@ describe("what is no option", () => {
     expect([refusal.code, refusal.message]).toEqual(["INVALID_OPTION", expect.stringContaining(message)]);
   });
 
-  test("is told with all problems at once", () => {
+  test("together with all other problems", () => {
     expect(refusalOf({ maxKeys: 0, clock: 0, size: 1 }).message).toMatch(/^3 problems:(\n {2}- .*){3}$/);
   });
 });
@@ -52,23 +52,23 @@ test.each([
   Object.freeze({ maxKeys: 1 }),
   { clock: new ManualClock() },
   { clock: Date },
-])("%o are options", (options) => {
+])("%o is accepted", (options) => {
   expect(new MemoryBackend(options).stats).toEqual({ keys: 0, evictions: 0 });
 });
 
-test("it answers at once, so that checkSync compiles", () => {
+test("the backend is synchronous, so that checkSync compiles", () => {
   const limiter = new RateLimiter({ rate: 5, backend: new MemoryBackend() });
   expect(limiter.checkSync("key").remaining).toBe(4);
   expectTypeOf(limiter.backend).toEqualTypeOf<MemoryBackend>();
 });
 
-test("the shared backend of the process is one", () => {
+test("the process has a single shared backend", () => {
   expect(sharedMemoryBackend()).toBe(sharedMemoryBackend());
   expect(sharedMemoryBackend()).toBeInstanceOf(MemoryBackend);
 });
 
 describe("closing", () => {
-  test("may be left to `using` and `await using`", async () => {
+  test("works through `using` and `await using`", async () => {
     const backend = new MemoryBackend();
     new RateLimiter({ rate: 5, backend }).checkSync("key");
     backend[Symbol.dispose]();
@@ -76,7 +76,7 @@ describe("closing", () => {
     await backend[Symbol.asyncDispose]();
   });
 
-  test("forgets all, and a backend that is used again counts right", () => {
+  test("forgets all buckets, and the backend counts correctly if it is used again", () => {
     const backend = new MemoryBackend({ maxKeys: 4, clock: new ManualClock() });
     const limiter = new RateLimiter({ rate: 5, backend });
     for (let round = 0; round < 3; round++) {

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers";
 import type { KeyScope } from "@ratelimit/core/backend";
 import type { PolicyArgs } from "./policy-args.ts";
 
-/** What a call does to its bucket; the script knows them by these numbers, and a take by how many times it is made. */
+/** The numbers by which the script knows each operation. For a take it gets the number of takes instead. */
 export const operations = { charge: -1, block: -2, reset: -3 } as const;
 export type Operation = "take" | keyof typeof operations;
 
@@ -20,15 +20,15 @@ export interface Call {
 
 /** What the script replied to a call. */
 export interface Reply {
-  /** How many of the equal calls took their tokens; of a charge, the whole tokens that the debt had room for. */
+  /** For a take, how many of the equal calls took their tokens. For a charge, how many whole tokens the debt had room for. */
   readonly count: number;
   /** Milliseconds that the key stays blocked. */
   readonly blockedMs: number;
-  /** Units in use of each distinct limit, after all of the equal calls. */
+  /** Units in use of each distinct limit after all the equal calls. */
   readonly used: readonly number[];
 }
 
-/** Equal takes from one bucket, next to each other in the order they were made, are one entry of a script; so is any other call. */
+/** One entry of a script: a single call, or several equal takes from one bucket that were made one right after another. */
 export interface Entry {
   readonly call: Call;
   readonly times: number;
@@ -36,14 +36,14 @@ export interface Entry {
 
 /** Sends entries to Redis. */
 export interface Sender {
-  /** Entries of one group can go into one script, or at least into one write. */
+  /** Returns the group of a call. The entries of one group can share a script, or at least a write. */
   groupOf(call: Call): unknown;
   one(call: Call): Promise<Reply>;
-  /** Replies, or the errors of single keys, in the order of the entries. */
+  /** Returns the reply, or the error of that key alone, for each entry in order. */
   many(entries: readonly Entry[]): Promise<readonly (Reply | Error)[]>;
 }
 
-/** A call that is waiting for its reply. */
+/** Settles a call that waits for its reply. */
 interface Waiting {
   readonly resolve: (reply: Reply) => void;
   readonly reject: (error: unknown) => void;
@@ -55,16 +55,16 @@ interface OpenEntry extends Entry {
 }
 
 /**
- * The most entries in one script. More are sent as several scripts, one after the other without waiting: Redis runs the next one while
- * this process reads the replies of the last, and other clients get their turn in between. docs/decisions/small-batches.md has the figures.
+ * The most entries in one script. A larger batch is sent as several scripts without waiting between them: Redis runs the next one while
+ * this process reads the last replies, and serves other clients in between. docs/decisions/small-batches.md has the figures.
  */
 const maxEntries = 16;
 
 /**
  * Sends the calls made in one turn of the event loop together, in the order they were made.
  *
- * While nothing is in flight, a call is sent at once, so that it never waits for company. Otherwise calls gather until the turn ends
- * (`setImmediate`). Only neighbors are merged into one entry: merging across a larger take would make that one wait forever.
+ * A call that is made while nothing is in flight is sent at once. Otherwise calls gather until the turn ends (`setImmediate`).
+ * Only adjacent calls on a bucket are merged: merging across a larger take could starve it forever.
  */
 export class Batch {
   readonly #sender: Sender;
@@ -92,7 +92,7 @@ export class Batch {
 
   #add(entry: OpenEntry, groupBefore: unknown): void {
     const group = this.#sender.groupOf(entry.call);
-    // Groups are sent one after the other. A bucket in two of them (its policy has changed) would lose the order of its calls.
+    // Groups are sent one after another, so a bucket in two of them (after a policy change) would lose the order of its calls.
     if (groupBefore !== undefined && groupBefore !== group) this.#flush();
     const entries = this.#groups.get(group);
     if (entries === undefined) this.#groups.set(group, [entry]);
@@ -142,7 +142,7 @@ function canMerge(a: Call, b: Call): boolean {
   return a.operation === "take" && b.operation === "take" && a.amount === b.amount && a.policyArgs === b.policyArgs;
 }
 
-/** The first `count` takes of an entry were admitted, each at a moment when that much less was in use. */
+/** Settles the calls of an entry. The first `count` takes were admitted, each when the later ones had not yet used their units. */
 function settle({ call, calls }: OpenEntry, reply: Reply | Error): void {
   if (reply instanceof Error) for (const { reject } of calls) reject(reply);
   else if (calls.length === 1) calls[0]?.resolve(reply);
@@ -150,7 +150,7 @@ function settle({ call, calls }: OpenEntry, reply: Reply | Error): void {
     for (const [i, { resolve }] of calls.entries()) {
       const later = reply.count - 1 - i;
       const used = later > 0 ? reply.used.map((units, n) => units - later * unitsOf(call, n)) : reply.used;
-      // A block refuses every call but a look, so those that took something found none.
+      // A block refuses every call except a peek, so the calls that took tokens saw no block.
       const blockedMs = later >= 0 && call.amount > 0 ? 0 : reply.blockedMs;
       resolve({ count: later >= 0 ? 1 : 0, blockedMs, used });
     }

@@ -2,7 +2,7 @@ import { warnOnce } from "@ratelimit/core/backend";
 import { Cluster, Redis, type RedisOptions } from "ioredis";
 import { isBy, type Opening } from "./options.ts";
 
-/** The few calls of an ioredis client that are used: a `Redis` or a `Cluster`, of version 5 or 6. */
+/** The part of an ioredis client that the backend uses. A `Redis` or `Cluster` of version 5 or 6 has it. */
 export interface RedisClient {
   readonly status: string;
   evalsha(sha1: string, keys: number, ...args: string[]): Promise<unknown>;
@@ -18,20 +18,20 @@ export interface RedisClient {
     readonly port?: number | undefined;
     readonly keyPrefix?: string | undefined;
     readonly autoResendUnfulfilledCommands?: boolean | undefined;
-    /** Of a Cluster only. */
+    /** Only on a Cluster. */
     readonly retryDelayOnFailover?: number | undefined;
   };
-  /** What it writes to, while it is connected; of a Cluster only its nodes have one. */
+  /** The socket, while the client is connected. A Cluster has none, but each of its nodes does. */
   readonly stream?: { cork(): void; uncork(): void } | undefined;
-  /** Of a Cluster only. */
+  /** Only on a Cluster. */
   nodes?(role: "master"): RedisClient[];
-  /** Of a Cluster only: for each slot its servers, the master first, as `host:port`. */
+  /** Only on a Cluster: the servers of each slot as `host:port`, the master first. */
   readonly slots?: readonly (readonly string[] | undefined)[];
-  /** Of a Cluster only: asks one node after the other for the slots, in no order, until one answers. */
+  /** Only on a Cluster: asks the nodes for the slots, one at a time in random order, until one answers. */
   refreshSlotsCache?(): void;
 }
 
-/** A client that we opened, so that we close it too. */
+/** A client that the backend opened, and therefore closes. */
 export interface OwnClient extends RedisClient {
   quit(): Promise<unknown>;
   disconnect(reconnect?: boolean): void;
@@ -39,15 +39,15 @@ export interface OwnClient extends RedisClient {
 
 const [firstRetryMs, lastRetryMs] = [50, 500];
 
-/** 50 ms doubling to 500 ms, a fifth of it by chance, so that processes do not return all at once. */
+/** Doubles from 50 ms to 500 ms, less a random part of up to a fifth, so that processes do not all reconnect at once. */
 function backOff(times: number): number {
   return Math.min(lastRetryMs, firstRetryMs * 2 ** Math.min(times - 1, 10)) * (0.8 + Math.random() * 0.2);
 }
 
 /**
- * What we open a `Redis` with; for those who open their own.
+ * The options with which the backend opens a `Redis`, for you to open your own with.
  *
- * A call fails at once where it cannot be sent, is never sent twice, and the client returns within half a second of the server.
+ * A call that cannot be sent fails at once, and no call is sent twice. The client reconnects within half a second of the server's return.
  *
  * @example
  * const client = new Redis({ host: "cache.internal", ...safeRedisOptions });
@@ -69,16 +69,16 @@ export const safeRedisOptions: {
   autoResendUnfulfilledCommands: false,
   connectTimeout: 2000,
   disconnectTimeout: 1000,
-  // A connection on which a call stays without any data for so long is given up: the network may have swallowed it.
+  // A call that receives no data for this long ends its connection, because the network may have lost it silently.
   socketTimeout: 2000,
   maxLoadingRetryTime: 500,
   retryStrategy: backOff,
-  // There may be another master by now, under this name.
+  // The same name may lead to another master by now.
   reconnectOnError: ({ message }: Error): 1 | false => (/^(READONLY|NOREPLICAS) /.test(message) ? 1 : false),
 });
 
 /**
- * What we open a `Cluster` with; for those who open their own.
+ * The options with which the backend opens a `Cluster`, for you to open your own with.
  *
  * @example
  * const client = new Cluster([{ host: "node-1.internal", port: 6379 }], safeClusterOptions);
@@ -98,16 +98,16 @@ export const safeClusterOptions: {
   redisOptions: Object.freeze({ connectTimeout: 2000, disconnectTimeout: 1000, socketTimeout: 2000, maxLoadingRetryTime: 500 }),
 });
 
-/** Warns once if a client that the user opened would send calls late or twice, and so charge buckets for them. */
+/** Warns once if a client that the user opened could send calls late or twice, because buckets would be charged for them. */
 export function warnOfRisks({ options, slots }: RedisClient): void {
   if (options === undefined) return;
   if (options.enableOfflineQueue !== false || options.maxRetriesPerRequest === null)
     warnOnce(
       "RATELIMIT_CLIENT_QUEUES",
-      "The ioredis client queues or repeats calls while Redis is out, so calls that were decided otherwise are charged later; open it with safeRedisOptions or safeClusterOptions",
+      "The ioredis client queues or repeats calls while Redis is down, so calls that were already decided without it are charged later; open it with safeRedisOptions or safeClusterOptions",
     );
   const isCluster = slots !== undefined;
-  // Without retries a `Redis` rejects the calls in flight when its connection breaks, so it has none to send again.
+  // Without retries, a `Redis` rejects the calls in flight when its connection breaks, so it has none to resend.
   const isSafe = isCluster
     ? options.retryDelayOnFailover === 0
     : options.autoResendUnfulfilledCommands === false || options.maxRetriesPerRequest === 0;
@@ -122,10 +122,10 @@ export function warnOfRisks({ options, slots }: RedisClient): void {
   );
 }
 
-/** Replies as version 5 of ioredis gave them, whatever the options say. */
+/** Makes ioredis 6 reply as version 5 does. The user's options cannot change this. */
 const replies = { replyMapping: "legacy" } as const;
 
-/** Opens what the options name; what they say to ioredis goes before what we hold to be safe. */
+/** Opens a client. The ioredis options that the user passes take precedence over the safe ones. */
 export function open(opening: Opening): OwnClient {
   if (isBy(opening, "url")) return new Redis({ ...safeRedisOptions, ...addressOf(opening.url), ...replies });
   if (isBy(opening, "sentinels")) {
@@ -140,14 +140,14 @@ export function open(opening: Opening): OwnClient {
   });
 }
 
-/** Copies the options that are not undefined, inherited ones too. An undefined one would replace our safe default by that of ioredis. */
+/** Copies all defined options, including inherited ones. An undefined one would replace a safe default with that of ioredis. */
 function given<T extends object>(options: T | undefined): Partial<T> {
   const all: Partial<T> = {};
   for (const name in options) if (options[name] !== undefined) all[name] = options[name];
   return all;
 }
 
-/** Read here, for ioredis takes more for an address than `redisUrlRule` lets through. */
+/** Parses the URL here, because ioredis accepts more than `redisUrlRule` does and could read the address differently. */
 function addressOf(url: string): RedisOptions {
   const { protocol, hostname, port, username, password, pathname, searchParams } = new URL(url);
   return {

@@ -5,23 +5,23 @@ import type { Script } from "./scripts.ts";
 import { once, SharedClient } from "./shared-client.ts";
 import { slotOf } from "./slots.ts";
 
-/** Ms that a quit may take, and the end after it. */
+/** How many ms QUIT may take, and how many more the connection may take to end. */
 const [quitMs, endMs] = [300, 1200];
 
-/** Tags that are tried for a key on one server of a Cluster. */
+/** How many hash tags to try when looking for a key on a given server of a Cluster. */
 const mostTags = 1000;
 
-/** What one backend sends through a client, until it is closed. */
+/** Sends the calls of one backend through a client until the backend is closed. */
 export class Connection {
   readonly #client: RedisClient;
   readonly #shared: SharedClient;
-  /** The same client where it is ours to close. */
+  /** The same client, if this backend must close it. */
   readonly #own: OwnClient | undefined;
   #readyListener: () => void = () => {};
   #closing: Promise<void> | undefined;
   /**
-   * Calls that are being sent again, because Redis did not know the script, and those made meanwhile, which must not overtake them. What
-   * was on its way already is not among these: it lacks the script too, and its turn to be sent again comes before the first is answered.
+   * How many calls are being resent because Redis did not know the script. Calls made meanwhile are held so as not to overtake them.
+   * Calls already in flight need no holding: they miss the script too, and are resent before the first resent call is answered.
    */
   #sentAgain = 0;
   readonly #held: (() => void)[] = [];
@@ -33,12 +33,12 @@ export class Connection {
     if (own !== undefined) void this.#shared.connected();
   }
 
-  /** Ms that a bucket may take to fill on this server; known once a call was answered. */
+  /** The longest time in ms that a bucket may take to fill on this server. Known once a call has been answered. */
   get longestFillMs(): number {
     return this.#shared.longestFillMs;
   }
 
-  /** Runs a script on keys; by its name, and by its text only where Redis does not know it yet. */
+  /** Runs a script by its SHA-1, or sends its source if Redis does not know it yet. */
   run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     if (this.#sentAgain === 0) return this.#send(script, keys, args);
     return new Promise((resolve) => this.#held.push(() => resolve(this.#send(script, keys, args))));
@@ -63,8 +63,8 @@ export class Connection {
   }
 
   /**
-   * Runs a script on each of several keys of one server, all in one write: what each replied, or failed with.
-   * Not by a pipeline of ioredis: each of those, and all its commands, stay until the next full garbage collection (a fifth of the time).
+   * Runs a script on each of several keys of one server, all in one write. Returns each reply or error.
+   * An ioredis pipeline would stay in memory with all its commands until the next full garbage collection, which cost a fifth of the time.
    */
   async runEach(script: Script, calls: readonly { readonly key: string; readonly args: readonly string[] }[]): Promise<unknown[]> {
     const socket = this.#socketTo(calls[0]?.key ?? "");
@@ -74,12 +74,12 @@ export class Connection {
     return Promise.all(replies);
   }
 
-  /** Whether the client has one server for all keys. */
+  /** Whether the client sends all keys to one server. */
   get isOneServer(): boolean {
     return this.#client.slots === undefined;
   }
 
-  /** Whether one script may take any keys. A Cluster forbids that, and so does a single server or proxy that is part of one. */
+  /** Whether one script may use any keys together. A Cluster forbids that, and so does a single server or proxy that is part of one. */
   get keysGoTogether(): boolean {
     return this.#shared.keysGoTogether;
   }
@@ -89,10 +89,10 @@ export class Connection {
     this.#shared.keysGoTogether = false;
   }
 
-  /** The server that keeps a key, as `host:port`; "" where there is only one, or nobody knows. */
+  /** Returns the server that keeps a key as `host:port`, or "" if there is only one or it is unknown. */
   serverOf(key: string): string {
     const { slots, options } = this.#client;
-    // ioredis puts its own prefix before the key, and the server computes the slot from both.
+    // ioredis adds its own prefix to the key, and the server computes the slot from both.
     return slots?.[slotOf(`${options?.keyPrefix ?? ""}${key}`)]?.[0] ?? "";
   }
 
@@ -103,7 +103,7 @@ export class Connection {
     return node?.stream;
   }
 
-  /** A key that lies on a server: in a Cluster it takes a few tries, for every third tag lies on one of three servers. */
+  /** Returns a key that the given server keeps. With three masters this takes about three tries, because each keeps a third of the tags. */
   keyOn(server: string, key: string): string {
     for (let tag = 0; tag < mostTags; tag++) {
       const there = this.isOneServer ? key : `${key}{${tag}}`;
@@ -112,24 +112,24 @@ export class Connection {
     return key;
   }
 
-  /** Calls back whenever the client has connected. */
+  /** Calls the listener whenever the client connects. */
   onReady(listener: () => void): void {
     this.#readyListener = listener;
   }
 
-  /** Whether calls can be sent at once. */
+  /** Whether calls can be sent right away. If not, wait for {@link ready}. */
   get isReady(): boolean {
     return this.#closing === undefined && this.#shared.isFit;
   }
 
-  /** Resolves when calls can be sent to a server that is fit for them. */
+  /** Resolves once a server that can serve calls is connected. */
   async ready(): Promise<void> {
     if (this.#closing !== undefined)
       throw new RateLimitError("INVALID_OPTION", "This backend is closed: make a new one, or close it later");
     if (!this.#shared.isFit) await this.#shared.fit();
   }
 
-  /** Closes the client if it is ours, within 2.5 s whatever the server does. */
+  /** Closes the client if the backend opened it, within 2.5 s whatever the server does. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;

@@ -1,28 +1,28 @@
 import { type OutageClass, RateLimitError } from "@ratelimit/core/backend";
 import type { KeyFault } from "./scripts.ts";
 
-/** What ioredis may add to an error: the command with the key or a password in its arguments, and another such error. */
+/** What ioredis may add to an error: a code, and the last error of a Cluster node. */
 interface ClientError extends Error {
   readonly code?: unknown;
   readonly lastNodeError?: unknown;
 }
 
-/** Whether Redis answered, with an error; else there is no telling whether the call was carried out. */
+/** Whether the error is a reply from Redis. If not, the call may or may not have been executed. */
 export function isReply(error: unknown): error is Error {
   return error instanceof Error && error.name === "ReplyError";
 }
 
-/** Whether Redis does not know the script, and so has not run it. */
+/** Whether Redis does not know the script, and so has not executed it. */
 export function isNoScript(error: unknown): boolean {
   return isReply(error) && error.message.startsWith("NOSCRIPT");
 }
 
-/** Whether a node misses others of its Cluster; it may be the one that is cut off, and another have its slots by now. */
+/** Whether a node cannot reach the rest of its Cluster. Another node may have taken over its slots by now. */
 export function isClusterDown(error: unknown): boolean {
   return isReply(error) && error.message.startsWith("CLUSTERDOWN");
 }
 
-/** Error replies of Redis and Valkey, and of proxies that word them differently. */
+/** Matches error replies of Redis and Valkey, and those of proxies that word them differently. */
 const answers = {
   crossSlot: /^(ERR )?CROSSSLOT |^ERR cross-slot |^ERR .* keys must (be )?in (the )?same slot/i,
   moved: /^(MOVED|ASK) /,
@@ -38,41 +38,41 @@ export function isCrossSlot(error: unknown): boolean {
   return answered(error, "crossSlot");
 }
 
-/** Whether Redis answered that another node has the key. A Cluster client follows that; a plain one does not know about other nodes. */
+/** Whether Redis replied that another node has the key. A Cluster client follows such a reply, a plain one does not. */
 export function isMoved(error: unknown): boolean {
   return answered(error, "moved");
 }
 
-/** Whether Redis refused a call because its user has no right to one of the keys. It has executed nothing. */
+/** Whether Redis refused a call because its user may not access one of the keys. It has executed nothing. */
 export function isForbiddenKey(error: unknown): boolean {
   return answered(error, "forbiddenKey");
 }
 
-/** Whether the client gave up a call after its own `commandTimeout`. */
+/** Whether the client gave up on a call after its own `commandTimeout`. */
 export function isCommandTimeout(error: unknown): boolean {
   return error instanceof Error && error.message === "Command timed out";
 }
 
-/** Returns the error for the caller of a call that failed, with the way to fix it if the cause is a known one. */
+/** Returns the error for the caller of a failed call. Its message says how to fix the problem if the cause is known. */
 export function failure(error: unknown): RateLimitError {
   const cause = withoutCommand(error);
   if (isMoved(error)) return movedFailure();
-  return new RateLimitError("BACKEND", isForbiddenKey(error) ? forbidden : "Expected Redis to decide, got an error: its cause says why", {
+  return new RateLimitError("BACKEND", isForbiddenKey(error) ? forbidden : "Expected Redis to decide, got an error: see its `cause`", {
     cause,
   });
 }
 
-/** The error of a key that does not hold a bucket. */
+/** Returns the error for a key that does not hold a bucket. */
 export function faultOf(fault: KeyFault): RateLimitError {
   return keyFailure(new Error(faults[fault]));
 }
 
-/** Says what failed, from the error that callers get. */
+/** Classifies the error that a caller gets by what failed. */
 export function classOf(error: unknown): OutageClass {
   const cause = error instanceof Error ? error.cause : undefined;
   if (isCommandTimeout(cause)) return "timeout";
   if (isForbiddenKey(cause)) return "limiter";
-  // Only keys of other nodes are out of reach. The server decides its own keys, so its breaker must stay closed.
+  // The server still decides its own keys, so its breaker must stay closed. Only keys of other nodes are out of reach.
   if (isMoved(cause)) return "key";
   return isReply(cause) ? "server" : "connection";
 }
@@ -84,9 +84,9 @@ const faults: Readonly<Record<KeyFault, string>> = {
 };
 
 const forbidden =
-  "Expected the Redis user to have a right to the limiter's keys, got NOPERM: grant it `~` followed by the limiter's `keyPrefix` and `*`, or give the limiter a `keyPrefix` that the user has a right to";
+  "Expected the Redis user to have access to the limiter's keys, got NOPERM: grant it `~` followed by the limiter's `keyPrefix` and `*`, or give the limiter a `keyPrefix` that the user can access";
 
-/** Leaves out Redis' own message, which contains the address of the other node. */
+/** Replaces the message from Redis, which contains the address of the other node. */
 function movedFailure(): RateLimitError {
   const fix = "write `cluster: [...]` instead of `url` or `sentinels`, or pass a `Cluster` as `client` instead of a `Redis`";
   const cause = Object.assign(new Error(`MOVED to another node of a Redis Cluster: ${fix}`), { name: "ReplyError" });
@@ -101,15 +101,15 @@ function keyFailure(cause: unknown): RateLimitError {
   );
 }
 
-/** A failure that has no error of the client's behind it. */
+/** Returns an error that no error of the client caused. */
 export function unusable(message: string): RateLimitError {
   return new RateLimitError("BACKEND", message);
 }
 
-/** What ioredis says of a call that it cannot send, to whoever knows its options. */
+/** How ioredis reports that it cannot send a call. These messages only make sense to someone who knows its options. */
 const cannotSend = /^(Stream isn't writeable|Cluster isn't ready|Reached the max retries per request limit)/;
 
-/** The same error, without a key or a password in it. */
+/** Copies an error without the failed command, whose arguments may contain a key or a password. */
 function withoutCommand(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
   const { name, stack, code, lastNodeError } = error as ClientError;

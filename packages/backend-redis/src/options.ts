@@ -2,58 +2,61 @@ import { Problems, type ResilientOptions, type Rule, type Rules, redisUrlRule, r
 import type { ClusterNode, ClusterOptions, RedisOptions, SentinelAddress } from "ioredis";
 import type { RedisClient } from "./client.ts";
 
-/** Where one Redis is. */
+/** Connects to a single Redis server. */
 export interface UrlOptions {
-  /** `redis://[user:password@]host[:port][/database]`, `rediss://` for TLS; a password percent-encoded. */
+  /** `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS. Percent-encode the password. */
   url: string;
 }
 
-/** Where a Redis Cluster is. */
+/** Connects to a Redis Cluster. */
 export interface ClusterBackendOptions {
-  /** Some of its nodes: `{ host, port }`, `"host:port"` or a URL; the client finds the others. */
+  /** Some of its nodes, each as `{ host, port }`, `"host:port"` or a URL. The client discovers the others. */
   cluster: readonly ClusterNode[];
-  /** For ioredis, where it needs more: user, password, TLS. `safeClusterOptions` hold where it says nothing. */
+  /** Passed to ioredis, for example with a user, a password or TLS. Anything it leaves out comes from `safeClusterOptions`. */
   options?: ClusterOptions | undefined;
 }
 
-/** Where the Sentinels are that know the master. */
+/** Connects to the master that a group of Sentinels names. */
 export interface SentinelBackendOptions {
   sentinels: readonly Pick<SentinelAddress, "host" | "port">[];
-  /** What the Sentinels call the master. */
+  /** The name by which the Sentinels know the master. */
   name: string;
-  /** For ioredis, where it needs more: user, password, TLS. `safeRedisOptions` hold where it says nothing. */
+  /** Passed to ioredis, for example with a user, a password or TLS. Anything it leaves out comes from `safeRedisOptions`. */
   options?: RedisOptions | undefined;
 }
 
-/** A client that somebody else opened, and closes. */
+/** Uses a client that you open and close yourself. */
 export interface ClientOptions {
-  /** An ioredis `Redis` or `Cluster`, of version 5 or 6. */
+  /** A `Redis` or `Cluster` from ioredis 5 or 6. */
   client: RedisClient;
 }
 
-/** What a backend opens by itself. */
+/** Options with which the backend opens its own client. */
 export type Opening = UrlOptions | ClusterBackendOptions | SentinelBackendOptions;
 
-/** What holds for all four ways. */
+/** Options that apply however the backend connects. */
 export interface DecisionOptions extends Omit<ResilientOptions, "maxKeys"> {
-  /** Whether a key that was just seen used up is refused without asking Redis, as long as the answer is certain; true. */
+  /**
+   * Whether to reject a key that Redis has just reported as used up without asking again, for as long as the answer is certain.
+   * @defaultValue true
+   */
   denyCache?: boolean | undefined;
 }
 
-/** One of the four ways to Redis. */
+/** How to connect to Redis, in one of four ways, and what to do when it does not answer. */
 export type RedisBackendOptions = (Opening | ClientOptions) & DecisionOptions;
 
 const ways = ["url", "cluster", "sentinels", "client"] as const;
 type Way = (typeof ways)[number];
 
-/** Whether the options choose this way to Redis. Unlike `in`, this takes an undefined option for an absent one. */
+/** Whether the options choose this way to connect. Unlike `in`, this treats an undefined option as absent. */
 export function isBy<W extends Way, T extends object>(options: T, way: W): options is Extract<T, Record<W, unknown>> {
   return (options as Partial<Record<Way, unknown>>)[way] !== undefined;
 }
 
 const clientMethods = ["evalsha", "eval", "info", "connect", "on", "off"] as const;
 
-/** Whatever it was meant for, a text may be a URL with a password. */
+/** Redacts every string, because any of them may be a URL with a password. */
 function masked(value: unknown): unknown {
   return Array.isArray(value) ? value.map(masked) : redisUrlRule.mask?.(value);
 }
@@ -64,7 +67,7 @@ const clientOptions: Rule = {
   accepts: (value) => typeof value === "object" && value !== null && !Array.isArray(value),
 };
 
-/** Which options stand beside each way. */
+/** The options that each way to connect accepts. */
 const rulesOf: Readonly<Record<Way, Rules>> = {
   url: { url: redisUrlRule },
   cluster: {
@@ -84,7 +87,7 @@ const rulesOf: Readonly<Record<Way, Rules>> = {
       hint: 'write sentinels: [{ host: "localhost", port: 26379 }]',
     },
     name: {
-      expects: "what the Sentinels call the master",
+      expects: "the name by which the Sentinels know the master",
       accepts: (value) => typeof value === "string" && value !== "",
       hint: 'write for example name: "mymaster"',
     },
@@ -92,7 +95,7 @@ const rulesOf: Readonly<Record<Way, Rules>> = {
   },
   client: {
     client: {
-      expects: `a Redis or a Cluster of ioredis (with ${clientMethods.join(", ")})`,
+      expects: `an ioredis Redis or Cluster (with ${clientMethods.join(", ")})`,
       mask: masked,
       accepts: isClient,
       hint: "write client: new Redis()",
@@ -102,7 +105,7 @@ const rulesOf: Readonly<Record<Way, Rules>> = {
 
 /**
  * Checks the options of a backend.
- * @throws {RateLimitError} INVALID_OPTION that tells every problem at once; a password is never shown.
+ * @throws {RateLimitError} INVALID_OPTION, which lists every problem and never shows a password.
  */
 export function checkBackendOptions(options: unknown): asserts options is RedisBackendOptions {
   const problems = Problems.none();
@@ -125,7 +128,7 @@ const decisionRules: Rules = {
 
 const everything: Rules = { ...Object.fromEntries(Object.values(rulesOf).flatMap((rules) => Object.entries(rules))), ...decisionRules };
 
-/** The options of one way; those of the others are out of place beside it. */
+/** The rules for one way to connect, which reject the options of the other ways. */
 function only(way: Way): Rules {
   const elsewhere: Rule = { expects: `absent beside \`${way}\``, accepts: () => false, mask: masked };
   return { ...Object.fromEntries(Object.keys(everything).map((option) => [option, elsewhere])), ...rulesOf[way], ...decisionRules };

@@ -1,18 +1,18 @@
 import type { Limit, Policy } from "@ratelimit/core/backend";
 
-/** What the script needs to know of a policy, written as strings once, because numbers are slow to write. */
+/** The script arguments of a policy, formatted once because formatting numbers is slow. */
 export interface PolicyArgs {
-  /** For a single take from the only limit: full, fingerprint, and r unless it is 1. `undefined` if the policy needs the long form. */
+  /** The short form for a single take: full, fingerprint, and r unless it is 1. `undefined` if the policy needs the long form. */
   readonly short: readonly string[] | undefined;
-  /** Of each limit full, fingerprint, r and p; then the milliseconds of a block, if there is one. */
+  /** The long form: full, fingerprint, r and p of each limit, then the milliseconds of a block if the policy blocks keys. */
   readonly long: readonly string[];
-  /** The limits in `long`: limits of equal numbers are one. */
+  /** The limits in `long`. Limits with equal numbers are merged into one. */
   readonly limits: readonly Limit[];
-  /** Where each limit of the policy is in `limits`. */
+  /** The index in `limits` of each limit of the policy. */
   readonly places: readonly number[];
 }
 
-/** Writes a policy for the script. */
+/** Formats a policy for the script. */
 export function policyArgs({ limits, blockMs }: Policy): PolicyArgs {
   const distinct = limits.filter((limit, i) => placeOf(limits, limit) === i);
   const [{ capacityUnits: full, fingerprint, unitsPerMs: r }] = limits;

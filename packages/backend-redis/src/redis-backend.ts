@@ -6,17 +6,17 @@ import { checkBackendOptions, isBy, type RedisBackendOptions } from "./options.t
 import { keyOf, RedisStore } from "./store.ts";
 
 /**
- * Keeps buckets in Redis, so that all processes share one budget: one key for a bucket, one round trip for a call.
+ * Keeps buckets in Redis, so that all processes share one budget. Each bucket is one key, and each call takes one round trip.
  *
- * One of four ways to it: a `url`, some nodes of a `cluster`, the `sentinels` and the `name` of the master, or a `client` of your own.
- * A key expires when its bucket is full. Redis keeps the time; no clock of this process matters. Only what the backend
- * opened is closed by it. Needs Redis 6.2 or Valkey 7.2, or a later one.
+ * Connect with a `url`, some nodes of a `cluster`, the `sentinels` and the `name` of the master, or a `client` of your own.
+ * A key expires when its bucket is full. Time is measured by Redis, so the clocks of your processes do not matter. The backend
+ * closes only a client that it opened itself. It needs Redis 6.2 or Valkey 7.2, or a later version.
  *
- * Every call is decided within `timeout` ("100ms"), whatever Redis does: without an answer by `outage` ("local": this process alone,
- * as one of `instances`), and then the result is `degraded`.
+ * Every call is decided within `timeout` ("100ms" by default), whatever Redis does. If Redis does not answer in time, `outage` decides
+ * (by default "local": this process alone, with its portion as one of `instances`), and the result is `degraded`.
  *
- * @throws {RateLimitError} INVALID_OPTION from the constructor, with every problem at once; a password is never shown. From a call:
- * BACKEND, with its `cause`, where Redis does not decide and `outage` is "throw", with `keyOnly` where only that key is at fault.
+ * @throws {RateLimitError} INVALID_OPTION from the constructor, which lists every problem and never shows a password. BACKEND from a
+ * call that Redis does not decide if `outage` is "throw", with its `cause`, and with `keyOnly` if only that key is at fault.
  * @example
  * const backend = new RedisBackend({ url: "redis://localhost:6379" });
  * const limiter = new RateLimiter({ name: "api", rate: 100, period: 60, backend });
@@ -57,7 +57,7 @@ export class RedisBackend implements Backend {
     return this.#decided.reset(scope, key);
   }
 
-  /** Closes the client that the backend opened, within 2.5 s whatever Redis does; a second call does nothing. */
+  /** Closes the client if the backend opened it, within 2.5 s whatever Redis does. Calling it again does nothing. */
   async close(): Promise<void> {
     await this.#decided.close();
   }

@@ -1,21 +1,21 @@
 import { warnOnce } from "@ratelimit/core/backend";
 
-/** What the answer to INFO says of a server. */
+/** What the backend needs to know about a server, as read from its reply to INFO. */
 export interface Server {
-  /** `Redis`, `Valkey`, or what another one calls itself. */
+  /** `Redis`, `Valkey` or the name of another server that speaks the protocol. */
   readonly name: string;
   readonly version: string;
   readonly isReplica: boolean;
-  /** Whether it is cluster-enabled: then it refuses scripts with keys of different slots, even if it is the only node. */
+  /** Whether the server is cluster-enabled. If so, it refuses scripts with keys of different slots, even if it is the only node. */
   readonly isCluster: boolean;
-  /** Ms that a bucket may take to fill, for its expiry to be kept to the millisecond. */
+  /** The longest time in ms that a bucket may take to fill. The server does not keep longer expiries to the millisecond. */
   readonly longestFillMs: number;
 }
 
-/** The oldest version of each that the scripts are made for. */
+/** The oldest supported version of each server. */
 const supported: Readonly<Record<string, readonly [major: number, minor: number]>> = { Redis: [6, 2], Valkey: [7, 2] };
 
-/** Others that call themselves Redis too, by the line of INFO that gives them away. */
+/** Other servers that claim to be Redis, each with the INFO field that identifies it. */
 const others: Readonly<Record<string, string>> = {
   Dragonfly: "dragonfly_version",
   Garnet: "garnet_version",
@@ -23,10 +23,10 @@ const others: Readonly<Record<string, string>> = {
   KeyDB: "mvcc_depth",
 };
 
-/** Above 37 hours Dragonfly rounds an expiry to seconds. */
+/** Dragonfly rounds expiries above 37 hours to whole seconds. */
 const dragonflyLongestMs = 37 * 3_600_000;
 
-/** Reads the answer to INFO; what it does not say counts as fine. */
+/** Parses the reply to INFO. If a field is missing, assumes the harmless case. */
 export function readServer(info: string): Server {
   const lines = new Map(info.split(/\r?\n/).map((line) => line.split(/:(.*)/s, 2) as [string, string | undefined]));
   const other = Object.entries(others).find(([, line]) => lines.has(line));
@@ -41,12 +41,12 @@ export function readServer(info: string): Server {
   };
 }
 
-/** Tells once per process that nobody has tried the scripts on such a server. */
+/** Warns once per process and kind of server if it is not a supported one. */
 export function warnOfVersion({ name, version }: Server): void {
   if (version === "" || isSupported(name, version)) return;
   warnOnce(
     "RATELIMIT_REDIS_VERSION",
-    `Expected Redis 6.2 or Valkey 7.2, or a later one, got ${name} ${version}: buckets may not be counted exactly there`,
+    `Expected Redis 6.2 or Valkey 7.2, or a later version, got ${name} ${version}: it may not count buckets exactly`,
     name,
   );
 }

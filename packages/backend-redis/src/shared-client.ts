@@ -4,27 +4,27 @@ import type { OwnClient, RedisClient } from "./client.ts";
 import { failure, isClusterDown, isCommandTimeout, isMoved, isReply, unusable } from "./failure.ts";
 import { readServer, warnOfVersion } from "./server.ts";
 
-/** Ms that the first calls wait for a client that is still connecting. */
+/** How many ms the first calls wait for a client that is still connecting. */
 const firstReadyMs = 2000;
 
-/** The events after which a client has either connected or failed to. */
+/** The events that show whether a client has connected or failed to. */
 const outcomes = ["ready", "error", "close", "end"] as const;
 
-/** Clients that backends use now. */
+/** The clients that backends are using. */
 const inUse = new WeakMap<RedisClient, SharedClient>();
 
 /**
- * One client, and what is known about it and the server behind it.
+ * Holds one client and what is known about it and its server.
  *
- * All backends on a client share this, so that together they add one set of listeners and ask the server once what it is.
+ * All backends on a client share this, so that together they add one set of listeners and send INFO once.
  */
 export class SharedClient {
   readonly client: RedisClient;
-  /** Whether one script may take keys of different slots. Once the server has refused that, it is never tried again. */
+  /** Whether one script may use keys of different slots. Once the server has refused that, it is never tried again. */
   keysGoTogether: boolean;
-  /** Ms that a bucket may take to fill on this server; known once a call was answered. */
+  /** The longest time in ms that a bucket may take to fill on this server. Known once a call has been answered. */
   longestFillMs: number = Number.POSITIVE_INFINITY;
-  /** What each backend calls when the client has connected. */
+  /** One callback of each backend, called when the client connects. */
   readonly #users = new Set<() => void>();
   readonly #left = new AbortController();
   readonly #own: OwnClient | undefined;
@@ -41,7 +41,7 @@ export class SharedClient {
     this.keysGoTogether = client.slots === undefined;
   }
 
-  /** Starts using a client. `own` is the same client if we opened it; `onReady` is called whenever it has connected. */
+  /** Starts using a client. `own` is the same client if the backend opened it, and `onReady` is called whenever it connects. */
   static join(client: RedisClient, onReady: () => void, own?: OwnClient): SharedClient {
     const shared = inUse.get(client) ?? new SharedClient(client, own);
     if (shared.#users.size === 0) shared.#listen();
@@ -54,7 +54,7 @@ export class SharedClient {
     if (!this.#users.delete(onReady) || this.#users.size > 0) return;
     inUse.delete(this.client);
     this.#left.abort();
-    // Our own client may still fail until it has ended, and ioredis prints errors that have no listener.
+    // A client that the backend opened can still emit errors until it ends, and ioredis prints errors that have no listener.
     if (this.#own !== undefined) return;
     this.client.off("error", this.#onError);
     this.client.off("node error", this.#onError);
@@ -66,7 +66,7 @@ export class SharedClient {
     return this.#isFit;
   }
 
-  /** Resolves when calls can be sent to a server that is fit for them. */
+  /** Resolves once a server that can serve calls is connected. */
   fit(): Promise<void> {
     this.#checking ??= this.#check().finally(() => {
       this.#checking = undefined;
@@ -74,17 +74,17 @@ export class SharedClient {
     return this.#checking;
   }
 
-  /** Resolves when the client is ready, or has failed to connect, for the first time. */
+  /** Resolves once the client has connected, or failed to, for the first time. */
   connected(): Promise<void> {
     this.#firstOutcome ??= this.#connect();
     return this.#firstOutcome;
   }
 
-  /** Turns the error of a call into the error for its caller, and has the client look for a new master if there may be one. */
+  /** Turns the error of a call into the error for its caller, and makes the client look for a new master if there may be one. */
   failure(error: unknown): RateLimitError {
-    // A node that misses the others may have lost its slots to them.
+    // A node that cannot reach the others may have lost its slots to them.
     if (isClusterDown(error)) this.client.refreshSlotsCache?.();
-    // A master that became a replica answers MOVED as well, if it is cluster-enabled.
+    // A cluster-enabled master that became a replica also answers MOVED, so ask again what the server is.
     if (isMoved(error) && this.#mayCheckAgain()) this.#isFit = false;
     return failure(isReply(error) || isCommandTimeout(error) ? error : (this.#lastError ?? error));
   }
@@ -100,7 +100,7 @@ export class SharedClient {
     this.#lastError = error;
   };
 
-  /** There may be another server behind the same address. */
+  /** Asks again what the server is, because another one may be behind the same address now. */
   readonly #onReady = (): void => {
     this.#lastError = undefined;
     this.#isFit = false;
@@ -111,9 +111,9 @@ export class SharedClient {
     await this.connected();
     const server = readServer(await this.#info());
     if (server.isReplica) {
-      // The address may lead to another server by now, which only a new connection finds out.
+      // The address may lead to another server by now. Only a new connection can find out.
       if (this.client.slots === undefined && this.#mayReconnect()) this.#own?.disconnect(true);
-      throw unusable("Expected the master, got a replica of it, where nothing can be taken: use its address, or `sentinels` or `cluster`");
+      throw unusable("Expected the master, got a replica, which cannot take tokens: use the master's address, or `sentinels` or `cluster`");
     }
     warnOfVersion(server);
     this.longestFillMs = server.longestFillMs;
@@ -121,7 +121,7 @@ export class SharedClient {
     this.#isFit = true;
   }
 
-  /** What the server says of itself; nothing where this user may not ask. */
+  /** Returns the reply to INFO, or "" if Redis refuses it, for example because this user may not call it. */
   async #info(): Promise<string> {
     try {
       return String(await this.client.info());
@@ -137,7 +137,7 @@ export class SharedClient {
   }
 }
 
-/** Returns a function that returns true at most once in so many ms. */
+/** Returns a function that returns true at most once every `ms` milliseconds. */
 function atMostEvery(ms: number): () => boolean {
   let next = Number.NEGATIVE_INFINITY;
   return () => {
@@ -148,14 +148,14 @@ function atMostEvery(ms: number): () => boolean {
   };
 }
 
-/** Connects a client that waits to be asked for it, and resolves when it is ready or has failed, after 2 s at the latest. */
+/** Connects a client that was opened with `lazyConnect`. Resolves once it is ready or has failed, after 2 s at the latest. */
 async function firstOutcome(client: RedisClient, signal: AbortSignal): Promise<void> {
   if (client.status === "wait") client.connect().catch(() => {});
   if (client.status === "connecting" || client.status === "connect")
     await once(client, outcomes, AbortSignal.any([signal, AbortSignal.timeout(firstReadyMs)]));
 }
 
-/** Resolves at the first of the events, or when the signal is given. */
+/** Resolves at the first of the events, or when the signal aborts. */
 export async function once(client: RedisClient, events: readonly string[], signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   let happened: () => void = () => {};

@@ -1,4 +1,4 @@
-/** Which slot of a Redis Cluster a key lies in: CRC-16 (XMODEM) of the key, or of what stands in its first `{…}`. */
+/** Returns the Redis Cluster slot of a key: the CRC-16 (XMODEM) of its hash tag `{…}`, or of the whole key if it has none. */
 export function slotOf(key: string): number {
   const text = hashed(key);
   let crc = 0;
@@ -14,7 +14,7 @@ function slotOfBytes(bytes: Buffer): number {
   return bytes.reduce(next, 0) & 0x3fff;
 }
 
-/** What each value of a byte does to the sum. */
+/** The CRC of each byte value. */
 const table = Uint16Array.from({ length: 256 }, (_, byte) => {
   let crc = byte << 8;
   for (let bit = 0; bit < 8; bit++) crc = crc & 0x8000 ? (crc << 1) ^ 0x1021 : crc << 1;

@@ -13,17 +13,17 @@ import { faultOf, isCrossSlot, isForbiddenKey, unusable } from "./failure.ts";
 import { type PolicyArgs, policyArgs } from "./policy-args.ts";
 import { bucketScript, type KeyFault, keyFaults } from "./scripts.ts";
 
-/** The probe's bucket lives for a millisecond. */
+/** The bucket of a probe fills in a millisecond, so its key expires at once. */
 const probePolicy = definePolicy({ rate: 1000, period: 1 });
 
-/** Buckets in Redis by the script, as they are: whatever goes wrong is an error here, and for others to deal with. */
+/** Runs every call on the buckets in Redis through the script. Any failure is thrown, and `resilient` deals with it. */
 export class RedisStore implements Backend {
   readonly #connection: Connection;
   readonly #policyArgs = new WeakMap<Policy, PolicyArgs>();
-  /** Settles when it is known whether the server is fit for calls, while that is being found out. */
+  /** Settles when the server is known to be usable or not. Set only while that is being checked. */
   #readying: Promise<void> | undefined;
   readonly #batch: Batch = new Batch({
-    // One script takes keys of one policy, if keys may go together; otherwise one write takes all keys that one node keeps.
+    // If keys may share a script, a group is the keys of one policy. Otherwise it is the keys of one node, which share a write.
     groupOf: ({ id, policyArgs }) => (this.#connection.keysGoTogether ? policyArgs : this.#connection.serverOf(id)),
     one: (call) => this.#one(call),
     many: (entries) => (this.#connection.keysGoTogether ? this.#oneScript(entries) : this.#oneWrite(entries)),
@@ -34,7 +34,7 @@ export class RedisStore implements Backend {
   }
 
   async take(scope: KeyScope, key: string, cost: number): Promise<BackendReply> {
-    // A cost that no limit ever admits is only known to be too much: all of its units might not be countable.
+    // Cap a cost that no limit can ever admit: counted in units it might exceed a safe integer.
     const amount = Math.min(cost, 1 + Math.max(...scope.policy.limits.map(({ burst }) => burst)));
     const { count, blockedMs, used } = await this.#send("take", scope, key, amount);
     return { allowed: count > 0, used: this.#perLimit(scope.policy, used), ...(blockedMs > 0 && { blockedMs }) };
@@ -54,10 +54,10 @@ export class RedisStore implements Backend {
     await this.#send("reset", scope, key, 0);
   }
 
-  /** Whether a server decides: takes a token from a bucket that is gone in a millisecond, on a key that lies there. */
+  /** Checks that a server decides calls, by taking a token on a key that it keeps, from a bucket that is gone after a millisecond. */
   async probe({ prefix }: KeyScope, server: string): Promise<void> {
     await this.#connection.ready();
-    // No caller's key has this form, because `%` is encoded in those.
+    // No caller's key can look like this, because `%` is encoded in keys.
     const id = this.#connection.keyOn(server, `${prefix}%probe`);
     await this.#connection.run(bucketScript, [id], ["1", ...(policyArgs(probePolicy).short as readonly string[])]);
   }
@@ -66,7 +66,7 @@ export class RedisStore implements Backend {
     await this.#connection.close();
   }
 
-  /** Sends a call. Until the server is known to be fit for calls, all of them wait together, so that none overtakes another. */
+  /** Sends a call. Until the server is known to be usable, all calls wait together, so that none overtakes another. */
   #send(operation: Operation, scope: KeyScope, key: string, amount: number): Promise<Reply> {
     if (this.#readying === undefined && this.#connection.isReady)
       return this.#batch.send({ scope, key, id: keyOf(scope, key), operation, amount, policyArgs: this.#argsOf(scope.policy) });
@@ -75,13 +75,16 @@ export class RedisStore implements Backend {
       const done = (): void => {
         this.#readying = undefined;
       };
-      // Before any of the calls goes on: one that is made then need not wait.
+      // Registered before the waiting calls, so that a call made when they resume does not wait too.
       this.#readying.then(done, done);
     }
     return this.#readying.then(() => this.#send(operation, scope, key, amount));
   }
 
-  /** Writes a policy down for the script, if the server can keep its buckets. */
+  /**
+   * Returns the script arguments of a policy, which are built once.
+   * @throws {RateLimitError} INVALID_POLICY if its buckets fill too slowly for this server to keep.
+   */
   #argsOf(policy: Policy): PolicyArgs {
     const known = this.#policyArgs.get(policy);
     if (known !== undefined) return known;
@@ -89,7 +92,7 @@ export class RedisStore implements Backend {
     if (policy.limits.some(({ capacityUnits: full, unitsPerMs: r }) => full / r > longestFillMs))
       throw new RateLimitError(
         "INVALID_POLICY",
-        `Expected a policy that fills within ${longestFillMs / 3_600_000} h, because this server keeps longer expiries to the second only: use a smaller burst, or Redis or Valkey`,
+        `Expected a policy that fills within ${longestFillMs / 3_600_000} h, because this server rounds longer expiries to whole seconds: use a smaller burst, or Redis or Valkey`,
       );
     const args = policyArgs(policy);
     this.#policyArgs.set(policy, args);
@@ -106,8 +109,8 @@ export class RedisStore implements Backend {
   }
 
   /**
-   * Sends keys of one policy in one script. If Redis refuses it because of its keys, it has executed nothing, so each key is sent again
-   * in a script of its own. That serves keys of different slots, and makes a forbidden key fail alone.
+   * Sends keys of one policy in one script. If Redis refuses the script because of its keys, it has executed nothing, so each key is sent
+   * again in its own script. Keys of different slots then succeed, and a forbidden key fails alone.
    */
   async #oneScript(entries: readonly Entry[]): Promise<readonly (Reply | Error)[]> {
     const [first] = entries as readonly [Entry];
@@ -126,26 +129,26 @@ export class RedisStore implements Backend {
     return Promise.all(entries.map((entry, i) => replyOrError(replies[i], entry)));
   }
 
-  /** In a Cluster the keys of a script must share a slot, so each entry has a script of its own, and all of them one write. */
+  /** Sends each entry in its own script, all in one write, because in a Cluster the keys of a script must share a slot. */
   async #oneWrite(entries: readonly Entry[]): Promise<readonly (Reply | Error)[]> {
     const calls = entries.map((entry) => ({ key: entry.call.id, args: allArgs(entry) }));
     const replies = await this.#connection.runEach(bucketScript, calls);
     return Promise.all(entries.map((entry, i) => replyOrError(replies[i], entry)));
   }
 
-  /** Units in use of each limit of a policy, from those of its distinct limits. */
+  /** Maps the units in use of a policy's distinct limits to all of its limits. */
   #perLimit(policy: Policy, used: readonly number[]): number | readonly number[] {
     const places = this.#policyArgs.get(policy)?.places ?? [];
     return places.length === 1 ? (used[0] as number) : places.map((place) => used[place] as number);
   }
 }
 
-/** Where a bucket is kept. */
+/** Returns the Redis key of a bucket. */
 export function keyOf({ prefix }: KeyScope, key: string): string {
   return prefix + escapeKey(key);
 }
 
-/** What the script is told of an entry besides its key and its policy. */
+/** Returns the script arguments of one entry, apart from its key and policy. */
 function entryArgs({ call, times }: Entry): [amount: string, times: string] {
   return [String(call.amount), String(call.operation === "take" ? times : operations[call.operation])];
 }
@@ -162,7 +165,10 @@ async function replyOrError(reply: unknown, entry: Entry): Promise<Reply | Error
   }
 }
 
-/** What the script replied to an entry. */
+/**
+ * Parses what the script replied to an entry.
+ * @throws {RateLimitError} BACKEND if it is an error or not a reply of this script.
+ */
 function replyOf(reply: unknown, { call, times }: Entry): Reply {
   if (reply instanceof Error) throw reply;
   if (isFault(reply)) throw faultOf(reply);
@@ -181,7 +187,7 @@ function isFault(reply: unknown): reply is KeyFault {
   return (keyFaults as readonly unknown[]).includes(reply);
 }
 
-/** A number of a reply; some clients are set to return strings. */
+/** Reads an integer from a reply. Some clients are configured to return numbers as strings. */
 function integer(reply: unknown): number {
   const number = typeof reply === "string" && /^-?\d+$/.test(reply) ? Number(reply) : reply;
   if (Number.isSafeInteger(number)) return number as number;
@@ -189,5 +195,5 @@ function integer(reply: unknown): number {
 }
 
 function notIntegers(): RateLimitError {
-  return unusable("Expected Redis to answer with integers, got something else: is there a Redis at this address?");
+  return unusable("Expected Redis to answer with integers, got something else: check that this is the address of a Redis server");
 }

@@ -16,7 +16,7 @@ const seed = Number(process.env["FAST_CHECK_SEED"] ?? Date.now()) | 0;
 const redis = new Redis(inject("redis").url);
 afterAll(() => redis.disconnect());
 
-/** Calls of one turn, of two policies and more keys than one script takes; most are equal to the one before them. */
+/** One call of a turn. A turn mixes two policies and more keys than one script takes, and most calls repeat the previous one. */
 interface Call {
   readonly policy: 0 | 1;
   readonly key: string;
@@ -38,7 +38,7 @@ const policies = [definePolicy({ rate: 7, burst: 8 }), definePolicy({ rate: 3, p
 
 const told = ({ allowed, used }: BackendReply): Pick<BackendReply, "allowed" | "used"> => ({ allowed, used });
 
-test("calls of one turn are answered as if each had come by itself, in their order", { timeout: 60_000 }, async () => {
+test("calls of one turn are answered as if each had been made alone, in order", { timeout: 60_000 }, async () => {
   process.stdout.write(`batch: FAST_CHECK_SEED=${seed}\n`);
   const { client } = frozen(redis);
   let scripts = 0;

@@ -11,11 +11,11 @@ import { strict } from "./support/strict.ts";
 
 type Client = RedisClient & { disconnect(): void };
 
-/** Loses the reply to one call, and returns how often the bucket was charged for it, some time later. */
+/** Loses the reply to one call, and returns how often the bucket had been charged for it after 500 ms. */
 async function charges(client: Client, proxy: FaultProxy): Promise<number> {
   client.on("error", () => {});
   await using backend = new RedisBackend({ client, ...strict, timeout: "1s" });
-  // So slow that nothing comes back meanwhile.
+  // So slow that no token is refilled during the test.
   const limiter = new RateLimiter({ rate: 1, period: "10d", burst: 1000, name: randomUUID(), backend });
   await limiter.check("key");
   const before = (await limiter.peek("key")).remaining;
@@ -67,7 +67,7 @@ describe("a process is warned", () => {
     vi.restoreAllMocks();
   });
 
-  /** The warnings that a process gives about this client alone. */
+  /** Returns the warnings that a fresh process emits for this client. */
   async function warningsOf(client: Client): Promise<{ code: string; message: string }[]> {
     const emit = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
     vi.resetModules();
@@ -94,12 +94,12 @@ describe("a process is warned", () => {
       () => new Redis({ ...safeRedisOptions, autoResendUnfulfilledCommands: true, maxRetriesPerRequest: 1, lazyConnect }),
       [resends],
     ],
-    ["a Redis that retries for ever", () => new Redis({ ...safeRedisOptions, maxRetriesPerRequest: null, lazyConnect }), [queues]],
+    ["a Redis that retries forever", () => new Redis({ ...safeRedisOptions, maxRetriesPerRequest: null, lazyConnect }), [queues]],
     ["a safe Redis", () => new Redis({ ...safeRedisOptions, lazyConnect }), []],
     ["a Cluster with its defaults", () => new Cluster([6379], { lazyConnect }), [queues, resends]],
     ["a Cluster that resends", () => new Cluster([6379], { ...safeClusterOptions, retryDelayOnFailover: 100, lazyConnect }), [resends]],
     ["a safe Cluster", () => new Cluster([6379], { ...safeClusterOptions, lazyConnect }), []],
-  ])("once about each risk of %s, and what to set", async (_, make, codes) => {
+  ])("once about each risk of %s, with the setting that avoids it", async (_, make, codes) => {
     const warnings = await warningsOf(make());
     expect(warnings.map(({ code }) => code)).toEqual(codes);
     for (const { message } of warnings) expect(message).toMatch(/safe(Redis|Cluster)Options/);

@@ -9,20 +9,20 @@ import { strict } from "./support/strict.ts";
 
 const limitMs = 2500;
 
-/** Closes a backend twice at once, and says how many ms that took. */
+/** Closes a backend twice at once, and returns how many ms that took. */
 async function closing(backend: RedisBackend): Promise<number> {
   const start = performance.now();
   await Promise.all([backend.close(), backend.close()]);
   return performance.now() - start;
 }
 
-/** Calls under way, for which nobody waits yet. */
+/** Starts calls and returns a promise for their outcomes. */
 function callsOn(backend: RedisBackend): Promise<PromiseSettledResult<unknown>[]> {
   const limiter = new RateLimiter({ rate: 100, period: 60, backend, name: "closing" });
   return Promise.allSettled([limiter.check("a"), limiter.check("b"), limiter.reset("c")]);
 }
 
-/** A backend whose server, or nodes, have seen just these calls and know the scripts. */
+/** Makes the same calls once, so that the server or the nodes know the scripts. */
 async function connected(backend: RedisBackend): Promise<RedisBackend> {
   for (const outcome of await callsOn(backend)) expect(outcome).toMatchObject({ status: "fulfilled" });
   return backend;
@@ -30,12 +30,12 @@ async function connected(backend: RedisBackend): Promise<RedisBackend> {
 
 const { url, cluster, sentinels } = inject("redis");
 
-describe("a backend that works", () => {
+describe("a connected backend", () => {
   test.each([
     ["url", { url }],
     ["cluster", { cluster }],
     ["sentinels", { sentinels: sentinels.addresses, name: sentinels.name }],
-  ])("opened by %s lets the calls under way end, and closes", async (_, options) => {
+  ])("opened with `%s` finishes the calls in flight and closes", async (_, options) => {
     const backend = await connected(new RedisBackend({ ...options, ...strict }));
     const calls = callsOn(backend);
     await sleep(0);
@@ -47,7 +47,7 @@ describe("a backend that works", () => {
     ["url", { url }],
     ["cluster", { cluster }],
     ["sentinels", { sentinels: sentinels.addresses, name: sentinels.name }],
-  ])("opened by %s lets Redis decide every call made before, however many", async (_, options) => {
+  ])("opened with `%s` lets Redis decide every call made before it closes, however many", async (_, options) => {
     const backend = await connected(new RedisBackend({ ...options, ...strict }));
     const limiter = new RateLimiter({ rate: 100, period: 60, backend, name: "closing-many" });
     const calls = Array.from({ length: 2000 }, (_, i) => limiter.check(`key ${i}`, { cost: 0 }));
@@ -62,7 +62,7 @@ describe("a backend that works", () => {
     ["url", { url }],
     ["cluster", { cluster }],
     ["sentinels", { sentinels: sentinels.addresses, name: sentinels.name }],
-  ])("opened by %s closes before it has connected", async (_, options) => {
+  ])("opened with `%s` can close before it has connected", async (_, options) => {
     const calls: Promise<unknown>[] = [];
     for (const delayMs of [0, 1, 5, 20]) {
       const backend = new RedisBackend({ ...options, ...strict });
@@ -73,7 +73,7 @@ describe("a backend that works", () => {
     await Promise.all(calls);
   });
 
-  test("leaves a client that was handed in as it was, and working", async () => {
+  test("leaves a client that was passed in unchanged and working", async () => {
     for (const client of [new Redis(url), new Cluster([...cluster])]) {
       const events = client.eventNames();
       const backend = await connected(new RedisBackend({ client, ...strict }));
@@ -84,7 +84,7 @@ describe("a backend that works", () => {
     }
   });
 
-  test("is closed by `await using`, and then refuses with a reason", async () => {
+  test("is closed by `await using`, and then rejects calls with a reason", async () => {
     let limiter: RateLimiter;
     {
       await using backend = new RedisBackend({ url, ...strict });
@@ -96,8 +96,8 @@ describe("a backend that works", () => {
   });
 });
 
-describe("within 2.5 s a backend closes", () => {
-  test("whose server is frozen", async () => {
+describe("a backend closes within 2.5 s if", () => {
+  test("its server is frozen", async () => {
     await using own = await startStandalone();
     const backend = await connected(new RedisBackend({ url: own.url, ...strict }));
     own.server.pause();
@@ -108,7 +108,7 @@ describe("within 2.5 s a backend closes", () => {
   });
 
   test.each(["100ms", "5s"] as const)(
-    "whose server is frozen: this process decides the calls made before (`timeout` %s)",
+    "its server is frozen, and this process decides the calls made before (`timeout` %s)",
     async (timeout) => {
       await using own = await startStandalone();
       const backend = new RedisBackend({ url: own.url, onOutage: () => {}, timeout });
@@ -121,7 +121,7 @@ describe("within 2.5 s a backend closes", () => {
     },
   );
 
-  test("whose server is down, before and after it was seen", async () => {
+  test("its server is down, whether or not it had connected", async () => {
     await using own = await startStandalone();
     const seen = await connected(new RedisBackend({ url: own.url, ...strict }));
     await own.server.kill();
@@ -132,7 +132,7 @@ describe("within 2.5 s a backend closes", () => {
     for (const outcome of await calls) expect(outcome).toMatchObject({ status: "rejected", reason: { code: "BACKEND" } });
   });
 
-  test("whose server accepts and stays silent", async () => {
+  test("its server accepts connections but stays silent", async () => {
     await using proxy = await startFaultProxy({ host: new URL(url).hostname, port: Number(new URL(url).port) });
     await proxy.set("blackholeNew");
     const backend = new RedisBackend({ url: `redis://${proxy.host}:${proxy.port}`, ...strict });
@@ -142,7 +142,7 @@ describe("within 2.5 s a backend closes", () => {
     for (const outcome of await calls) expect(outcome).toMatchObject({ status: "rejected" });
   });
 
-  test("whose Sentinels are down", async () => {
+  test("its Sentinels are down", async () => {
     await using own = await startStandalone();
     await own.server.kill();
     const backend = new RedisBackend({ sentinels: [own.server.address], name: "mymaster", ...strict });
@@ -152,7 +152,7 @@ describe("within 2.5 s a backend closes", () => {
     for (const outcome of await calls) expect(outcome).toMatchObject({ status: "rejected" });
   });
 
-  describe("whose Cluster", () => {
+  describe("its Cluster", () => {
     let own: Awaited<ReturnType<typeof startCluster>>;
     beforeAll(async () => {
       own = await startCluster({ replicas: 0 });
@@ -161,7 +161,7 @@ describe("within 2.5 s a backend closes", () => {
 
     test("is frozen, then down", async () => {
       const [seen, down] = [
-        // Its author is patient with silent connections; close() is not.
+        // Its user tolerates silent connections for a minute, but close() must not.
         await connected(new RedisBackend({ cluster: own.addresses, options: { redisOptions: { socketTimeout: 60_000 } }, ...strict })),
         await connected(new RedisBackend({ cluster: own.addresses, ...strict })),
       ];

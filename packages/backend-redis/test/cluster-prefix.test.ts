@@ -18,7 +18,7 @@ afterAll(() => cluster.stop());
 type Client = RedisClient & { disconnect(): void };
 const keys = Array.from({ length: 30 }, (_, i) => `k${i}`);
 
-/** Which master has a key, as Redis sees it. */
+/** Returns the index of the master that keeps a key, given as Redis sees it. */
 const masterOf = (key: string): number => Math.floor((slotOf(key) * 3) / 16_384);
 
 test.each([
@@ -35,7 +35,7 @@ test.each([
   ],
   ["one with a hash tag", "{app}:", (): Client => new Cluster([...cluster.addresses], { ...safeClusterOptions, keyPrefix: "{app}:" })],
 ])(
-  "one of three masters is out: only its keys are local, with a keyPrefix of ioredis of: %s",
+  "if one of three masters is down, only its keys are decided locally (ioredis keyPrefix: %s)",
   { timeout: 30_000 },
   async (_, keyPrefix, make) => {
     const client = make();
@@ -43,7 +43,7 @@ test.each([
     const backend = new RedisBackend({ client, onOutage: events.listener, denyCache: false });
     const limiter = new RateLimiter({ name: "p", rate: 1000, backend });
     const stored = (key: string): string => `${keyPrefix}ratelimit:p:${key}`;
-    /** Who decides each key; "late" if a call has waited for the deadline. */
+    /** Returns the source of each decision, or "late" if a call waited for the deadline. */
     const ask = async (): Promise<string[]> => {
       const start = performance.now();
       const sources = await Promise.all(keys.map(async (key) => (await limiter.check(key)).source));

@@ -11,7 +11,7 @@ import { clusterRights, makeUser } from "./support/user.ts";
 
 const addresses = [...inject("redis").cluster];
 
-describe("some of its nodes, as a user with no more rights than the README lists", () => {
+describe("some of the nodes, as a user with only the rights that the README lists", () => {
   backendSuite(
     async () => {
       const admin = new Cluster(addresses);
@@ -31,7 +31,7 @@ describe("a client of ioredis 5 with its defaults", () => {
 });
 
 describe("calls before the client has connected", () => {
-  test("are admitted as they come: none is refused by a node that is still connecting", async () => {
+  test("are all admitted: none fails because a node is still connecting", async () => {
     await using backend = new RedisBackend({ cluster: addresses.slice(0, 1), ...strict });
     const limiter = new RateLimiter({ rate: 1, period: "1h", backend, name: randomUUID() });
     const results = await Promise.all(Array.from({ length: 300 }, (_, i) => limiter.check(`key ${i}`)));
@@ -40,7 +40,7 @@ describe("calls before the client has connected", () => {
 });
 
 describe("keys with braces", () => {
-  test("choose no slot: they spread over all masters", async () => {
+  test("do not choose their slot: they are spread over all masters", async () => {
     await using backend = new RedisBackend({ cluster: addresses, ...strict });
     const name = randomUUID();
     const limiter = new RateLimiter({ rate: 1, period: "1h", backend, name });
@@ -56,9 +56,9 @@ describe("keys with braces", () => {
 
 describe("calls of one turn", () => {
   test.each([
-    ["of ioredis 6", () => ({ cluster: addresses })],
-    ["of ioredis 5 with a keyPrefix", () => ({ client: new Cluster5([...addresses], { keyPrefix: "mine:" }) })],
-  ])("each get the answer to their own key, and find the same bucket alone: a client %s", async (_, optionsOf) => {
+    ["ioredis 6", () => ({ cluster: addresses })],
+    ["ioredis 5 with a keyPrefix", () => ({ client: new Cluster5([...addresses], { keyPrefix: "mine:" }) })],
+  ])("each get the answer for their own key, and leave the same bucket as a call alone (%s)", async (_, optionsOf) => {
     const options = optionsOf();
     await using backend = new RedisBackend({ ...options, ...strict });
     const limiter = new RateLimiter({ rate: 1, period: "1h", burst: 1000, backend, name: randomUUID() });

@@ -20,7 +20,7 @@ test.each([
     (port: number): Client =>
       new Cluster([port], { ...safeClusterOptions, redisOptions: { ...safeClusterOptions.redisOptions, commandTimeout } }),
   ],
-])("one stall past the commandTimeout of %s fails the calls that it delays, and no other", async (what, make) => {
+])("one stall beyond the commandTimeout of %s fails only the calls that it delays", async (what, make) => {
   const isCluster = what === "a Cluster";
   const own = isCluster
     ? await startCluster({ masters: 1, replicas: 0, args: ["--cluster-announce-ip", "127.0.0.1"] })
@@ -44,7 +44,7 @@ test.each([
   await own.stop();
 });
 
-test("a server that stays beyond it is out after half a second", async () => {
+test("a server that keeps exceeding the commandTimeout is considered down after half a second", async () => {
   await using server = await startStandalone();
   const client = new Redis({ ...safeRedisOptions, port: server.port, commandTimeout });
   const events = new Events();
@@ -55,7 +55,7 @@ test("a server that stays beyond it is out after half a second", async () => {
   const pausedAt = performance.now();
   let last = commandTimeout;
   for (; last > 5; last = performance.now() - last) {
-    if (performance.now() - pausedAt > 5000) throw new Error("Calls still wait for a server that is out");
+    if (performance.now() - pausedAt > 5000) throw new Error("Calls still wait for a server that is down");
     last = performance.now();
     expect((await limiter.check("key")).source).toBe("local");
   }

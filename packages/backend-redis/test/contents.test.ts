@@ -25,7 +25,7 @@ const two = {
 } as const;
 const hourMs = "3600000";
 
-/** What somebody else left at our key: the command that writes it, less the key. */
+/** What another program may have stored at a bucket's key, with the command that writes it (without the key). */
 const foreign: readonly [what: string, command: string, ...args: string[]][] = [
   ["a list", "RPUSH", "0"],
   ["a hash", "HSET", "tokens", "0"],
@@ -59,7 +59,7 @@ describe.each([
   ["one limit", one],
   ["two limits", two],
 ] as const)("a policy of %s", (_, policy) => {
-  test.each(foreign)("finds %s: an error of that key alone, which stays as it is", async (_, command, ...args) => {
+  test.each(foreign)("that finds %s fails for that key alone, and leaves the value as it is", async (_, command, ...args) => {
     for (const client of [redis, version5]) {
       const backend = new RedisBackend({ client, ...strictAsked });
       const limiter = new RateLimiter({ ...policy, backend, name: randomUUID() });
@@ -86,7 +86,7 @@ describe.each([
     }
   });
 
-  test("clamps an expiry that is far too long to a debt of one burst, and stores that also when it only looks or refuses", async () => {
+  test("clamps an expiry that is far too long to a debt of one burst, and stores that even on a peek or a refusal", async () => {
     const backend = new RedisBackend({ client: redis, ...strictAsked });
     const limiter = new RateLimiter({ ...policy, backend, name: randomUUID() });
     const key = `ratelimit:${limiter.name}:key`;
@@ -96,7 +96,7 @@ describe.each([
       expect(await redis.pttl(key)).toBeLessThanOrEqual(120_000);
       const { allowed, retryAfter } = await limiter.check("key");
       expect(allowed).toBe(false);
-      // The look has cut it, and some ms have passed since.
+      // The peek has clamped it, and some ms have passed since.
       expect(retryAfter).toBeGreaterThan(65.5);
       expect(retryAfter).toBeLessThanOrEqual(66);
       expect(await redis.pttl(key)).toBeLessThanOrEqual(120_000);
@@ -105,7 +105,7 @@ describe.each([
   });
 });
 
-test("what a failure carries holds neither the key nor the command", async () => {
+test("an error contains neither the key nor the command", async () => {
   const backend = new RedisBackend({ client: redis, ...strictAsked });
   const limiter = new RateLimiter({ ...one, backend, name: randomUUID() });
   await redis.rpush(`ratelimit:${limiter.name}:api-key-0815`, "0");

@@ -16,7 +16,7 @@ const { url } = inject("redis");
 const backend = new RedisBackend({ url, ...strict });
 afterAll(() => backend.close());
 
-/** One token a minute, which is taken. */
+/** Makes a limiter, by default of one token per minute, and takes a token. */
 async function used(policy: object = { rate: 1 }): Promise<{ limiter: RateLimiter; name: string }> {
   const name = randomUUID();
   const limiter = new RateLimiter({ rate: 1, ...policy, backend, name });
@@ -26,8 +26,8 @@ async function used(policy: object = { rate: 1 }): Promise<{ limiter: RateLimite
 
 const sourceOf = async (limiter: RateLimiter): Promise<string> => (await limiter.check("key")).source;
 
-describe("a key that was seen used up is refused from memory", () => {
-  test("until the call would be admitted: its figures drain, and it is admitted no later", async () => {
+describe("a key that Redis has reported as used up is refused from memory", () => {
+  test("until the call would be admitted: its `retryAfter` shrinks, and the call is admitted on time", async () => {
     const { limiter } = await used({ rate: 5, period: 1, burst: 1 });
     const first = await limiter.check("key");
     expect(first).toMatchObject({ allowed: false, source: "deny-cache" });
@@ -41,7 +41,7 @@ describe("a key that was seen used up is refused from memory", () => {
     expect(await limiter.check("key")).toMatchObject({ allowed: true, source: "backend" });
   });
 
-  test("for that cost and more, by several limits too; less is asked for", async () => {
+  test("for that cost and higher ones, even with several limits, but Redis is asked for lower costs", async () => {
     const { limiter } = await used({
       rate: undefined,
       limits: [
@@ -55,7 +55,7 @@ describe("a key that was seen used up is refused from memory", () => {
     expect(await limiter.check("key", { cost: 2 })).toMatchObject({ allowed: true, source: "backend" });
   });
 
-  test("and costs Redis nothing", async () => {
+  test("without a call to Redis", async () => {
     await using own = await startStandalone();
     await using there = new RedisBackend({ url: own.url, ...strict });
     const limiter = new RateLimiter({ name: "costs", rate: 1, backend: there });
@@ -68,19 +68,19 @@ describe("a key that was seen used up is refused from memory", () => {
     redis.disconnect();
   });
 
-  test("by `denyCache: false` it is not", async () => {
+  test("unless `denyCache` is false", async () => {
     await using asking = new RedisBackend({ url, ...strict, denyCache: false });
     const limiter = new RateLimiter({ rate: 1, backend: asking, name: randomUUID() });
     for (let i = 0; i < 3; i++) expect(await sourceOf(limiter)).toBe("backend");
   });
 });
 
-describe("a refusal is forgotten at once", () => {
+describe("a remembered refusal is forgotten at once", () => {
   test.each<[string, (limiter: RateLimiter) => unknown, boolean]>([
     ["by a refund", (limiter) => limiter.refund("key"), true],
     ["by a reset", (limiter) => limiter.reset("key"), true],
     ["by a larger limit", (limiter) => limiter.update({ rate: 1, burst: 5 }), true],
-    ["by a charge, for its figures are old", (limiter) => limiter.charge("key", 1), false],
+    ["by a charge, because its figures are outdated", (limiter) => limiter.charge("key", 1), false],
   ])("%s", async (_, undo, allowed) => {
     const { limiter } = await used();
     expect(await limiter.check("key")).toMatchObject({ allowed: false, source: "deny-cache" });
@@ -88,7 +88,7 @@ describe("a refusal is forgotten at once", () => {
     expect(await limiter.check("key")).toMatchObject({ allowed, source: "backend" });
   });
 
-  test.each(["refund", "reset"] as const)("by a %s that was only called: a check right behind it finds it carried out", async (undo) => {
+  test.each(["refund", "reset"] as const)("by a %s that is not awaited: a check right after it sees its effect", async (undo) => {
     const { limiter } = await used();
     expect(await sourceOf(limiter)).toBe("deny-cache");
     const undone = limiter[undo]("key");
@@ -96,7 +96,7 @@ describe("a refusal is forgotten at once", () => {
     await undone;
   });
 
-  test("is not asked by who only looks", async () => {
+  test("for a peek or a check that costs nothing", async () => {
     const { limiter } = await used();
     await limiter.check("key");
     expect((await limiter.peek("key")).source).toBe("backend");
@@ -107,7 +107,7 @@ describe("a refusal is forgotten at once", () => {
 describe.each([
   ["one server", () => new RedisBackend({ url, ...strict })],
   ["a Cluster", () => new RedisBackend({ cluster: inject("redis").cluster, ...strict })],
-])("once it has resolved, on %s", (_, open) => {
+])("once resolved, on %s,", (_, open) => {
   const [one, two] = [open(), open()];
   afterAll(() => Promise.all([one.close(), two.close()]));
   const undoings: readonly [string, (limiter: RateLimiter) => Promise<unknown>][] = [
@@ -115,7 +115,7 @@ describe.each([
     ["a reset", (limiter) => limiter.reset("key")],
   ];
 
-  test.each(undoings)("%s counts, whatever was on its way when it was called", async (_, undo) => {
+  test.each(undoings)("%s takes effect, whatever was in flight when it was called", async (_, undo) => {
     for (let i = 0; i < 200; i++) {
       const limiter = new RateLimiter({ rate: 10, period: "1h", backend: one, name: randomUUID() });
       await limiter.check("key", { cost: 10 });
@@ -128,14 +128,14 @@ describe.each([
     }
   });
 
-  test.each(undoings)("%s by another backend of this process counts too", async (_, undo) => {
+  test.each(undoings)("%s by another backend of this process takes effect too", async (_, undo) => {
     for (let i = 0; i < 200; i++) {
       const name = randomUUID();
       const limiter = new RateLimiter({ rate: 10, period: "1h", backend: one, name });
       const undoing = new RateLimiter({ rate: 10, period: "1h", backend: two, name });
       await limiter.check("key", { cost: 10 });
       expect(await limiter.check("key")).toMatchObject({ allowed: false, source: "deny-cache" });
-      // Half of the time a call is on its way, whose answer may be older.
+      // Half of the time a call is in flight whose reply may be older.
       const late = i % 2 === 0 ? limiter.check("key", { cost: 0 }) : undefined;
       await undo(undoing);
       await late;
@@ -144,7 +144,7 @@ describe.each([
     }
   });
 
-  test("a block by another backend of this process counts too", async () => {
+  test("a block by another backend of this process takes effect too", async () => {
     const scope = { prefix: `ratelimit:${randomUUID()}:`, policy: definePolicy({ rate: 10, period: "1m", burst: 1 }) };
     await one.take(scope, "key", 1);
     expect(await one.take(scope, "key", 1)).toMatchObject({ allowed: false, source: "deny-cache" });
@@ -168,7 +168,7 @@ describe("what another process gives back is seen within a second", () => {
     child.send({ url, limiter: { rate: 1, name }, key: "key", by } satisfies Undoing);
     await once(child, "message");
     const undoneAt = performance.now();
-    // Asked all the while: a refusal that is remembered does not prolong itself.
+    // Keep asking, because a remembered refusal must not prolong itself.
     let allowed = false;
     while (!allowed && performance.now() < undoneAt + 5000) {
       ({ allowed } = await limiter.check("key"));

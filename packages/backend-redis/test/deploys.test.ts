@@ -20,9 +20,9 @@ type Several = [LimitOptions, ...LimitOptions[]];
 const limit = (name: string, rate: number, period: LimitOptions["period"]): LimitOptions => ({ name, rate, period });
 const [minute, hour, second] = [limit("minute", 100, "1m"), limit("hour", 1000, "1h"), limit("second", 20, "1s")];
 
-describe("while old and new processes use one key, each policy keeps its own bound", () => {
+describe("each policy keeps its own bound while old and new processes use one key", () => {
   test.each<{ what: string; old: Several; new: Several; processes?: number }>([
-    { what: "half of four processes has the old policy", old: [hour], new: [minute], processes: 2 },
+    { what: "two of four processes have the old policy", old: [hour], new: [minute], processes: 2 },
     { what: "a limit is added", old: [limit("hour", 60, "1h")], new: [second, limit("hour", 60, "1h")] },
     { what: "a limit is lowered", old: [hour], new: [limit("hour", 100, "1h")] },
     { what: "a limit is raised", old: [limit("hour", 100, "1h")], new: [hour] },
@@ -47,7 +47,7 @@ describe("while old and new processes use one key, each policy keeps its own bou
   });
 });
 
-test("nobody waits longer than the retryAfter they were given, although another policy uses the key", { timeout: 30_000 }, async () => {
+test("no client waits longer than its retryAfter, although other policies use the key", { timeout: 30_000 }, async () => {
   const name = randomUUID();
   const job = (policy: PolicyOptions): Deployed => ({ url, name, policy, how: "waits", ms: 3000 });
   const seen = await Promise.all([

@@ -22,13 +22,13 @@ const seed = Number(process.env["FAST_CHECK_SEED"] ?? Date.now()) | 0;
 const redis = new Redis(inject("redis").url);
 afterAll(() => redis.disconnect());
 
-/** A backend, and the clock that makes its buckets fill. */
+/** A backend and the clock by which its buckets fill. */
 interface Subject {
   readonly backend: Pick<Backend, "take" | "adjust" | "block" | "reset">;
   readonly clock: ManualClock;
 }
 
-/** For each of the traces that run side by side, one with a clock of its own. */
+/** One subject with its own clock for each of the traces that run in parallel. */
 const subjects = Array.from({ length: together }, (): Subject => {
   const { client, clock } = frozen(redis);
   return { backend: new RedisBackend({ client, ...strictAsked }), clock };
@@ -36,7 +36,7 @@ const subjects = Array.from({ length: together }, (): Subject => {
 
 let fromMemory = 0;
 
-/** The same, but keys that were seen used up are refused from memory, which goes by the same clock. */
+/** The same, but keys that Redis has reported as used up are refused from memory, by the same clock. */
 const remembering = Array.from({ length: together }, (): Subject => {
   const { client, clock } = frozen(redis);
   const time = {
@@ -51,7 +51,7 @@ const remembering = Array.from({ length: together }, (): Subject => {
   return { backend: resilient(new RedisStore(new Connection(client)), strict, { remembersRefusals: true, time }), clock };
 });
 
-/** What a call was answered, without what may be left out. */
+/** The reply to a call, with its optional fields filled in. */
 interface Answer {
   readonly allowed: boolean;
   readonly used: readonly number[];
@@ -71,11 +71,11 @@ test(`memory, Redis and the oracle give the same answers to ${steps} random step
     }),
     { seed, numRuns: runs },
   );
-  // Most steps ask; the others move the clock, the policy or the bucket.
+  // Most steps ask the backend. The others change the clock, the policy or the bucket.
   expect(compared).toBeGreaterThan(steps * 0.5);
 });
 
-test("so does what is remembered of Redis, when calls are repeated", { timeout: 60_000 }, async () => {
+test("so do remembered refusals when calls are repeated", { timeout: 60_000 }, async () => {
   let compared = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(traces(length), { minLength: together, maxLength: together }), async (several) => {
@@ -90,7 +90,7 @@ test("so does what is remembered of Redis, when calls are repeated", { timeout: 
   expect(fromMemory).toBeGreaterThan(compared * 0.05);
 });
 
-/** Every call twice at once, and again a moment later; its clock, which is this process's, never steps back. */
+/** Makes every call twice at once and again 1 ms later. The clock never steps back, because the one of a process does not. */
 function hammering({ policies, steps }: Trace): Trace {
   const repeated = steps.flatMap((step): Step[] => (step.do === "take" ? [step, step, { do: "pass", ms: 1 }, step] : [step]));
   return { policies, steps: repeated.filter((step) => step.do !== "pass" || step.ms >= 0) };
@@ -110,7 +110,7 @@ function answersOfOracle({ policies, steps }: Trace): Answer[] {
   });
 }
 
-/** In one turn of the event loop, so that no sweep comes between. */
+/** Runs a trace in one turn of the event loop, so that no sweep interferes. */
 function answersOfMemory({ policies, steps }: Trace): Answer[] {
   const time = new ManualClock();
   const memory = new MemoryBackend({ clock: time });
@@ -150,7 +150,7 @@ async function answersOfRedis({ policies, steps }: Trace, { backend, clock }: Su
   return answers;
 }
 
-/** The policy that holds at step i. */
+/** Returns the policy in effect at step i. */
 function policyAt<T extends Policy | KeyScope | PolicySpec>(policies: readonly T[], steps: readonly Step[], i: number): T {
   const change = steps.slice(0, i + 1).findLast((step) => step.do === "policy");
   return policies[(change?.to ?? 0) % policies.length] as T;

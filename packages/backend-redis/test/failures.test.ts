@@ -13,7 +13,7 @@ function limiterOn(backend: RedisBackend): RateLimiter {
   return new RateLimiter({ rate: 1000, period: 60, backend, name: randomUUID() });
 }
 
-/** Calls until one is answered; how many ms that took. */
+/** Calls until one is answered, and returns how many ms that took. */
 async function untilAnswered(limiter: RateLimiter, within: number): Promise<number> {
   const start = performance.now();
   for (;;) {
@@ -33,7 +33,7 @@ async function failureOf(call: Promise<RateLimitResult>): Promise<RateLimitError
 }
 
 describe("a server", () => {
-  test("that is down at the start is told with its reason, and back within a second", async () => {
+  test("that is down at the start is reported with the reason, and used within a second of its start", async () => {
     await using own = await startStandalone();
     await own.server.kill();
     await using backend = new RedisBackend({ url: own.url, ...strict });
@@ -44,7 +44,7 @@ describe("a server", () => {
     expect(await untilAnswered(limiter, 1000)).toBeLessThan(1000);
   });
 
-  test("that is killed under load fails the calls under way, none twice, and is back within a second", async () => {
+  test("that is killed under load fails the calls in flight without repeating them, and is used within a second", async () => {
     await using own = await startStandalone();
     await using backend = new RedisBackend({ url: own.url, ...strict });
     const limiter = limiterOn(backend);
@@ -60,7 +60,7 @@ describe("a server", () => {
     expect((await limiter.peek("key")).remaining).toBe(999);
   });
 
-  test("that is a replica is told, also where it became one, and used again when it is a master", async () => {
+  test("that is or becomes a replica is reported, and used again once it is a master", async () => {
     await using own = await startStandalone();
     const admin = new Redis(own.url);
     const { hostname, port } = new URL(inject("redis").url);
@@ -93,34 +93,37 @@ describe("a user", () => {
     ["INFO", rights.filter((right) => right !== "+info")],
     ["HELLO", rights.filter((right) => right !== "+hello")],
     ["PING", rights.filter((right) => right !== "+ping")],
-  ])("who may not %s is served all the same", async (_, rights) => {
+  ])("who may not call %s is served anyway", async (_, rights) => {
     const client = clientOf(await makeUser([admin], rights));
     const limiter = limiterOn(new RedisBackend({ client, ...strict }));
     expect((await limiter.check("key")).allowed).toBe(true);
     client.disconnect();
   });
 
-  test.each(["+evalsha", "+get", "+set", "+pttl", "+pexpire", "~ratelimit:*"])("who lacks %s is told so", async (missing) => {
-    const client = clientOf(
-      await makeUser(
-        [admin],
-        rights.filter((right) => right !== missing),
-      ),
-    );
-    const limiter = limiterOn(new RedisBackend({ client, ...strict }));
-    // The first call finds no bucket, and so does not ask for its expiry.
-    const calls = [
-      await limiter.check("key").catch((error: unknown) => error),
-      await limiter.check("key").catch((error: unknown) => error),
-    ];
-    expect(calls[1]).toMatchObject({
-      code: "BACKEND",
-      cause: { name: "ReplyError", message: like(/permission|can't run/i) },
-    });
-    client.disconnect();
-  });
+  test.each(["+evalsha", "+get", "+set", "+pttl", "+pexpire", "~ratelimit:*"])(
+    "who lacks %s gets an error that says so",
+    async (missing) => {
+      const client = clientOf(
+        await makeUser(
+          [admin],
+          rights.filter((right) => right !== missing),
+        ),
+      );
+      const limiter = limiterOn(new RedisBackend({ client, ...strict }));
+      // The first call finds no bucket, so it does not read its expiry.
+      const calls = [
+        await limiter.check("key").catch((error: unknown) => error),
+        await limiter.check("key").catch((error: unknown) => error),
+      ];
+      expect(calls[1]).toMatchObject({
+        code: "BACKEND",
+        cause: { name: "ReplyError", message: like(/permission|can't run/i) },
+      });
+      client.disconnect();
+    },
+  );
 
-  test("whose password is wrong is told so, without the password", async () => {
+  test("whose password is wrong gets an error that says so without the password", async () => {
     const { username } = await makeUser([admin], rights);
     const client = clientOf({ username, password: "s3cr3t" });
     const error = await failureOf(limiterOn(new RedisBackend({ client, ...strict })).check("key"));
@@ -134,7 +137,7 @@ describe("a user", () => {
   });
 });
 
-test("a certificate of another name is told as the cause", async () => {
+test("a certificate for another host is reported as the cause", async () => {
   await using tls = await startTls({ certificate: "wrong-name" });
   const { hostname: host, port } = new URL(tls.url);
   const client = new Redis({ ...safeRedisOptions, host, port: Number(port), tls: { ca: tls.ca }, password: tls.password });
@@ -145,7 +148,7 @@ test("a certificate of another name is told as the cause", async () => {
   client.disconnect();
 });
 
-describe("an answer that no script of ours gives is never taken for a decision", () => {
+describe("a reply that is not from this script is never treated as a decision", () => {
   test.each([
     ["OK"],
     [""],
@@ -183,13 +186,13 @@ describe("an answer that no script of ours gives is never taken for a decision",
       ],
     ] as const) {
       const limiter = new RateLimiter({ limits: [...limits], backend, name: randomUUID() });
-      // One after the other: together, the reply of one would be a list of the replies of all.
+      // One at a time, because a reply to all of them together would have to be a list.
       for (const call of [() => limiter.check("key"), () => limiter.peek("key"), () => limiter.charge("key", 1)])
         await expect(call()).rejects.toMatchObject({ code: "BACKEND" });
     }
   });
 
-  test("nor a client that throws", async () => {
+  test("nor is an error that the client throws", async () => {
     const broken = (): never => {
       throw new TypeError("broken");
     };

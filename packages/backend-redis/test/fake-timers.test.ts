@@ -5,7 +5,7 @@ import { RateLimiter } from "@ratelimit/core";
 import { startStandalone } from "@ratelimit/testbed";
 import { afterEach, expect, inject, test, vi } from "vitest";
 
-// What somebody switches on for a test of his own code, and forgets that a limiter is at work behind it.
+// Users turn on fake timers to test their own code, and may not think of the limiter behind it.
 const { url } = inject("redis");
 afterEach(() => void vi.useRealTimers());
 
@@ -13,7 +13,7 @@ function limiterOn(backend: RedisBackend): RateLimiter {
   return new RateLimiter({ rate: 5, period: "1h", name: randomUUID(), backend });
 }
 
-test("under fake timers Redis answers, on a connection that was there before", async () => {
+test("under fake timers Redis answers on a connection that was opened before them", async () => {
   await using backend = new RedisBackend({ url });
   const limiter = limiterOn(backend);
   await limiter.check("key");
@@ -23,13 +23,13 @@ test("under fake timers Redis answers, on a connection that was there before", a
   expect((await limiter.peek("key")).remaining).toBe(5);
 });
 
-test("under fake timers Redis answers, on a connection that is opened under them", async () => {
+test("under fake timers Redis answers on a connection that is opened under them", async () => {
   vi.useFakeTimers();
   await using backend = new RedisBackend({ url });
   expect(await limiterOn(backend).check("key")).toMatchObject({ source: "backend", remaining: 4 });
 });
 
-test("under fake timers calls that come together are all decided", async () => {
+test("under fake timers simultaneous calls are all decided", async () => {
   await using backend = new RedisBackend({ url });
   const limiter = limiterOn(backend);
   await limiter.check("key");
@@ -39,19 +39,19 @@ test("under fake timers calls that come together are all decided", async () => {
   expect(results.filter(({ source }) => source === "local")).toEqual([]);
 });
 
-test("under fake timers an outage is noticed, and so is its end", async () => {
+test("under fake timers the start and end of an outage are noticed", async () => {
   await using redis = await startStandalone();
   await using backend = new RedisBackend({ url: redis.url, onOutage: () => {} });
   const limiter = limiterOn(backend);
   await limiter.check("key");
   vi.useFakeTimers();
   redis.server.pause();
-  // Ten times 100 ms: the breaker has opened, and only its own probe closes it.
+  // After ten times 100 ms the breaker has opened, and only its own probe closes it.
   for (let calls = 0; calls < 10; calls++) expect((await limiter.check("key")).source).toBe("local");
   redis.server.resume();
   let source = "local";
   for (let tries = 0; tries < 100 && source === "local"; tries++) {
-    await sleep(50); // in true time, which vitest's own ways to wait do not leave alone
+    await sleep(50); // in real time, unlike vitest's own ways to wait
     ({ source } = await limiter.peek("key"));
   }
   expect(source).toBe("backend");

@@ -6,7 +6,7 @@ import { expect, inject, test } from "vitest";
 
 const { hostname, port } = new URL(inject("redis").url);
 
-/** Checks a key every 5 ms for `ms`, and says how long each took. */
+/** Checks a key every 5 ms for `ms` milliseconds, and returns how long each check took. */
 async function load(limiter: RateLimiter, ms: number): Promise<number[]> {
   const times: number[] = [];
   const calls: Promise<void>[] = [];
@@ -24,7 +24,7 @@ async function load(limiter: RateLimiter, ms: number): Promise<number[]> {
   return times;
 }
 
-test("a Redis that is late half of the time holds up few callers, and each outage is reported as over", { timeout: 60_000 }, async () => {
+test("a Redis that is slow half of the time delays few callers, and the end of each outage is reported", { timeout: 60_000 }, async () => {
   await using proxy = await startFaultProxy({ host: hostname, port: Number(port) });
   const events: OutageEvent[] = [];
   const onOutage = (event: OutageEvent): void => void events.push(event);
@@ -45,7 +45,7 @@ test("a Redis that is late half of the time holds up few callers, and each outag
   const waited = times.filter((ms) => ms >= 100).length;
   process.stdout.write(`half late: ${waited} of ${times.length} calls waited for the deadline\n`);
   expect(waited / times.length).toBeLessThan(0.1);
-  // Back to health: after a backend that came and went it takes up to eight probes in a row.
+  // Recovery of a backend that has come and gone takes up to eight successful probes in a row.
   const back = performance.now();
   while ((await limiter.check("key")).degraded && performance.now() - back < 10_000) await sleep(20);
   expect(performance.now() - back).toBeLessThan(5000);

@@ -8,16 +8,16 @@ import { Redis as Redis5 } from "ioredis5";
 import { describe, expect, inject, test, vi } from "vitest";
 import { strict } from "./support/strict.ts";
 
-// What we open is opened with version 5 here.
+// Makes the backend open its own clients with version 5.
 vi.mock("ioredis", () => import("ioredis5"));
 
 const { url, cluster, sentinels } = inject("redis");
 
-test("this is version 5", () => {
+test("the installed ioredis is version 5", () => {
   expect(Redis).toBe(Redis5);
 });
 
-describe("opened by us", () => {
+describe("opened by the backend", () => {
   backendSuite(() => ({ backend: new RedisBackend({ url, ...strict }) }), { liveClock: true });
 });
 
@@ -28,7 +28,7 @@ const ways: [string, RedisBackendOptions][] = [
   ["client", { client: new Redis5(url, { lazyConnect: true, stringNumbers: true, enableAutoPipelining: true, keyPrefix: "mine:" }) }],
 ];
 
-test.each(ways)("by %s, 50 calls at once leave as many tokens less", async (_, options) => {
+test.each(ways)("opened with `%s`, 50 simultaneous calls take 50 tokens", async (_, options) => {
   await using backend = new RedisBackend({ ...options, ...strict });
   const limiter = new RateLimiter({ rate: 60, period: "1d", backend, name: randomUUID() });
   await Promise.all(Array.from({ length: 50 }, () => limiter.check("key")));

@@ -10,7 +10,7 @@ import { policyOf } from "./support/traces.ts";
 
 const backend = new RedisBackend({ url: inject("redis").url, ...strictAsked });
 afterAll(() => backend.close());
-// The first call waits for the connection, and would leave its moment too uncertain.
+// The first call waits for the connection, which would make its time too uncertain.
 beforeAll(() => backend.reset({ prefix: "ratelimit:", policy: policies[0] as Policy }, "nobody"));
 
 const policies = [
@@ -27,20 +27,20 @@ const policies = [
   ],
 ].map((limits) => policyOf({ limits, blockMs: 0 }));
 
-/** When Redis was asked, in ms of the caller's clock, which runs as fast as that of Redis. */
+/** The period in which Redis decided a call, in ms of the caller's clock, which runs as fast as that of Redis. */
 interface Moment {
   readonly from: number;
   readonly to: number;
 }
 
-/** Units in use, as far as they can be known before a call: between two numbers. */
+/** Lower and upper bounds on the units in use before a call. */
 interface Known {
   readonly least: number;
   readonly most: number;
 }
 
 test.each(policies)(
-  "on the live clock, 1200 answers fit the moments at which they were given: $limits.length limits of $limits.0.rate",
+  "on the live clock, 1200 replies fit the times at which they were given: $limits.length limits of $limits.0.rate",
   async (policy) => {
     const scope = { prefix: `ratelimit:${randomUUID()}:`, policy };
     const { limits } = policy;
@@ -66,9 +66,9 @@ test.each(policies)(
   },
 );
 
-/** What is left of `used` from one moment to another. */
+/** Returns how much of `used` is left after draining from one moment to another. */
 function drained({ unitsPerMs: r }: Limit, used: number, before: Moment, after: Moment): Known {
-  // Redis sees whole ms; and before 7.2 a write may come a millisecond after its reading, which makes the bucket full so much later.
+  // Redis counts whole ms. Before 7.2 it may write 1 ms after it has read, which makes the bucket full 1 ms later.
   const [longest, shortest] = [Math.ceil(after.to - before.from) + 1, Math.max(0, Math.floor(after.from - before.to) - 2)];
   return { least: Math.max(0, used - longest * r), most: Math.max(0, used - shortest * r) };
 }

@@ -9,10 +9,10 @@ function limits(count: number): { limits: [LimitOptions, ...LimitOptions[]] } {
   return { limits: Array.from({ length: count }, (_, i) => ({ name: `l${i}`, rate: 5 + i })) as [LimitOptions, ...LimitOptions[]] };
 }
 
-test("the scripts take as many limits as a policy may have", async () => {
+test("the script accepts as many limits as a policy may have", async () => {
   await using backend = new RedisBackend({ url: inject("redis").url, ...strict });
   const limiter = new RateLimiter({ ...limits(100), name: randomUUID(), backend });
-  // The last ones find other calls under way, and go in the script for many.
+  // All but the first find a call in flight, so they are sent together in one script.
   const [first, ...results] = await Promise.all(Array.from({ length: 4 }, () => limiter.check("key")));
   expect(first?.limits.map(({ remaining }) => remaining)).toEqual(Array.from({ length: 100 }, (_, i) => 4 + i));
   expect(results.at(-1)?.limits.map(({ remaining }) => remaining)).toEqual(Array.from({ length: 100 }, (_, i) => 1 + i));
@@ -20,7 +20,7 @@ test("the scripts take as many limits as a policy may have", async () => {
   expect((await limiter.check("key")).allowed).toBe(false);
 });
 
-test("one with more is refused when it is made, and other limiters go on", async () => {
+test("a policy with more limits is rejected when it is created, and other limiters keep working", async () => {
   await using backend = new RedisBackend({ url: inject("redis").url, ...strict });
   for (const count of [101, 8000])
     expect(() => new RateLimiter({ ...limits(count), name: randomUUID(), backend })).toThrow(/at most 100 limits, got/);

@@ -23,7 +23,7 @@ afterAll(() => shard.stop());
 
 const users = Array.from({ length: 20 }, (_, i) => `user${i}`);
 
-/** Four backends check 20 keys in each of 30 turns, all with a limit of 10: what came of it. */
+/** Checks 20 keys with a limit of 10 on four backends in each of 30 turns, and returns the results. */
 async function crowd(optionsOf: () => RedisBackendOptions): Promise<{ results: readonly RateLimitResult[]; events: Events }> {
   const events = new Events();
   const backends = Array.from({ length: 4 }, () => new RedisBackend({ timeout: "5s", onOutage: events.listener, ...optionsOf() }));
@@ -43,20 +43,20 @@ function expectExact({ results, events }: Awaited<ReturnType<typeof crowd>>): vo
 }
 
 describe("a cluster-enabled server of one shard admits exactly the limit", () => {
-  test("reached by `url`", async () => {
+  test("reached through `url`", async () => {
     expectExact(await crowd(() => ({ url })));
   });
 
   test.each([
     ["ioredis 6", () => new Redis(url, safeRedisOptions)],
     ["ioredis 5 with a keyPrefix", () => new Redis5(url, { ...safeRedisOptions, keyPrefix: "mine:" })],
-  ])("reached by a plain client of %s", async (_, make) => {
+  ])("reached through a plain client of %s", async (_, make) => {
     const client = make();
     expectExact(await crowd(() => ({ client })));
     client.disconnect();
   });
 
-  test("to a user who may not ask INFO what it is", async () => {
+  test("for a user who may not call INFO", async () => {
     const admin = new Redis(url);
     const user = await makeUser(
       [admin],
@@ -68,11 +68,11 @@ describe("a cluster-enabled server of one shard admits exactly the limit", () =>
     admin.disconnect();
   });
 
-  describe("and keeps every promise of a backend", () => {
+  describe("and passes the conformance suite", () => {
     backendSuite(() => ({ backend: new RedisBackend({ url, ...strict }) }), { liveClock: true });
   });
 
-  test("sends the calls of one turn in one write", async () => {
+  test("and sends the calls of one turn in one write", async () => {
     const client = new Redis(url, safeRedisOptions);
     const backend = new RedisBackend({ client, ...strict });
     const limiter = new RateLimiter({ rate: 10, backend, name: randomUUID() });
@@ -97,7 +97,7 @@ describe("a proxy with one endpoint that refuses scripts with several keys", () 
     "ERR 'EVALSHA' command keys must in same slot",
     "ERR eval/evalsha command keys must be in same slot",
     "ERR Cross-slot queries are disabled.",
-  ])("by %j is no outage, and refuses once per client", async (message) => {
+  ])("(%j) causes no outage, and refuses only once per client", async (message) => {
     const { hostname: host, port } = new URL(inject("redis").url);
     await using proxy = await startOneEndpoint({ host, port: Number(port) }, message);
     const client = new Redis(proxy.url, safeRedisOptions);
@@ -113,7 +113,7 @@ describe("a proxy with one endpoint that refuses scripts with several keys", () 
 });
 
 describe("a server that is one of several shards", () => {
-  test.each(["url", "client"])("reached by `%s` serves its own keys, and says of the others how to reach them", async (way) => {
+  test.each(["url", "client"])("reached through `%s` serves its own keys, and errors for other keys say how to reach them", async (way) => {
     const [{ host, port }] = inject("redis").cluster as [{ host: string; port: number }];
     const node = `redis://${host}:${port}`;
     const client = new Redis(node, safeRedisOptions);
@@ -125,7 +125,7 @@ describe("a server that is one of several shards", () => {
       const results = await Promise.all(Array.from({ length: 60 }, (_, i) => limiter.check(`key ${i}`)));
       sources.add(results.map(({ source }) => (source === "backend" ? "b" : "l")).join(""));
     }
-    // The same keys every time: no breaker takes turns with the server.
+    // The same keys every time, because no breaker opens and closes in between.
     expect([...sources]).toEqual([like(/^(?=.*b)(?=.*l)[bl]{60}$/)]);
     expect(events.all[0]).toMatchObject({ class: "key", reason: like(/^MOVED .* `cluster: \[\.\.\.\]`/), keyHash: like(/^[0-9a-f]{16}$/) });
     expect(events.reasons).not.toContain(String(port));

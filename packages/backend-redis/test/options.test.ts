@@ -8,7 +8,7 @@ import { describe, expect, inject, test } from "vitest";
 const secret = "s3cr3t";
 const port = new URL(inject("redis").url).port;
 
-/** The problem of a construction that has to fail. */
+/** Returns the message with which the constructor must fail. */
 function problemOf(options: unknown): string {
   try {
     void new RedisBackend(options as RedisBackendOptions).close();
@@ -18,10 +18,10 @@ function problemOf(options: unknown): string {
     expect(String(error)).not.toContain(secret);
     return (error as RateLimitError).message;
   }
-  throw new Error("It was constructed");
+  throw new Error("Expected the constructor to throw");
 }
 
-/** What ioredis is opened with. */
+/** Returns the options with which ioredis is opened. */
 async function openedWith(options: object): Promise<unknown> {
   const { open } = await import("../src/client.ts");
   const client = open(options as Parameters<typeof open>[0]);
@@ -30,7 +30,7 @@ async function openedWith(options: object): Promise<unknown> {
   return client.options;
 }
 
-describe("a URL that is none is refused before anything is opened", () => {
+describe("an invalid URL is rejected before anything is opened", () => {
   test.each([
     "",
     " ",
@@ -70,7 +70,7 @@ describe("a URL that is none is refused before anything is opened", () => {
   });
 });
 
-describe("a URL is opened as it is written", () => {
+describe("a URL is opened as written", () => {
   test.each([
     ["redis://localhost", {}],
     ["redis://127.0.0.1:PORT/3", { host: "127.0.0.1", db: 3 }],
@@ -116,17 +116,20 @@ describe("other options", () => {
     [{ cluster: [6379], name: "mymaster" }, /^Expected `name` to be absent beside `cluster`/],
     [{ sentinels: [], name: "mymaster" }, /^Expected `sentinels` to be a non-empty array of addresses/],
     [{ sentinels: [{ host: "localhost", port: 0 }], name: "mymaster" }, /^Expected `sentinels`/],
-    [{ sentinels: [{ host: "localhost", port: 26379 }] }, /^Expected `name` to be what the Sentinels call the master, got undefined/],
+    [
+      { sentinels: [{ host: "localhost", port: 26379 }] },
+      /^Expected `name` to be the name by which the Sentinels know the master, got undefined/,
+    ],
     [{ sentinels: [{ host: "localhost", port: 26379 }], name: "" }, /^Expected `name`/],
     [{ sentinels: [`redis://:${secret}@localhost`], name: "mymaster" }, /^Expected `sentinels` .*\*\*\*@localhost/],
     [{ client: `redis://:${secret}@localhost` }, /^Expected `client`/],
-    [{ client: "redis://localhost" }, /^Expected `client` to be a Redis or a Cluster of ioredis/],
+    [{ client: "redis://localhost" }, /^Expected `client` to be an ioredis Redis or Cluster/],
     [{ client: {} }, /^Expected `client`/],
     [
       { client: { evalSha() {}, eval() {}, del() {}, info() {}, connect() {}, on() {}, off() {} } },
       /^Expected `client` .* write client: new Redis\(\)/,
     ],
-  ])("%# are refused", (options, problem) => {
+  ])("%# are rejected", (options, problem) => {
     expect(problemOf(options)).toMatch(problem);
   });
 
@@ -138,7 +141,7 @@ describe("other options", () => {
     ["denyCache", "true or false"],
   ])("%s", (option, expects) => {
     test.each([[0], [-1], [Number.NaN], [Number.POSITIVE_INFINITY], ["100"], [null], [10n], [2 ** 53], [0.5], [[]], [{}]])(
-      "of %s is refused",
+      "of %s is rejected",
       (value) => {
         for (const way of [{ url: "redis://localhost" }, { client }])
           expect(problemOf({ ...way, [option]: value })).toMatch(new RegExp(`^Expected \`${option}\` to be ${expects}, got `));
@@ -147,7 +150,7 @@ describe("other options", () => {
   });
 
   test.each([[0], [-1], [Number.NaN], [Number.POSITIVE_INFINITY], ["100"], [null], [10n], [true], [2 ** 53], [0.5], [65_536]])(
-    "a port of %s is refused",
+    "a port of %s is rejected",
     (port) => {
       expect(problemOf({ cluster: [{ host: "localhost", port }] })).toMatch(/^Expected `cluster`/);
       expect(problemOf({ sentinels: [{ host: "localhost", port }], name: "mymaster" })).toMatch(/^Expected `sentinels`/);
@@ -159,11 +162,11 @@ describe("other options", () => {
     [Object.assign(Object.create({ timeout: 1 }), { url: "redis://localhost" }), /^Expected `timeout`/],
     [{ url: "redis://localhost", maxKeys: 5 }, /^Unknown option `maxKeys`/],
     [{ url: "redis://localhost", denycache: false }, /^Unknown option `denycache`: did you mean `denyCache`\?/],
-  ])("%j is refused", (options, problem) => {
+  ])("%j is rejected", (options, problem) => {
     expect(problemOf(options)).toMatch(problem);
   });
 
-  describe("that are undefined are absent", () => {
+  describe("that are undefined count as absent", () => {
     const closedPort = { host: "127.0.0.1", port: 1 };
     test.each([
       ["client", { url: "redis://127.0.0.1:1", client: undefined }],
@@ -182,7 +185,7 @@ describe("other options", () => {
       await new RedisBackend(options).close();
     });
 
-    test("within `options` too: they do not replace what is safe by the defaults of ioredis", async () => {
+    test("within `options` too: they do not replace safe options with the defaults of ioredis", async () => {
       const undefinedOnes = { enableOfflineQueue: undefined, maxRetriesPerRequest: undefined, connectTimeout: undefined };
       expect(await openedWith({ sentinels: [closedPort], name: "mymaster", options: undefinedOnes })).toMatchObject({
         enableOfflineQueue: false,
@@ -197,7 +200,7 @@ describe("other options", () => {
     });
   });
 
-  describe("that are inherited are read like own ones", () => {
+  describe("that are inherited are read like own properties", () => {
     class Settings {
       get url(): string {
         return "redis://127.0.0.1:1";
@@ -211,13 +214,13 @@ describe("other options", () => {
     test.each([
       ["a class with getters", new Settings()],
       ["a prototype", Object.create(Object.freeze({ url: "redis://127.0.0.1:1", outage: "closed", onOutage: () => {} })) as Settings],
-    ])("of %s", async (_, options) => {
+    ])("from %s", async (_, options) => {
       await using backend = new RedisBackend(options);
       const { source } = await new RateLimiter({ rate: 1, backend, name: "inherited" }).check("key");
       expect(source).toBe("closed");
     });
 
-    test("of a client handed in that way, and of what goes to ioredis", async () => {
+    test("from an object with an inherited client, and in the options for ioredis", async () => {
       await new RedisBackend(Object.create({ client }) as RedisBackendOptions).close();
       const options = Object.create({ password: "p", enableOfflineQueue: true }) as object;
       expect(await openedWith({ sentinels: [{ host: "127.0.0.1", port: 1 }], name: "mymaster", options })).toMatchObject({
@@ -232,7 +235,7 @@ describe("other options", () => {
     await new RedisBackend(Object.freeze({ client, outage: undefined })).close();
   });
 
-  test("are told all at once", () => {
+  test("that are wrong are all reported at once", () => {
     const message = problemOf({ sentinels: [], nmae: "mymaster", url: `http://user:${secret}@localhost` });
     expect(message).toMatch(/^\d problems:\n {2}- /);
     for (const part of ["`sentinels`", "`nmae`: did you mean `name`?", "`url`", "got url and sentinels"]) expect(message).toContain(part);
@@ -242,7 +245,7 @@ describe("other options", () => {
     ["a Redis of version 6", () => new Redis({ lazyConnect: true })],
     ["a Redis of version 5", () => new Redis5({ lazyConnect: true })],
     ["a Cluster", () => new Cluster([6379], { lazyConnect: true })],
-  ])("take %s, and leave it as it was found", async (_, make) => {
+  ])("accept %s, and leave it as it was", async (_, make) => {
     const client = make();
     const events = client.eventNames();
     await new RedisBackend({ client }).close();
@@ -250,7 +253,7 @@ describe("other options", () => {
   });
 });
 
-test("what we open clients with can be had, and cannot be changed", () => {
+test("the options with which the backend opens clients are exported and frozen", () => {
   expect(safeRedisOptions).toMatchObject({
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,

@@ -12,7 +12,7 @@ const seed = Number(process.env["FAST_CHECK_SEED"] ?? Date.now()) | 0;
 process.stdout.write(`order: FAST_CHECK_SEED=${seed}\n`);
 
 const { url, cluster } = inject("redis");
-/** No token flows in while a test runs. */
+/** So slow that no token is refilled while a test runs. */
 const slow = { rate: 1, period: "1d", burst: 20 } as const;
 
 const methods = ["check", "check", "check", "peek", "refund", "charge", "reset", "block"] as const;
@@ -21,7 +21,7 @@ interface Call {
   readonly method: (typeof methods)[number];
   readonly key: string;
   readonly tokens: number;
-  /** What happens after the call, before the next one. */
+  /** What happens between this call and the next one. */
   readonly next: "nothing" | "turn" | "flush";
 }
 
@@ -50,7 +50,7 @@ function figures(answer: unknown): unknown {
   return [allowed, remaining];
 }
 
-describe("calls on one key take effect in the order in which they were made, while Redis forgets its scripts", () => {
+describe("calls on one key take effect in the order they were made, even while Redis forgets its scripts", () => {
   test.each([
     ["one server", () => new Redis(url), (admin: Redis | Cluster) => (admin as Redis).script("FLUSH")],
     [

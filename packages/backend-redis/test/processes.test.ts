@@ -20,12 +20,12 @@ beforeAll(async () => {
 });
 afterAll(() => program[Symbol.asyncDispose]());
 
-test("four processes share the budget of one key to 97 %, and never exceed it", { timeout: 30_000 }, async () => {
+test("four processes use at least 97 % of one key's shared budget, and never exceed it", { timeout: 30_000 }, async () => {
   const ran = await run({ ...load, backend: { url }, name: randomUUID(), keys: ["key"] }, shortMs);
   assertShared(ran, load, 1);
 });
 
-test("so they do while Redis forgets its scripts ten times a second", { timeout: 30_000 }, async () => {
+test("so do they while Redis forgets its scripts ten times a second", { timeout: 30_000 }, async () => {
   const redis = new Redis(url);
   const flushing = setInterval(() => void redis.script("FLUSH"), 100);
   const ran = await run({ ...load, backend: { url }, name: randomUUID(), keys: ["key"] }, shortMs);
@@ -34,14 +34,14 @@ test("so they do while Redis forgets its scripts ten times a second", { timeout:
   assertShared(ran, load, 1);
 });
 
-test("so they do in a Cluster with keys on all three masters", { timeout: 30_000 }, async () => {
+test("so do they in a Cluster with keys on all three masters", { timeout: 30_000 }, async () => {
   const name = randomUUID();
   const keys = await keysOnAllMasters(name);
   const ran = await run({ ...load, rate: 400, burst: 300, backend: { cluster }, name, keys }, shortMs);
   assertShared(ran, { ...load, rate: 400, burst: 300 }, keys.length);
 });
 
-test("a failover gives back one burst at the most, and ends", { timeout: 60_000 }, async () => {
+test("a failover returns at most one burst, and ends", { timeout: 60_000 }, async () => {
   await using group = await startSentinel();
   const backend = { sentinels: group.addresses, name: group.name };
   const running = run({ ...load, backend, name: randomUUID(), keys: ["key"] }, 5000, async () => {
@@ -54,12 +54,12 @@ test("a failover gives back one burst at the most, and ends", { timeout: 60_000 
   process.stdout.write(`${admitted[0]} tokens in ${atLeast.toFixed(3)} s with a failover\n`);
   expect(mistakesOf(reports)).toEqual([]);
   expect(admitted[0]).toBeLessThanOrEqual(2 * load.burst + load.rate * atMost);
-  // A token at the end shows that the failover is over.
+  // A token admitted near the end shows that the failover is over.
   expect(atLeast).toBeGreaterThan(4.5);
   for (const report of reports) expect(report.failures).toBeGreaterThan(0);
 });
 
-/** Starts the processes, lets them go at once, and collects what they saw. */
+/** Starts the processes, lets them all begin together, and collects their reports. */
 async function run(job: Job, forMs: number, meanwhile?: () => Promise<void>): Promise<Run> {
   const children = Array.from({ length: processes }, () => fork(program.path, { execArgv: ["--unhandled-rejections=strict"] }));
   try {
@@ -87,18 +87,18 @@ async function answer(child: ChildProcess, message: Job | Go): Promise<unknown> 
   return (await answered)[0];
 }
 
-/** What the processes saw, and until when all of them asked. */
+/** The reports of the processes, and the time until which all of them made calls. */
 interface Run {
   readonly reports: readonly Report[];
   readonly until: number;
 }
 
 interface Summary {
-  /** Tokens admitted in all, of each key. */
+  /** The tokens admitted in total for each key. */
   readonly admitted: readonly number[];
   /**
-   * The longest that it may have been from the first token to the last, and the shortest while all processes asked, in seconds of
-   * Redis' clock, which has whole ms.
+   * The longest possible time from the first token to the last, and the shortest possible time in which all processes made calls, in
+   * seconds of the clock of Redis, which counts whole ms.
    */
   readonly atMost: number;
   readonly atLeast: number;
@@ -132,7 +132,7 @@ function mistakesOf(reports: readonly Report[]): string[] {
   return reports.flatMap(({ mistakes }) => mistakes);
 }
 
-/** Slots are dealt evenly over the three masters, in their order. */
+/** Finds one key for each master. The three masters share the slots evenly, in order. */
 async function keysOnAllMasters(name: string): Promise<string[]> {
   const client = new Cluster([...cluster]);
   const found = new Map<number, string>();

@@ -5,7 +5,7 @@ import { clusterRights, rights } from "./support/user.ts";
 
 const page = await readFile(join(import.meta.dirname, "../README.md"), "utf8");
 
-test("the README lists the rights that the suite runs with", () => {
+test("the README lists the rights with which the tests run", () => {
   const [, listed = ""] = /ACL SETUSER limiter on '>secret' (.*)/.exec(page) ?? [];
   expect(listed.replaceAll("'", "").split(" ")).toEqual(rights);
   expect(page).toContain(`\`${clusterRights.slice(rights.length).join(" ")}\``);

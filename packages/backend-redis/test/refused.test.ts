@@ -20,13 +20,13 @@ afterAll(() => admin.disconnect());
 const open = (user: object): Redis => new Redis(url, { ...safeRedisOptions, ...user });
 const open5 = (user: object): Redis5 => new Redis5(url, { ...safeRedisOptions, ...user });
 
-/** A client whose user has no more rights than the docs list. */
+/** Opens a client whose user has only the rights that the docs list. */
 async function limitedClient(): Promise<Redis> {
   return open(await makeUser([admin], rights));
 }
 
-describe("a limiter whose keys its user has no right to", () => {
-  test("is decided by `outage` and reported, and all others are decided by Redis", async () => {
+describe("a limiter whose keys the user may not access", () => {
+  test("is decided by `outage` and reported, while Redis decides all others", async () => {
     const client = await limitedClient();
     const events = new Events();
     await using backend = new RedisBackend({ client, onOutage: events.listener, denyCache: false });
@@ -49,7 +49,7 @@ describe("a limiter whose keys its user has no right to", () => {
     client.disconnect();
   });
 
-  test("is reported as served again, once the user has the right", async () => {
+  test("is reported as recovered once the user has access", async () => {
     const user = await makeUser([admin], rights);
     const client = open(user);
     const events = new Events();
@@ -62,10 +62,10 @@ describe("a limiter whose keys its user has no right to", () => {
     client.disconnect();
   });
 
-  test("does not spoil the scripts in which its keys go with those of others", async () => {
+  test("does not fail calls of other limiters that are sent in the same script", async () => {
     const client = await limitedClient();
     const backend = new RedisBackend({ client, ...strictAsked });
-    // Of one policy, so their calls are sent in one script.
+    // They share a policy, so their calls are sent in one script.
     const policy = definePolicy({ rate: 10 });
     const [good, bad]: KeyScope[] = [
       { prefix: `ratelimit:${randomUUID()}:`, policy },
@@ -81,7 +81,7 @@ describe("a limiter whose keys its user has no right to", () => {
     client.disconnect();
   });
 
-  test("says how to give it the right, and does not blame the key", async () => {
+  test("says how to grant access, and does not blame the key", async () => {
     const client = await limitedClient();
     await using backend = new RedisBackend({ client, ...strict });
     const bad = new RateLimiter({ name: "bad", keyPrefix: "elsewhere:", rate: 3, backend });
@@ -98,7 +98,7 @@ describe("a limiter whose keys its user has no right to", () => {
     client.disconnect();
   });
 
-  test("does not keep an outage open for others: the probe of its prefix is answered", async () => {
+  test("does not prolong an outage for others: a refused probe on its prefix counts as an answer", async () => {
     await using server = await startStandalone();
     const own = new Redis(server.url);
     const { username, password } = await makeUser([own], rights);
@@ -110,7 +110,7 @@ describe("a limiter whose keys its user has no right to", () => {
     const bad = new RateLimiter({ name: "bad", keyPrefix: "elsewhere:", rate: 1000, backend });
     await good.check("key");
     server.server.pause();
-    // The calls that open the breaker are all of the limiter that is refused.
+    // Only calls of the refused limiter open the breaker.
     const end = performance.now() + 900;
     while (performance.now() < end) await bad.check("key");
     expect((await good.check("key")).source).toBe("local");
@@ -124,7 +124,7 @@ describe("a limiter whose keys its user has no right to", () => {
   });
 });
 
-describe("a user without a right that the scripts need", () => {
+describe("a user who lacks a right that the script needs", () => {
   test.each([
     ["+get", open],
     ["+get", open5],
@@ -132,7 +132,7 @@ describe("a user without a right that the scripts need", () => {
     ["+set", open],
     ["+pexpire", open],
   ] as const)(
-    "(%s) is told about that right, not about keys that hold something else, in a script of many keys too",
+    "(%s) gets an error about that right and not about the key's contents, even in a script with many keys",
     async (missing, open) => {
       const granted = rights.filter((right) => right !== missing);
       const client = open(await makeUser([admin], granted));
@@ -158,7 +158,7 @@ describe("a user without a right that the scripts need", () => {
 });
 
 describe("an error reply", () => {
-  // As Redis 6.2 and 7.0, and 7.2 and Valkey, write them.
+  // In the wording of Redis 6.2 and 7.0, and of Redis 7.2 and Valkey.
   test.each([
     ["NOPERM this user has no permissions to access one of the keys used as arguments", "limiter"],
     ["NOPERM No permissions to access a key", "limiter"],
@@ -172,7 +172,7 @@ describe("an error reply", () => {
     ["MOVED 3999 127.0.0.1:6381", "key"],
     ["ASK 3999 127.0.0.1:6381", "key"],
     ["OOM command not allowed when used memory > 'maxmemory'.", "server"],
-  ])("%j is of class %s, and blames no stored value", (message, kind) => {
+  ])("%j has class %s, and does not blame a stored value", (message, kind) => {
     const error = failure(Object.assign(new Error(message), { name: "ReplyError" }));
     expect(classOf(error)).toBe(kind);
     expect(error).not.toHaveProperty("keyOnly");

@@ -8,7 +8,7 @@ import type { Tally } from "./support/outage.ts";
 
 const run = promisify(execFile);
 
-test("a process that meets only outages has no unhandled rejection, and ends by itself", { timeout: 60_000 }, async () => {
+test("a process that sees only outages has no unhandled rejections and ends by itself", { timeout: 60_000 }, async () => {
   await using own = await startStandalone();
   await using program = await bundle(join(import.meta.dirname, "support/outage.ts"));
   const { host, port } = own;

@@ -16,11 +16,11 @@ describe("the script", () => {
     .replace(/--.*/g, "")
     .replace(/'[^']*'/g, "''");
 
-  test("begins with what it does, its keys, its arguments and what it returns", () => {
+  test("starts with a comment on what it does, its keys, its arguments and its return value", () => {
     expect(lua).toMatch(/^--\[\[\n {2}\S.*?\n\n {2}KEYS\[i\].*?\n {2}ARGV\[1\].*?\n\n {2}Returns .*?\]\]\nlocal /s);
   });
 
-  test("leaves no number to Lua's own way of writing", () => {
+  test("never lets Lua format a number itself", () => {
     expect(code).not.toMatch(/%|\.\.|tostring/);
     for (const [, formats = ""] of lua.matchAll(/string\.format\((.*?),/g))
       expect(formats).toMatch(/^'(2|b|0|\||:|%s|%\.0f)*'$|^(ahead|longest) < 2147483648 and '%d' or '%\.0f'$/);
@@ -30,14 +30,14 @@ describe("the script", () => {
       );
   });
 
-  test("is known to Redis by the name that we work out", async () => {
+  test("is known to Redis by the SHA-1 that the backend computes", async () => {
     const redis = new Redis(inject("redis").url);
     expect(await redis.script("LOAD", lua)).toBe(sha1);
     redis.disconnect();
   });
 });
 
-test("an expiry is written digit for digit, and the same on both sides of 2^31", async () => {
+test("an expiry is written in full, on both sides of 2^31", async () => {
   const redis = new Redis(inject("redis").url);
   const edges = Array.from({ length: 15 }, (_, i) => 10 ** i).flatMap((power) => [power - 1, power, 7 * power]);
   const written = "local ahead = ARGV[1] + 0 return string.format(ahead < 2147483648 and '%d' or '%.0f', ahead)";
@@ -51,7 +51,7 @@ test("an expiry is written digit for digit, and the same on both sides of 2^31",
   redis.disconnect();
 });
 
-test("a bucket that expires between reading and writing is stored anew", async () => {
+test("a bucket that expires between the read and the write is stored again", async () => {
   const redis = new Redis(inject("redis").url);
   const expiring = lua.replaceAll(
     "redis.call('PTTL', key)",
@@ -71,7 +71,7 @@ test("a bucket that expires between reading and writing is stored anew", async (
   redis.disconnect();
 });
 
-test("a script is sent once for as long as Redis remembers it", async () => {
+test("a script is sent only once while Redis remembers it", async () => {
   await using own = await startStandalone();
   await using backend = new RedisBackend({ url: own.url, ...strict });
   const limiter = new RateLimiter({ rate: 100, period: 60, backend, name: randomUUID() });
@@ -83,6 +83,6 @@ test("a script is sent once for as long as Redis remembers it", async () => {
   redis.disconnect();
   const callsOf = (command: string): number => Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1]);
   expect([callsOf("evalsha"), callsOf("eval")]).toEqual([10, 2]);
-  // Ours, and the one of the client that looks whether the server is ready; none for each call.
+  // One from the backend and one from the client's ready check, and none per call.
   expect(callsOf("info")).toBeLessThanOrEqual(4);
 });

@@ -7,7 +7,7 @@ import { strict } from "./support/strict.ts";
 
 const { name, addresses: sentinels } = inject("redis").sentinels;
 
-describe("the master that they name", () => {
+describe("the master that the Sentinels name", () => {
   backendSuite(() => ({ backend: new RedisBackend({ sentinels, name, ...strict }) }), { liveClock: true });
 });
 

@@ -7,7 +7,7 @@ afterEach(() => {
 
 const day = 24 * 3_600_000;
 
-/** What servers answer to INFO, as far as it matters. */
+/** The relevant parts of INFO replies from different servers. */
 const servers: readonly [info: string, name: string, version: string, isSupported: boolean, longestFillMs?: number][] = [
   ["redis_version:7.0.15\r\nredis_mode:standalone\r\nrole:master", "Redis", "7.0.15", true],
   ["redis_version:6.2.0", "Redis", "6.2.0", true],
@@ -23,13 +23,13 @@ const servers: readonly [info: string, name: string, version: string, isSupporte
   ["", "Redis", "", true],
 ];
 
-describe("the answer to INFO", () => {
+describe("the reply to INFO", () => {
   test.each(servers)("%j", (info, name, version, isSupported, longestFillMs = Number.POSITIVE_INFINITY) => {
     const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
     const server = readServer(info);
     expect(server).toEqual({ name, version, isReplica: false, isCluster: false, longestFillMs });
     warnOfVersion(server);
-    // Once per process and kind of server; the tables names two old versions of Redis.
+    // Warns once per process and kind of server, and the table has two old versions of Redis.
     if (isSupported) expect(warn).not.toHaveBeenCalled();
     else if (version !== "5.0.14")
       expect(warn).toHaveBeenCalledExactlyOnceWith(
@@ -38,7 +38,7 @@ describe("the answer to INFO", () => {
       );
   });
 
-  test("tells a replica", () => {
+  test("identifies a replica", () => {
     expect(readServer("# Replication\r\nrole:slave\r\nmaster_host:10.0.0.1\r\n").isReplica).toBe(true);
     expect(readServer("# Replication\r\nrole:master\r\n").isReplica).toBe(false);
   });
@@ -50,11 +50,11 @@ describe("the answer to INFO", () => {
     ["redis_mode:standalone\r\ncluster_enabled:0", false],
     ["redis_mode:sentinel", false],
     ["", false],
-  ])("tells a server that is part of a cluster: %j", (info, isCluster) => {
+  ])("identifies a server that is part of a cluster: %j", (info, isCluster) => {
     expect(readServer(info).isCluster).toBe(isCluster);
   });
 
-  test("of Dragonfly: a day fits, two do not", () => {
+  test("from Dragonfly allows a fill time of one day, but not of two", () => {
     const { longestFillMs } = readServer("dragonfly_version:df-v1.27.1");
     expect([day <= longestFillMs, 2 * day <= longestFillMs]).toEqual([true, false]);
   });

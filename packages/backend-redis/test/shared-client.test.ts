@@ -33,10 +33,10 @@ const listenersOf = (client: Client): number =>
   ["ready", "error", "node error", "close", "end"].reduce((sum, event) => sum + client.listenerCount(event), 0);
 
 describe("many backends on one client", () => {
-  test.each(clients)("(%s) add one set of listeners, and the last backend takes it off", async (_, make) => {
+  test.each(clients)("(%s) add one set of listeners, which the last backend removes", async (_, make) => {
     const client = make();
     const backends = Array.from({ length: 30 }, () => new RedisBackend({ client, ...strict }));
-    // They all wait for the client to connect, and look at its nodes.
+    // They all wait for the client and its nodes to connect.
     const limiters = backends.map((backend) => new RateLimiter({ rate: 10, backend, name: randomUUID() }));
     for (const result of await Promise.all(limiters.map((limiter) => limiter.check("key")))) expect(result.remaining).toBe(9);
     const listeners = listenersOf(client);
@@ -54,7 +54,7 @@ describe("many backends on one client", () => {
     expect(warnings).toEqual([]);
   });
 
-  test("ask the server once what it is, and again after each connect", async () => {
+  test("send INFO once after each connect", async () => {
     const admin = new Redis(url);
     const calls = async (): Promise<number> => Number(/^cmdstat_info:calls=(\d+)/m.exec(await admin.info("commandstats"))?.[1] ?? 0);
     const client = new Redis(url, { ...safeRedisOptions, enableReadyCheck: false });
@@ -64,7 +64,7 @@ describe("many backends on one client", () => {
     const before = await calls();
     await checks();
     await checks();
-    // This very look is not counted yet.
+    // The INFO that reads the count does not include itself.
     expect((await calls()) - before).toBe(2);
     const ready = new Promise((resolve) => client.once("ready", resolve));
     client.disconnect(true);
@@ -76,7 +76,7 @@ describe("many backends on one client", () => {
     admin.disconnect();
   });
 
-  test("all hear that the client is back: none waits for its own probe", async () => {
+  test("all learn at once that the client has reconnected, without waiting for their own probes", async () => {
     await using proxy = await startFaultProxy({ host: "127.0.0.1", port });
     const client = new Redis({ ...safeRedisOptions, port: proxy.port });
     const backends = Array.from({ length: 12 }, () => new RedisBackend({ client, onOutage: () => {} }));

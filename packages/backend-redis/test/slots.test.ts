@@ -3,7 +3,7 @@ import { Redis } from "ioredis";
 import { expect, inject, test } from "vitest";
 import { slotOf } from "../src/slots.ts";
 
-test("a key's slot is the one that Redis names, whatever its letters and tags", async () => {
+test("a key's slot is the one that Redis reports, whatever its characters and tags", async () => {
   const [address] = inject("redis").cluster;
   const client = new Redis(address as { host: string; port: number });
   const key = fc.oneof(

@@ -8,7 +8,7 @@ import { strict, strictAsked } from "./support/strict.ts";
 
 const { url } = inject("redis");
 
-describe("by a clock that stands still", () => {
+describe("with a frozen clock", () => {
   const redis = new Redis(url);
   afterAll(() => redis.disconnect());
   backendSuite(() => {
@@ -17,6 +17,6 @@ describe("by a clock that stands still", () => {
   });
 });
 
-describe("by the clock of Redis", () => {
+describe("with the clock of Redis", () => {
   backendSuite(() => ({ backend: new RedisBackend({ url, ...strict }) }), { liveClock: true });
 });

@@ -7,7 +7,7 @@ import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 import { strict } from "./support/strict.ts";
 
-/** A database of its own, for the examples name their keys as a reader would. */
+/** The examples use the same key names as the docs, so they need their own database. */
 const url = `${inject("redis").url}/9`;
 const redis = new Redis(url);
 const backend = new RedisBackend({ url, ...strict });
@@ -19,7 +19,7 @@ afterAll(async () => {
 
 const page = await readFile(join(import.meta.dirname, "../../../docs/state.md"), "utf8");
 
-/** Pairs of what a program does and what redis-cli then says, under their headings. */
+/** Each example: a program, the redis-cli session that follows it, and the heading above them. */
 const examples = page.split(/^## /m).flatMap((section) =>
   [...section.matchAll(/```ts\n(.*?)```\s+```console\n(.*?)```/gs)].map(([, program = "", session = ""]) => ({
     heading: section.slice(0, section.indexOf("\n")),
@@ -32,7 +32,7 @@ test("docs/state.md has examples", () => {
   expect(examples.length).toBeGreaterThanOrEqual(5);
 });
 
-test.for(examples)("docs/state.md, $heading: redis-cli says what the page says", async ({ program, session }) => {
+test.for(examples)("docs/state.md, $heading: redis-cli prints what the page shows", async ({ program, session }) => {
   const AsyncFunction = (async () => {}).constructor as new (...code: string[]) => (...args: unknown[]) => Promise<void>;
   await new AsyncFunction("RateLimiter", "backend", program)(RateLimiter, backend);
   const lines = session.trim().split("\n");

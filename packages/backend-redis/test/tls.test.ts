@@ -10,7 +10,7 @@ import { makeUser, rights } from "./support/user.ts";
 
 const { url, ca } = inject("redis").tls;
 
-describe("TLS, as a user with no more rights than the README lists", () => {
+describe("TLS, as a user with only the rights that the README lists", () => {
   backendSuite(
     async () => {
       const admin = new Redis(url, { tls: { ca } });
@@ -24,8 +24,8 @@ describe("TLS, as a user with no more rights than the README lists", () => {
   );
 });
 
-describe("a certificate of an authority that nobody trusts", () => {
-  test("is told as the cause, and the password is not", async () => {
+describe("a certificate from an untrusted authority", () => {
+  test("is reported as the cause", async () => {
     await using backend = new RedisBackend({ url, ...strict });
     const limiter = new RateLimiter({ name: "tls", rate: 1, backend });
     const error = await limiter.check("key").catch((error: unknown) => error);

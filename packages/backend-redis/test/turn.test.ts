@@ -7,7 +7,7 @@ import { describe, expect, inject, test } from "vitest";
 
 const { url, cluster } = inject("redis");
 
-/** Checks so many keys in one turn of the event loop, and says who decided them and how many ms it took. */
+/** Checks keys in one turn of the event loop, and returns what decided them and how many ms it took. */
 async function checked(backend: RedisBackend, keys: number): Promise<{ sources: Partial<Record<DecisionSource, number>>; ms: number }> {
   const limiter = new RateLimiter({ rate: 100, backend, name: randomUUID() });
   await limiter.check("warm");
@@ -19,7 +19,7 @@ async function checked(backend: RedisBackend, keys: number): Promise<{ sources: 
   return { sources, ms };
 }
 
-/** The sources of the first try in which Redis decided everything, or of the last. */
+/** Returns the sources of the first try in which Redis decided everything, or else of the last one. */
 async function tried(times: number, run: () => ReturnType<typeof checked>): Promise<Partial<Record<DecisionSource, number>>> {
   const { sources } = await run();
   return times === 1 || Object.keys(sources).join() === "backend" ? sources : tried(times - 1, run);
@@ -29,11 +29,11 @@ describe.each([
   ["one server", () => new RedisBackend({ url, onOutage: () => {} })],
   ["a Cluster", () => new RedisBackend({ cluster, onOutage: () => {} })],
 ])("on %s, with the default timeout", (what, open) => {
-  test("ten thousand keys that are checked in one turn are all decided by Redis", { timeout: 60_000 }, async () => {
+  test("Redis decides all of ten thousand keys that are checked in one turn", { timeout: 60_000 }, async () => {
     await using backend = open();
-    // The first turn of a process compiles the code, and is no measure.
+    // Warm up, because the first turn of a process compiles the code.
     await checked(backend, 2000);
-    // On a busy machine a turn may fail because this process or Redis did not get to run, so each has three tries.
+    // On a busy machine a turn may fail because this process or Redis did not get to run, so allow three tries.
     for (const keys of [1000, 10_000]) expect(await tried(3, () => checked(backend, keys))).toEqual({ backend: keys });
     const { sources, ms } = await checked(backend, 20_000);
     process.stdout.write(`${what}: 20,000 keys in one turn took ${ms.toFixed()} ms, decided by ${JSON.stringify(sources)}\n`);

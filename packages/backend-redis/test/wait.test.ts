@@ -8,7 +8,7 @@ import { strict } from "./support/strict.ts";
 
 const { url } = inject("redis");
 
-test("an aborted wait gives its token back, also if Redis answers afterwards", async () => {
+test("an aborted wait returns its token, even if Redis answers later", async () => {
   await using backend = new RedisBackend({ url, ...strict });
   const limiter = new RateLimiter({ name: randomUUID(), rate: 100, period: "1d", backend });
   await limiter.check("another key");
@@ -46,7 +46,7 @@ test("the end of an outage wakes a wait", { timeout: 40_000 }, async () => {
   const limiter = new RateLimiter({ name: "wait", rate: 10, period: 1, burst: 100, backend });
   await limiter.check("key", { cost: 100 });
   redis.server.pause();
-  // Redis would admit it after 0.5 s, this process alone, as one of twenty, after 10 s.
+  // Redis would admit it after 0.5 s. This process alone, with its portion of a twentieth, would take 10 s.
   const wait = limiter.wait("key", { cost: 5 });
   await sleep(1000);
   redis.server.resume();

@@ -1,33 +1,33 @@
-/** What one call of a limiter came to, as its own process saw it. Times are ms by one clock of all processes. */
+/** The outcome of one limiter call, as seen by its own process. Times are milliseconds on a clock that all processes share. */
 export interface Recorded {
   readonly key: string;
-  /** When the call was made, and when it was decided. */
+  /** When the call was made (`from`) and when its decision arrived (`to`). */
   readonly from: number;
   readonly to: number;
-  /** Tokens that it asked for. */
+  /** Tokens that the call asked for. */
   readonly cost: number;
-  /** `info`: nobody knows whether it was charged. */
+  /** `"info"` means that it is unknown whether the call was charged. */
   readonly outcome: "admitted" | "refused" | "info";
 }
 
-/** Something that was done to the store, and what it may hand out on top, of every key. */
+/** An event in the store, and the extra tokens that every key may be granted because of it. */
 export interface Allowance {
   readonly name: string;
-  /** When it happened, at the earliest and at the latest. */
+  /** The earliest and latest time at which it can have happened. */
   readonly from: number;
   readonly to: number;
   readonly tokens: number;
 }
 
-/** What must hold in every window of a history. */
+/** The bound that every window of a history must respect. */
 export interface Bound {
-  /** Tokens in a full bucket, and tokens a second. */
+  /** Tokens in a full bucket (`burst`) and tokens per second (`rate`). */
   readonly burst: number;
   readonly rate: number;
   readonly allowances?: readonly Allowance[];
 }
 
-/** The window in which a key was admitted most beyond its bound: by so many tokens; less than 0 is within it. */
+/** The window that exceeds a key's bound by the most tokens, `excess`. A negative `excess` is within the bound. */
 export interface Window {
   readonly key: string;
   readonly excess: number;
@@ -35,15 +35,15 @@ export interface Window {
   readonly to: number;
 }
 
-/** Stores count in whole ms: a window may be one longer at each end. */
+/** Stores count whole milliseconds, so a window may be 1 ms longer at each end. */
 const grainMs = 1;
 
 /**
- * Finds the worst window of a history: a token bucket admits in any window no more than `burst + rate * length`, and what the
- * events in it allow.
+ * Finds the worst window of a history. In any window, a token bucket admits at most `burst + rate * length` tokens, plus the
+ * allowances of the events in it.
  *
- * When exactly a call was charged is not known, only that it was between `from` and `to`. So a call counts for a window that holds
- * all of it: whatever exceeds the bound then, exceeds it at every possible moment.
+ * The exact moment of a charge is unknown, only that it was between `from` and `to`. So a call counts only in windows that contain all
+ * of it: an excess found that way is an excess wherever the charges happened.
  */
 export function worstWindow(history: readonly Recorded[], bound: Bound): Window {
   const keys = new Map<string, Recorded[]>(history.map(({ key }) => [key, []]));
@@ -53,7 +53,7 @@ export function worstWindow(history: readonly Recorded[], bound: Bound): Window 
     .reduce((a, b) => (b.excess > a.excess ? b : a), { key: "", excess: Number.NEGATIVE_INFINITY, from: 0, to: 0 });
 }
 
-/** Every window that begins with a call, kept as a tree; each end is tried once, so n calls take n log n steps. */
+/** Keeps every window that begins with a call in a tree and tries each end once, so n calls take O(n log n) steps. */
 function worstOfKey(key: string, history: readonly Recorded[], { burst, rate, allowances = [] }: Bound): Window {
   const admitted = history.filter(({ outcome, cost }) => outcome === "admitted" && cost > 0);
   const starts = admitted.map(({ from }) => from).sort((a, b) => a - b);
@@ -74,7 +74,7 @@ function worstOfKey(key: string, history: readonly Recorded[], { burst, rate, al
   return worst;
 }
 
-/** How many of the sorted numbers are not above `most`. */
+/** Counts the sorted numbers that are at most `most`. */
 function below(sorted: readonly number[], most: number): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {
@@ -85,7 +85,7 @@ function below(sorted: readonly number[], most: number): number {
   return low;
 }
 
-/** Numbers of which the first few can be raised at once, and the greatest of the first few be found. */
+/** A list of numbers that can raise all of a prefix at once, and find the maximum of a prefix, in O(log n). */
 class MaxTree {
   readonly #size: number;
   readonly #best: Float64Array;
@@ -99,7 +99,7 @@ class MaxTree {
     for (let node = this.#size - 1; node > 0; node--) this.#pull(node);
   }
 
-  /** Raises the first `count` by `by`. */
+  /** Raises the first `count` numbers by `by`. */
   add(count: number, by: number, node: number = 1, from: number = 0, size: number = this.#size): void {
     if (count <= from) return;
     if (count >= from + size) {
@@ -113,7 +113,7 @@ class MaxTree {
     this.#pull(node);
   }
 
-  /** The greatest of the first `count`. */
+  /** Returns the greatest of the first `count` numbers. */
   max(count: number, node: number = 1, from: number = 0, size: number = this.#size): { value: number; index: number } {
     if (count <= from || size === 0) return { value: Number.NEGATIVE_INFINITY, index: -1 };
     if (size === 1) return { value: this.#best[node] as number, index: from };

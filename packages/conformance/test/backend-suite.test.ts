@@ -4,7 +4,7 @@ import { type BackendRequirement, backendRequirements, backendSuite, type MakeBa
 import { brokenBackends } from "./broken-backends.ts";
 import { ToyBackend } from "./toy-backend.ts";
 
-// Who is caught by a random trace is caught by this seed for certain.
+// Random traces catch some broken backends only by chance; this seed catches them all.
 vi.hoisted(() => {
   process.env["FAST_CHECK_SEED"] ??= "20261124";
 });
@@ -16,23 +16,23 @@ function making(Backend: typeof ToyBackend): MakeBackend {
   };
 }
 
-function promiseThatBegins(words: string): BackendRequirement {
+function requirementThatBegins(words: string): BackendRequirement {
   const found = backendRequirements.filter(({ name }) => name.startsWith(words));
-  expect(found, `promises that begin with "${words}"`).toHaveLength(1);
+  expect(found, `requirements that begin with "${words}"`).toHaveLength(1);
   return found[0] as BackendRequirement;
 }
 
-describe("an honest toy keeps every promise", () => backendSuite(making(ToyBackend)));
+describe("a correct toy backend meets every requirement", () => backendSuite(making(ToyBackend)));
 
 for (const { what, Backend, breaks } of brokenBackends) {
   describe(`a backend that ${what}`, () => {
     test.each(breaks)("is caught by: %s …", async (words) => {
-      await expect(promiseThatBegins(words).holds(making(Backend))).rejects.toThrow();
+      await expect(requirementThatBegins(words).holds(making(Backend))).rejects.toThrow();
     });
   });
 }
 
-test("every promise catches somebody", () => {
-  const catching = new Set(brokenBackends.flatMap(({ breaks }) => breaks.map((words) => promiseThatBegins(words).name)));
+test("every requirement catches at least one broken backend", () => {
+  const catching = new Set(brokenBackends.flatMap(({ breaks }) => breaks.map((words) => requirementThatBegins(words).name)));
   expect(backendRequirements.map(({ name }) => name).filter((name) => !catching.has(name))).toEqual([]);
 });

@@ -3,16 +3,16 @@ import type { Guard, HttpRequest, Verdict } from "@ratelimit/core/adapter";
 import type { Limiter } from "../src/index.ts";
 import { type Broken, ToyAdapter, type ToyRequest } from "./toy-adapter.ts";
 
-/** Adapters that answer wrongly. */
+/** Adapters that send wrong answers. */
 export const answersWrongly: readonly Broken[] = [
   {
     what: "drops its headers on a refusal",
     breaks: [
-      "headers legacy: the bytes",
-      "headers draft-6: the bytes",
-      "headers draft-7: the bytes",
-      "headers draft-8: the bytes",
-      "headers draft-11: the bytes",
+      "headers legacy: exactly",
+      "headers draft-6: exactly",
+      "headers draft-7: exactly",
+      "headers draft-8: exactly",
+      "headers draft-11: exactly",
       "shipped by others: a window of 30",
       "shipped by others: a refusal",
     ],
@@ -24,10 +24,10 @@ export const answersWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "sends its headers on a refusal only",
+    what: "sends its headers only on a refusal",
     breaks: [
-      "without a choice of",
-      "limiter: a policy that",
+      "the default headers",
+      "limiter: a policy",
       "cost: a number, or",
       "CVE-2026-2880, CVE-2026-33804, CVE-2026-33807 (@fastify/middie",
     ],
@@ -38,7 +38,7 @@ export const answersWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "adds a charset",
+    what: "adds a charset to the content type",
     breaks: ["a cost above the burst is", "a refusal names a"],
     Adapter: class extends ToyAdapter {
       protected override refuse(body: string, req: ToyRequest): void {
@@ -68,7 +68,7 @@ export const answersWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "writes a reason phrase of its own",
+    what: "writes its own reason phrase",
     breaks: ["a refusal is a"],
     Adapter: class extends ToyAdapter {
       protected override refuse(body: string, req: ToyRequest): void {
@@ -78,7 +78,7 @@ export const answersWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "formats the body anew",
+    what: "reformats the body",
     breaks: ["a refusal is a"],
     Adapter: class extends ToyAdapter {
       protected override refuse(body: string, req: ToyRequest): void {
@@ -89,8 +89,8 @@ export const answersWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "tells whom it refuses",
-    breaks: ["a refusal is a", "the body is the", "a refusal names the", "no key, no address", "both are honoured: what"],
+    what: "reveals whom it refuses",
+    breaks: ["a refusal is a", "the body is the", "a refusal names exactly", "a refusal reveals", "both limiters count:"],
     Adapter: class extends ToyAdapter {
       protected override refuse(body: string, req: ToyRequest): void {
         const { "x-api-key": key = "", "x-user": user = "", "x-forwarded-for": address = "" } = req.headers;
@@ -102,7 +102,7 @@ export const answersWrongly: readonly Broken[] = [
   },
   {
     what: "hangs up on HEAD",
-    breaks: ["HEAD costs like GET"],
+    breaks: ["HEAD costs the same"],
     Adapter: class extends ToyAdapter {
       protected override refuse(body: string, req: ToyRequest): void {
         if (req.method === "HEAD") req.res.setHeader("Content-Length", 0);
@@ -112,7 +112,7 @@ export const answersWrongly: readonly Broken[] = [
   },
   {
     what: "does not count HEAD",
-    breaks: ["HEAD costs like GET"],
+    breaks: ["HEAD costs the same"],
     Adapter: class extends ToyAdapter {
       protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
         return req.method === "HEAD" ? { kind: "skip" } : super.ask(guard, req);
@@ -120,8 +120,8 @@ export const answersWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "closes the connection of whom it refuses",
-    breaks: ["a connection goes on"],
+    what: "closes the connection after a refusal",
+    breaks: ["a connection survives"],
     Adapter: class extends ToyAdapter {
       protected override refuse(body: string, req: ToyRequest): void {
         req.res.setHeader("Connection", "close");
@@ -130,8 +130,8 @@ export const answersWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "refuses by 429 where it should be 503",
-    breaks: ["refused because the backend"],
+    what: "refuses with 429 instead of 503",
+    breaks: ["a request refused"],
     Adapter: class extends ToyAdapter {
       protected override refuse(body: string, req: ToyRequest): void {
         req.res.statusCode = 429;
@@ -141,7 +141,7 @@ export const answersWrongly: readonly Broken[] = [
   },
   {
     what: "lets the handler run for a refused request",
-    breaks: ["a refused request does", "a backend that answers"],
+    breaks: ["a refused request does", "an asynchronous backend"],
     Adapter: class extends ToyAdapter {
       protected override async apply(verdict: Verdict, limiter: Limiter, req: ToyRequest): Promise<boolean> {
         return (await super.apply(verdict, limiter, req)) || verdict.kind === "refuse";
@@ -149,18 +149,18 @@ export const answersWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "refuses nobody",
+    what: "never refuses",
     breaks: [
-      'anonymous: "address" limits who',
+      'anonymous: "address" limits anonymous',
       "kinds of key never",
-      "one limiter at two",
-      "two policies written in",
-      "requests at one moment",
+      "one limiter on",
+      "two inline policies",
+      "of concurrent requests",
       "a client that gives",
       "shipped by others: a refused",
       "shipped by others: grouped",
-      "shipped by others: of",
-      "two copies of core in one process: limiters",
+      "shipped by others: two",
+      "two copies of core in one process: each accepts",
     ],
     Adapter: class extends ToyAdapter {
       protected override async apply(verdict: Verdict, limiter: Limiter, req: ToyRequest): Promise<boolean> {
@@ -172,8 +172,8 @@ export const answersWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "does not ask onLimited",
-    breaks: ["onLimited writes the refusal", "onLimited: one that never"],
+    what: "does not call onLimited",
+    breaks: ["onLimited writes the refusal", "onLimited: a call"],
     Adapter: class extends ToyAdapter {
       protected override apply(verdict: Verdict, { call, options }: Limiter, req: ToyRequest): Promise<boolean> {
         return super.apply(verdict, { call, options }, req);
@@ -181,7 +181,7 @@ export const answersWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "asks onLimited in shadow mode",
+    what: "calls onLimited in shadow mode",
     breaks: ["shadow: onLimited is not"],
     Adapter: class extends ToyAdapter {
       protected override async apply(verdict: Verdict, limiter: Limiter, req: ToyRequest): Promise<boolean> {
@@ -191,8 +191,8 @@ export const answersWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "lets an error of onLimited pass for an answer",
-    breaks: ["onLimited: one that throws"],
+    what: "treats an error from onLimited as an answer",
+    breaks: ["onLimited: throwing or rejecting"],
     Adapter: class extends ToyAdapter {
       protected override async apply(verdict: Verdict, limiter: Limiter, req: ToyRequest): Promise<boolean> {
         return super.apply(verdict, limiter, req).catch(() => true);
@@ -200,8 +200,8 @@ export const answersWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "sends each field twice",
-    breaks: ["headers legacy: the bytes"],
+    what: "sends each header twice",
+    breaks: ["headers legacy: exactly"],
     Adapter: class extends ToyAdapter {
       protected override set(res: ServerResponse, headers: Readonly<Record<string, string>>): void {
         for (const [name, value] of Object.entries(headers)) res.setHeader(name, /ratelimit/i.test(name) ? [value, value] : value);
@@ -209,8 +209,8 @@ export const answersWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "keeps the first limiter's headers",
-    breaks: ["two limiters tell what", "whichever limiter is the", "of two limits with"],
+    what: "keeps only the first limiter's headers",
+    breaks: ["two limiters send", "single values describe", "of two limits with"],
     Adapter: class extends ToyAdapter {
       protected override set(res: ServerResponse, headers: Readonly<Record<string, string>>): void {
         for (const [name, value] of Object.entries(headers)) if (!res.hasHeader(name)) res.setHeader(name, value);
@@ -218,8 +218,8 @@ export const answersWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "forgets what the application set before",
-    breaks: ["what the application set"],
+    what: "drops headers that the application set earlier",
+    breaks: ["headers that the application"],
     Adapter: class extends ToyAdapter {
       protected override refuse(body: string, req: ToyRequest): void {
         for (const name of Object.keys(req.app.fields)) req.res.removeHeader(name);
@@ -228,8 +228,8 @@ export const answersWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "does not see what the application set before",
-    breaks: ["exposeHeaders: appends the names"],
+    what: "does not see headers that the application set earlier",
+    breaks: ["exposeHeaders: appends the headers"],
     Adapter: class extends ToyAdapter {
       protected override describe(req: ToyRequest): HttpRequest {
         return { ...super.describe(req), responseHeader: () => undefined };
@@ -237,8 +237,8 @@ export const answersWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "tells of limits that nobody counted",
-    breaks: ["admitted unseen because the"],
+    what: "sends headers for an uncounted request",
+    breaks: ["a request admitted"],
     Adapter: class extends ToyAdapter {
       protected override async apply(verdict: Verdict, limiter: Limiter, req: ToyRequest): Promise<boolean> {
         if (verdict.kind === "pass" && verdict.result.source === "open") req.res.setHeader("X-RateLimit-Limit", verdict.result.limit);

@@ -3,7 +3,7 @@ import type { Limit, Policy } from "@ratelimit/core";
 import type { Awaitable, BackendReply, KeyScope } from "@ratelimit/core/backend";
 import { type Entry, ToyBackend } from "./toy-backend.ts";
 
-/** A way to be wrong, and promises that it breaks. */
+/** A broken backend, and the requirements that must catch it. */
 export interface Broken {
   readonly what: string;
   readonly Backend: typeof ToyBackend;
@@ -267,7 +267,7 @@ class ReadsThenWrites extends ToyBackend {
     return this.#late(scope, key, () => super.adjust(scope, key, tokens));
   }
 
-  /** Everything is decided on what was read a moment ago. */
+  /** Decides on the state that was read one turn of the event loop earlier. */
   async #late(scope: KeyScope, key: string, decide: () => Awaitable<BackendReply>): Promise<BackendReply> {
     const id = this.id(scope, key);
     const read = this.buckets.get(id);
@@ -304,65 +304,69 @@ class ClosesOnce extends ToyBackend {
   }
 }
 
-/** Promises are named by their first words. */
+/** `breaks` names requirements by their first words. */
 export const brokenBackends: readonly Broken[] = [
-  { what: "keeps floats", Backend: Floats, breaks: ["every answer equals"] },
-  { what: "admits a millisecond too late", Backend: Late, breaks: ["what is refused", "every answer equals"] },
-  { what: "admits a millisecond too early", Backend: Early, breaks: ["what is refused", "every answer equals"] },
-  { what: "is full a millisecond too early", Backend: Hasty, breaks: ["in any window", "every answer equals"] },
-  { what: "counts tens of milliseconds", Backend: CoarseClock, breaks: ["what is refused", "a bucket is full when"] },
+  { what: "stores floats", Backend: Floats, breaks: ["every answer equals"] },
+  { what: "admits a millisecond too late", Backend: Late, breaks: ["a refused call", "every answer equals"] },
+  { what: "admits a millisecond too early", Backend: Early, breaks: ["a refused call", "every answer equals"] },
+  { what: "is full a millisecond too early", Backend: Hasty, breaks: ["any window of length", "every answer equals"] },
+  { what: "counts time in steps of 10 ms", Backend: CoarseClock, breaks: ["a refused call", "a bucket is full when"] },
   {
-    what: "has a clock of half the speed",
+    what: "has a clock that runs at half speed",
     Backend: HalfSpeed,
-    breaks: ["a caller who sleeps retryAfter", "a caller who sleeps resetAfter"],
+    breaks: ["a caller that sleeps for retryAfter", "a caller that sleeps for resetAfter"],
   },
-  { what: "has a clock of double the speed", Backend: DoubleSpeed, breaks: ["in any window", "so it is for a caller"] },
-  { what: "saves idle time beyond a full bucket", Backend: SavesIdleTime, breaks: ["a bucket that is forgotten", "in any window"] },
-  { what: "forgets the slack", Backend: ForgetsSlack, breaks: ["the slack of a limit", "every answer equals"] },
+  { what: "has a clock that runs at double speed", Backend: DoubleSpeed, breaks: ["any window of length", "the same bound"] },
+  { what: "saves idle time beyond a full bucket", Backend: SavesIdleTime, breaks: ["forgetting a bucket", "any window of length"] },
+  { what: "forgets the slack", Backend: ForgetsSlack, breaks: ["a limit's slack", "every answer equals"] },
   {
     what: "drops the entries of other policies",
     Backend: ForgetsOtherPolicies,
-    breaks: ["each of several policies"],
+    breaks: ["when several policies"],
   },
-  { what: "drops drained entries of other policies at once", Backend: DropsDrainedEntries, breaks: ["a retryAfter comes true although"] },
+  { what: "drops drained entries of other policies at once", Backend: DropsDrainedEntries, breaks: ["a retryAfter stays"] },
   { what: "starts a changed limit with a full bucket", Backend: InheritsNothing, breaks: ["a bucket keeps the time"] },
-  { what: "starts a changed limit with a debt", Backend: InheritsDebts, breaks: ["a limit that was lowered"] },
-  { what: "does not store what a refused call inherited", Backend: ForgetsWhatItInherits, breaks: ["a limit that was lowered"] },
+  { what: "starts a changed limit with a debt", Backend: InheritsDebts, breaks: ["a lowered limit"] },
+  { what: "does not store what a refused call inherited", Backend: ForgetsWhatItInherits, breaks: ["a lowered limit"] },
   { what: "prolongs a block with each refusal", Backend: ProlongsBlocks, breaks: ["a policy with `block`"] },
   { what: "never starts a block", Backend: NeverBlocks, breaks: ["a policy with `block`"] },
-  { what: "serves a blocked key", Backend: ChargesTheBlocked, breaks: ["block refuses every call", "a block outlives"] },
-  { what: "shortens a block", Backend: ShortensBlocks, breaks: ["block refuses every call"] },
-  { what: "charges the limits that fit when another refuses", Backend: ChargesWhatFits, breaks: ["several limits", "every answer equals"] },
-  { what: "takes a token more per call", Backend: TakesPerCall, breaks: ["take(a) then take(b)"] },
-  { what: "admits what costs much", Backend: MuchIsFree, breaks: ["more cost never", "take(a) then take(b)"] },
-  { what: "admits any cost from a full bucket", Backend: FullAdmitsAll, breaks: ["a cost above the burst"] },
-  { what: "does not store what a look inherits or cuts", Backend: LooksAreNotStored, breaks: ["a look at such a bucket"] },
-  { what: "takes a token for a look", Backend: LooksCost, breaks: ["a look changes nothing"] },
+  { what: "serves a blocked key", Backend: ChargesTheBlocked, breaks: ["a block refuses", "a block survives"] },
+  { what: "shortens a block", Backend: ShortensBlocks, breaks: ["a block refuses"] },
   {
-    what: "does not write the clamp on refusal",
-    Backend: ClampIsLost,
-    breaks: ["what a clock that stepped back", "a limit that was lowered"],
+    what: "charges the limits that fit even if another refuses",
+    Backend: ChargesWhatFits,
+    breaks: ["several limits", "every answer equals"],
   },
-  { what: "takes a clock that stepped back for a full bucket", Backend: StepBackIsFull, breaks: ["a clock that steps back"] },
-  { what: "refunds beyond a full bucket", Backend: RefundsBeyondFull, breaks: ["a refund gives back"] },
-  { what: "lets a debt grow", Backend: OwesForEver, breaks: ["a charge takes", "what a clock that stepped back"] },
-  { what: "lets nobody owe", Backend: NeverOwes, breaks: ["a charge takes", "a debt is paid"] },
-  { what: "does not tell what it could not charge", Backend: KeepsUnchargedSecret, breaks: ["a charge takes", "an answer has"] },
-  { what: "answers a list for one limit", Backend: AlwaysLists, breaks: ["an answer has"] },
+  { what: "takes an extra token per call", Backend: TakesPerCall, breaks: ["take(a) then take(b)"] },
+  { what: "admits any high cost", Backend: MuchIsFree, breaks: ["a higher cost", "take(a) then take(b)"] },
+  { what: "admits any cost from a full bucket", Backend: FullAdmitsAll, breaks: ["a cost above the burst"] },
+  { what: "does not store what a peek inherits or clamps", Backend: LooksAreNotStored, breaks: ["a peek after"] },
+  { what: "takes a token for a peek", Backend: LooksCost, breaks: ["peeking changes nothing"] },
+  {
+    what: "does not store the clamp on a refusal",
+    Backend: ClampIsLost,
+    breaks: ["after the clock", "a lowered limit"],
+  },
+  { what: "treats a bucket as full after the clock steps back", Backend: StepBackIsFull, breaks: ["a clock that steps back"] },
+  { what: "refunds beyond a full bucket", Backend: RefundsBeyondFull, breaks: ["a refund returns"] },
+  { what: "lets a debt grow beyond one burst", Backend: OwesForEver, breaks: ["a charge takes", "after the clock"] },
+  { what: "never goes into debt", Backend: NeverOwes, breaks: ["a charge takes", "a debt is paid"] },
+  { what: "does not report what it could not charge", Backend: KeepsUnchargedSecret, breaks: ["a charge takes", "a reply reports"] },
+  { what: "replies with a list for a single limit", Backend: AlwaysLists, breaks: ["a reply reports"] },
   { what: "finds limits by their position", Backend: LimitsByPosition, breaks: ["a bucket keeps the time"] },
-  { what: "keeps all scopes in one table", Backend: OneTable, breaks: ["limiters of different names", "a reset fills"] },
+  { what: "keeps all scopes in one table", Backend: OneTable, breaks: ["limiters with different", "a reset fills"] },
   { what: "decodes names", Backend: DecodesNames, breaks: ["no key reaches"] },
-  { what: "normalizes keys", Backend: NormalizesKeys, breaks: ["every key is"] },
-  { what: "makes keys well-formed", Backend: WellFormedKeys, breaks: ["every key is", "so are any texts"] },
-  { what: "cuts keys", Backend: CutsKeys, breaks: ["every key is"] },
-  { what: "keeps keys in a plain object", Backend: PlainObject, breaks: ["every key is"] },
+  { what: "normalizes keys", Backend: NormalizesKeys, breaks: ["every key has"] },
+  { what: "replaces lone surrogates in keys", Backend: WellFormedKeys, breaks: ["every key has", "arbitrary strings have"] },
+  { what: "truncates keys", Backend: CutsKeys, breaks: ["every key has"] },
+  { what: "keeps keys in a plain object", Backend: PlainObject, breaks: ["every key has"] },
   {
     what: "reads, waits, then writes",
     Backend: ReadsThenWrites,
-    breaks: ["of two calls", "of many calls", "of charges and refunds"],
+    breaks: ["of two calls", "of many calls", "no charge or refund"],
   },
-  { what: "gathers what takes, and nothing else", Backend: GathersTakes, breaks: ["calls on one key take"] },
+  { what: "delays takes but no other calls", Backend: GathersTakes, breaks: ["calls on one key take"] },
   { what: "resets nothing", Backend: ResetsNothing, breaks: ["a reset fills"] },
   { what: "resets every key", Backend: ResetsAll, breaks: ["a reset fills"] },
-  { what: "cannot be closed twice", Backend: ClosesOnce, breaks: ["closing twice"] },
+  { what: "fails when closed twice", Backend: ClosesOnce, breaks: ["closing twice"] },
 ];

@@ -5,11 +5,11 @@ import { type Broken, ToyAdapter, type ToyRequest } from "./toy-adapter.ts";
 
 type Settle = (status: number) => unknown;
 
-/** Adapters that ask wrongly, or make the wrong thing of a verdict. */
+/** Adapters that call the guard wrongly or mishandle its verdict. */
 export const judgesWrongly: readonly Broken[] = [
   {
-    what: "shows every limiter a request of its own",
-    breaks: ["shadow: one limiter in", "one request is charged"],
+    what: "gives every limiter a different request object",
+    breaks: ["shadow: a limiter", "a request is"],
     Adapter: class extends ToyAdapter {
       protected override ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
         return super.ask(guard, { ...req });
@@ -19,12 +19,12 @@ export const judgesWrongly: readonly Broken[] = [
   {
     what: "charges twice",
     breaks: [
-      "refund: one that throws",
-      "CVE-2024-45410 (Traefik): a proxy's",
-      "GHSA-984p-xq9m-4rjw (express-brute): requests at",
+      "refund: throwing, rejecting",
+      "CVE-2024-45410 (Traefik): having",
+      "GHSA-984p-xq9m-4rjw (express-brute): concurrent",
       "CVE-2025-64526 (Strapi): nothing a",
       "shipped by others: a window of half",
-      "3,000 fields: a",
+      "3,000 headers: a request",
     ],
     Adapter: class extends ToyAdapter {
       protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
@@ -43,8 +43,8 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "limits only requests that have a route",
-    breaks: ["requests that have no", "CVE-2025-71399 (better-auth): //sign-in has"],
+    what: "limits only requests with a route",
+    breaks: ["requests without a route", "CVE-2025-71399 (better-auth): //sign-in has"],
     Adapter: class extends ToyAdapter {
       protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
         return this.route(req) === undefined ? { kind: "skip" } : super.ask(guard, req);
@@ -52,7 +52,7 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "limits GET and POST only",
+    what: "limits only GET and POST",
     breaks: ["every method counts"],
     Adapter: class extends ToyAdapter {
       protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
@@ -61,7 +61,7 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "limits what it should not",
+    what: "sends headers for requests that have no limit",
     breaks: ["limiter: a function picks"],
     Adapter: class extends ToyAdapter {
       protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
@@ -72,8 +72,8 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "serves one request after the other",
-    breaks: ["key: one that never", "cost: one that never", "limiter: one that never"],
+    what: "serves only one request at a time",
+    breaks: ["key: a call", "cost: a call", "limiter: a call"],
     Adapter: class extends ToyAdapter {
       #before: Promise<unknown> = Promise.resolve();
       protected override ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
@@ -85,7 +85,7 @@ export const judgesWrongly: readonly Broken[] = [
   },
   {
     what: "fails open when something throws",
-    breaks: ["limiter: a function that", "cost: what is no", "cost: whatever it throws", "limiter: whatever it throws"],
+    breaks: ["limiter: a function that", "cost: anything but", "cost: whatever it throws", "limiter: whatever it throws"],
     Adapter: class extends ToyAdapter {
       protected override ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
         return super.ask(guard, req).catch(() => ({ kind: "skip" }));
@@ -93,8 +93,8 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "answers every error by 500",
-    breaks: ["an error of a", "a backend that fails", "two copies of core in one process: what"],
+    what: "answers every error with 500",
+    breaks: ["a callback's error", "a backend failure", "two copies of core in one process: each answers"],
     Adapter: class extends ToyAdapter {
       protected override fail(req: ToyRequest, { headers = {} }: { headers?: Record<string, string> }): void {
         super.fail(req, { headers });
@@ -103,7 +103,7 @@ export const judgesWrongly: readonly Broken[] = [
   },
   {
     what: "drops its headers on an error",
-    breaks: ["a handler that throws keeps", "a handler that rejects", "a handler that throws behind"],
+    breaks: ["a handler that throws still", "a handler that rejects", "a handler that throws behind"],
     Adapter: class extends ToyAdapter {
       protected override fail(req: ToyRequest, error: { status?: number; headers?: Record<string, string> }): void {
         if (!req.res.headersSent) for (const name of req.res.getHeaderNames()) req.res.removeHeader(name);
@@ -113,7 +113,7 @@ export const judgesWrongly: readonly Broken[] = [
   },
   {
     what: "drops the headers of an error",
-    breaks: ["RateLimitExceeded behind a limiter"],
+    breaks: ["RateLimitExceeded thrown behind"],
     Adapter: class extends ToyAdapter {
       protected override fail(req: ToyRequest, { status = 500 }: { status?: number }): void {
         super.fail(req, { status });
@@ -121,8 +121,8 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "shows an error in its answer",
-    breaks: ["RateLimitExceeded, thrown by a"],
+    what: "leaks an error in its answer",
+    breaks: ["RateLimitExceeded thrown by"],
     Adapter: class extends ToyAdapter {
       protected override fail(req: ToyRequest, error: { status?: number; headers?: Record<string, string>; key?: string }): void {
         super.fail(req, { ...error, headers: { ...error.headers, "X-Error": String(error.key) } });
@@ -131,14 +131,14 @@ export const judgesWrongly: readonly Broken[] = [
   },
   {
     what: "never settles",
-    breaks: ["refund: a log-in limit"],
+    breaks: ["refund: a login"],
     Adapter: class extends ToyAdapter {
       protected override settle(): void {}
     },
   },
   {
-    what: "settles at once",
-    breaks: ["refund: a log-in limit", "refund: asked once for"],
+    what: "settles immediately",
+    breaks: ["refund: a login", "refund: called once"],
     Adapter: class extends ToyAdapter {
       protected override settle(_res: ServerResponse, settle: Settle): void {
         settle(200);
@@ -147,7 +147,7 @@ export const judgesWrongly: readonly Broken[] = [
   },
   {
     what: "settles twice",
-    breaks: ["refund: true gives back", "CVE-2026-26330 (Envoy): a backend", "shipped by others: a refund"],
+    breaks: ["refund: true returns", "CVE-2026-26330 (Envoy): a backend", "shipped by others: a refund"],
     Adapter: class extends ToyAdapter {
       protected override settle(res: ServerResponse, settle: Settle): void {
         super.settle(res, async (status) => {
@@ -158,8 +158,8 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "settles only what was sent whole",
-    breaks: ["refund: a client that"],
+    what: "settles only complete responses",
+    breaks: ["refund: a client that does"],
     Adapter: class extends ToyAdapter {
       protected override settle(res: ServerResponse, settle: Settle): void {
         res.once("finish", () => settle(res.statusCode));
@@ -167,8 +167,8 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "settles what its client gave up as if it were sent",
-    breaks: ["refund: a client that", "refund: so is one"],
+    what: "settles an aborted response as if it had been sent",
+    breaks: ["refund: a client that does", "refund: a client that gives"],
     Adapter: class extends ToyAdapter {
       protected override settle(res: ServerResponse, settle: Settle): void {
         super.settle(res, async () => void settle(res.statusCode));
@@ -176,7 +176,7 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "trusts Node's writableFinished, which is true for a response that its client cut short",
+    what: "trusts Node's writableFinished, which is true even for a response that its client cut short",
     breaks: ["refund: a response that"],
     Adapter: class extends ToyAdapter {
       protected override settle(res: ServerResponse, settle: Settle): void {
@@ -185,8 +185,8 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "does not settle what its client gave up early",
-    breaks: ["refund: so is one"],
+    what: "does not settle a request that was aborted early",
+    breaks: ["refund: a client that gives"],
     Adapter: class extends ToyAdapter {
       protected override settle(res: ServerResponse, settle: Settle): void {
         if (!res.closed) super.settle(res, async (status) => void settle(status));
@@ -194,8 +194,8 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "hands the decision on without its methods",
-    breaks: ["charge: what is known", "charge: exact when the"],
+    what: "passes on the decision without its methods",
+    breaks: ["charge: a cost", "charge: exact even"],
     Adapter: class extends ToyAdapter {
       protected override handle(handler: Handler, req: ToyRequest): ReturnType<Handler> {
         return super.handle(handler, { ...req, rateLimit: { ...req.rateLimit } as never });
@@ -203,7 +203,7 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "hands on a decision of nobody",
+    what: "attaches a decision that no limiter made",
     breaks: ["a request that no"],
     Adapter: class extends ToyAdapter {
       protected override handle(handler: Handler, req: ToyRequest): ReturnType<Handler> {
@@ -212,7 +212,7 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "hands on the last decision",
+    what: "attaches the last decision instead of the tightest",
     breaks: ["the request carries its"],
     Adapter: class extends ToyAdapter {
       protected override handle(handler: Handler, req: ToyRequest): ReturnType<Handler> {
@@ -221,7 +221,7 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "drops work whose client has gone",
+    what: "drops work after the client has gone",
     breaks: ["charge and refund: exact", "charge and refund: each"],
     Adapter: class extends ToyAdapter {
       protected override async handle(handler: Handler, req: ToyRequest): Promise<Answer> {
@@ -235,8 +235,8 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "lets a refused request go on when its response was sent",
-    breaks: ["a response that was", "a limiter behind a"],
+    what: "lets a refused request go on if its response was already sent",
+    breaks: ["a response sent", "a limiter behind a"],
     Adapter: class extends ToyAdapter {
       protected override async apply(verdict: Verdict, limiter: Limiter, req: ToyRequest): Promise<boolean> {
         return req.res.headersSent || super.apply(verdict, limiter, req);
@@ -244,8 +244,8 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "is ended by a client that goes",
-    breaks: ["refund: so is one"],
+    what: "crashes when a client disconnects",
+    breaks: ["refund: a client that gives"],
     Adapter: class extends ToyAdapter {
       #gone = false;
       protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
@@ -257,7 +257,7 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "chokes on a broken request",
+    what: "crashes on a broken request",
     breaks: ["requests that break off"],
     Adapter: class extends ToyAdapter {
       #broken = false;
@@ -269,8 +269,8 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "keeps users where nobody looks",
-    breaks: ["limitByUser: a user's id", "limitByUser: a user without"],
+    what: "keeps users where the guard does not look",
+    breaks: ["limitByUser: the key", "limitByUser: a user without"],
     Adapter: class extends ToyAdapter {
       protected override ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
         req.user = undefined;

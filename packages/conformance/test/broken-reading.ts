@@ -4,50 +4,50 @@ import { type Broken, ToyAdapter, type ToyRequest } from "./toy-adapter.ts";
 
 type Options = Limiter["options"];
 
-/** Options that an adapter may forget to hand on, and promises that it breaks. */
+/** Options that an adapter may forget to pass on, and the requirements that must catch it. */
 const forgotten: readonly (readonly [option: keyof Options, breaks: readonly string[]])[] = [
-  ["headers", ["headers none: the bytes", "one per hour: the", "several limits: lists hold", "refused by the daily", "draft 6 and 7"]],
+  ["headers", ["headers none: exactly", "one per hour: the", "several limits: lists", "a refusal by the daily", "drafts 6 and 7"]],
   [
     "cost",
     [
       "headers legacy and draft-8",
-      "Retry-After 1 stands for",
-      "a dear request is",
+      "Retry-After: 1 rounds",
+      "an expensive request",
       "a cost above the burst has",
       "a refusal by one",
       "shipped by others: a cost",
     ],
   ],
-  ["refund", ["refund: a log-in limit"]],
-  ["shadow", ["shadow: decides and reports", "shadow: beside another limiter", "shadow: a backend that"]],
-  ["skip", ["skip: only true lets", "skip: whatever it throws", "skip: one that never"]],
+  ["refund", ["refund: a login"]],
+  ["shadow", ["shadow: decides and reports", "shadow: next to another", "shadow: an outage"]],
+  ["skip", ["skip: only true lets", "skip: whatever it throws", "skip: a call"]],
   ["skipPreflight", ["skipPreflight: CORS preflights pass"]],
-  ["excludePaths", ["excludePaths: whatever the method"]],
-  ["exposeHeaders", ["exposeHeaders: appends the names"]],
+  ["excludePaths", ["excludePaths: applies to every"]],
+  ["exposeHeaders", ["exposeHeaders: appends the headers"]],
   [
     "trust",
     [
-      "behind a proxy believed by trust: 1, every",
-      "behind a proxy believed by trust of its network, every",
-      "trust: false overrules a",
+      "behind a proxy trusted through trust: 1, every",
+      "behind a proxy trusted through its network, every",
+      "trust: false overrides",
       "several proxies are walked",
       "CVE-2026-46415 (Caddy Defender): behind",
     ],
   ],
-  ["ipv6Prefix", ["ipv6Prefix says how many"]],
-  ["keySecret", ["with keySecret no address"]],
-  ["key", ["key: a text, number", "key: an empty text", "one limiter under two", "key: whatever it throws"]],
-  ["user", ["limitByUser: user finds the", "user: whatever it throws", "user: one that never"]],
-  ["valid", ["limitByApiKey: what valid does", "limitByApiKey: only true confirms", "valid: whatever it throws", "valid: one that never"]],
+  ["ipv6Prefix", ["ipv6Prefix sets how"]],
+  ["keySecret", ["with keySecret, no"]],
+  ["key", ["key: a string", "key: an empty", "one limiter with two", "key: whatever it throws"]],
+  ["user", ["limitByUser: user returns", "user: whatever it throws", "user: a call"]],
+  ["valid", ["limitByApiKey: keys that", "limitByApiKey: only true confirms", "valid: whatever it throws", "valid: a call"]],
   ["header", ["limitByApiKey: header names another"]],
-  ["anonymous", ['anonymous: "skip" lets who', 'anonymous: "refuse" turns away']],
+  ["anonymous", ['anonymous: "skip" lets anonymous', 'anonymous: "refuse" rejects anonymous']],
 ];
 
-/** Adapters that tell wrongly what the request is, or forget an option. */
+/** Adapters that read the request wrongly or forget an option. */
 export const readsWrongly: readonly Broken[] = [
   {
-    what: "chokes on a request that no client should write",
-    breaks: ["requests as no client"],
+    what: "fails on a malformed request",
+    breaks: ["malformed or unusual"],
     Adapter: class extends ToyAdapter {
       protected override describe(req: ToyRequest): HttpRequest {
         decodeURIComponent(req.url);
@@ -57,7 +57,7 @@ export const readsWrongly: readonly Broken[] = [
   },
   {
     what: "decodes paths",
-    breaks: ["excludePaths: exactly the path"],
+    breaks: ["excludePaths: matches exactly"],
     Adapter: class extends ToyAdapter {
       protected override describe(req: ToyRequest): HttpRequest {
         return { ...super.describe(req), url: req.url.replace("%68", "h") };
@@ -65,8 +65,8 @@ export const readsWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "forgets where it is mounted",
-    breaks: ["excludePaths: of a mounted"],
+    what: "ignores its mount path",
+    breaks: ["excludePaths: in a mounted"],
     Adapter: class extends ToyAdapter {
       protected override describe(req: ToyRequest): HttpRequest {
         return { ...super.describe(req), url: req.url.replace(req.app.mount, "") };
@@ -74,8 +74,8 @@ export const readsWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "believes what proxies say of the path",
-    breaks: ["CVE-2026-3635 (Fastify): forwarded host"],
+    what: "trusts forwarded headers for the path",
+    breaks: ["CVE-2026-3635 (Fastify): a peer's"],
     Adapter: class extends ToyAdapter {
       protected override describe(req: ToyRequest): HttpRequest {
         return { ...super.describe(req), url: String(req.headers["x-original-url"] ?? req.url) };
@@ -83,7 +83,7 @@ export const readsWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "takes another method for GET",
+    what: "reports another method as GET",
     breaks: ["skipPreflight: CORS preflights pass"],
     Adapter: class extends ToyAdapter {
       protected override describe(req: ToyRequest): HttpRequest {
@@ -92,10 +92,10 @@ export const readsWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "takes the left-most of X-Forwarded-For",
+    what: "reads the left-most address in X-Forwarded-For",
     breaks: [
-      "behind a proxy believed by the framework's setting, every",
-      "behind a proxy believed by the framework's setting, what",
+      "behind a proxy trusted by the framework, every",
+      "behind a proxy trusted by the framework, a value",
       "CVE-2026-18174 (@fastify/forwarded): a tab",
       "CVE-2026-110724, CVE-2026-108162, CVE-2026-23848, chi",
     ],
@@ -107,8 +107,8 @@ export const readsWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "believes X-Forwarded-For of anybody",
-    breaks: ["X-Forwarded-For of a client", "CVE-2025-59152 (Litestar): by default"],
+    what: "trusts X-Forwarded-For from any client",
+    breaks: ["X-Forwarded-For from an untrusted", "CVE-2025-59152 (Litestar): X-Forwarded-For"],
     Adapter: class extends ToyAdapter {
       protected override describe(req: ToyRequest): HttpRequest {
         const http = super.describe(req);
@@ -117,12 +117,12 @@ export const readsWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "takes the proxy for the client",
+    what: "mistakes the proxy for the client",
     breaks: [
-      "CVE-2026-30827 (express-rate-limit): IPv4 clients",
+      "CVE-2026-30827 (express-rate-limit): IPv4-mapped",
       "express-rate-limit #667: an IPv6",
       "GHSA-5847-rm3g-23mw (openclaw): 1.2.3.4 and",
-      "CVE-2026-45364 (better-auth): addresses of",
+      "CVE-2026-45364 (better-auth): addresses",
       "CVE-2026-47674, CVE-2026-39409, CVE-2026-24398 (hono)",
     ],
     Adapter: class extends ToyAdapter {
@@ -133,8 +133,12 @@ export const readsWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "loses a client whose address it cannot read",
-    breaks: ["behind a proxy believed by trust: 1, what", "behind a proxy believed by trust of its network, what", "a proxy that names"],
+    what: "drops a client whose address it cannot parse",
+    breaks: [
+      "behind a proxy trusted through trust: 1, a value",
+      "behind a proxy trusted through its network, a value",
+      "a proxy that names",
+    ],
     Adapter: class extends ToyAdapter {
       protected override describe(req: ToyRequest): HttpRequest {
         return { ...super.describe(req), socketAddress: undefined };
@@ -142,8 +146,8 @@ export const readsWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "reads the first line of a field only",
-    breaks: ["two lines of X-Forwarded-For", "limitByApiKey: the trimmed key's"],
+    what: "reads only the first line of a header",
+    breaks: ["two X-Forwarded-For lines", "limitByApiKey: the digest"],
     Adapter: class extends ToyAdapter {
       protected override describe(req: ToyRequest): HttpRequest {
         return { ...super.describe(req), header: (name) => (req.node.headersDistinct[name.toLowerCase()] ?? [])[0] };
@@ -151,7 +155,7 @@ export const readsWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "reads fields by the case of their name",
+    what: "treats header names as case-sensitive",
     breaks: ["limitByApiKey: header names another"],
     Adapter: class extends ToyAdapter {
       protected override describe(req: ToyRequest): HttpRequest {

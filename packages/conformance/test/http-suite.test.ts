@@ -7,30 +7,30 @@ import { ToyAdapter } from "./toy-adapter.ts";
 
 const brokenAdapters = [...answersWrongly, ...judgesWrongly, ...readsWrongly];
 
-/** An adapter that has not answered by then is one that never does. */
+/** An adapter that has not answered by then is assumed never to answer. */
 const patienceMs = 400;
 
 function by(Adapter: typeof ToyAdapter): Serve {
   return (app) => new Adapter().serve(app);
 }
 
-function promiseThatBegins(words: string): HttpRequirement {
+function requirementThatBegins(words: string): HttpRequirement {
   const found = httpPromises.filter(({ name }) => name.startsWith(words));
-  expect(found, `promises that begin with "${words}"`).toHaveLength(1);
+  expect(found, `requirements that begin with "${words}"`).toHaveLength(1);
   return found[0] as HttpRequirement;
 }
 
-describe("an honest toy keeps every promise", () => httpSuite(by(ToyAdapter)));
+describe("a correct toy adapter meets every requirement", () => httpSuite(by(ToyAdapter)));
 
 for (const { what, Adapter, breaks } of brokenAdapters) {
   describe(`an adapter that ${what}`, () => {
     test.each(breaks)("is caught by: %s …", async (words) => {
-      await expect(promiseThatBegins(words).holds(by(Adapter), patienceMs)).rejects.toThrow();
+      await expect(requirementThatBegins(words).holds(by(Adapter), patienceMs)).rejects.toThrow();
     });
   });
 }
 
-test("every promise catches somebody", () => {
-  const catching = new Set(brokenAdapters.flatMap(({ breaks }) => breaks.map((words) => promiseThatBegins(words).name)));
+test("every requirement catches at least one broken adapter", () => {
+  const catching = new Set(brokenAdapters.flatMap(({ breaks }) => breaks.map((words) => requirementThatBegins(words).name)));
   expect(httpPromises.map(({ name }) => name).filter((name) => !catching.has(name))).toEqual([]);
 });

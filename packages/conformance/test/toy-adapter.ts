@@ -22,7 +22,7 @@ import {
   userIn,
 } from "../src/index.ts";
 
-/** A request of the toy's framework. */
+/** A request in the toy's framework. */
 export interface ToyRequest extends AnyRequest {
   readonly node: IncomingMessage;
   readonly res: ServerResponse;
@@ -31,14 +31,14 @@ export interface ToyRequest extends AnyRequest {
   rateLimit?: RequestRateLimit;
 }
 
-/** A way to be wrong, and promises that it breaks, each by the words it begins with. */
+/** A broken adapter, and the requirements that must catch it, named by their first words. */
 export interface Broken {
   readonly what: string;
   readonly breaks: readonly string[];
   readonly Adapter: typeof ToyAdapter;
 }
 
-/** An honest adapter on plain node:http, cut into so many methods that a dishonest one can be told by the one that it overrides. */
+/** A correct adapter on plain `node:http`, split into small methods so that each broken adapter only has to override one or two. */
 export class ToyAdapter {
   async serve(app: App): Promise<Served> {
     const guards = new Map(
@@ -94,7 +94,7 @@ export class ToyAdapter {
     };
   }
 
-  /** Whether the request goes on. */
+  /** Returns whether the request goes on. */
   protected async apply(verdict: Verdict, { onLimited }: Limiter, req: ToyRequest): Promise<boolean> {
     if (verdict.kind === "skip") return true;
     req.rateLimit = verdict.result;
@@ -135,7 +135,7 @@ export class ToyAdapter {
     res.end(text);
   }
 
-  /** As the error handling of the frameworks does. */
+  /** Handles an error the way the frameworks do. */
   protected fail({ res }: ToyRequest, error: { status?: number; headers?: Record<string, string> }): void {
     if (res.headersSent) return;
     this.set(res, error.headers ?? {});

@@ -1,14 +1,14 @@
 import type { Backend, Limit, ManualClock, Policy } from "@ratelimit/core";
 import type { Awaitable, BackendReply, KeyScope } from "@ratelimit/core/backend";
 
-/** One limit of a bucket; without a fingerprint it is a block. */
+/** The stored state of one limit, or of a block if it has no fingerprint. */
 export interface Entry {
   readonly fingerprint?: number;
   readonly fullAt: number;
   readonly slack: number;
 }
 
-/** An honest backend, cut into so many methods that a dishonest one can be told by the one that it overrides. */
+/** A correct backend, split into small methods so that each broken backend only has to override one or two. */
 export class ToyBackend implements Backend {
   protected readonly buckets = new Map<string, readonly Entry[]>();
   protected readonly clock: ManualClock;
@@ -65,7 +65,7 @@ export class ToyBackend implements Backend {
     return this.clock.now();
   }
 
-  /** What is stored, unless all of it is over. */
+  /** Returns the stored entries, or none if all have expired. */
   protected entries(scope: KeyScope, key: string): readonly Entry[] {
     const entries = this.buckets.get(this.id(scope, key)) ?? [];
     return entries.some(({ fullAt }) => fullAt > this.now()) ? entries : [];
@@ -134,7 +134,7 @@ export class ToyBackend implements Backend {
     this.buckets.set(this.id(scope, key), [...own, ...others, ...block]);
   }
 
-  /** The entries of other policies that a write keeps. */
+  /** Returns the entries of other policies that a write keeps. */
   protected kept(others: readonly Entry[]): Entry[] {
     const kept = others.filter(({ fullAt }) => fullAt > this.now() - 86_400_000);
     while (kept.length > 8) {

@@ -2,26 +2,26 @@ import { performance } from "node:perf_hooks";
 import { RateLimitError } from "./errors.ts";
 import { expected } from "./messages.ts";
 
-/** A clock that only goes forward, of any origin. */
+/** A monotonic clock with any origin. */
 export interface Clock {
-  /** Milliseconds. */
+  /** Returns the time in milliseconds. */
   now(): number;
 }
 
 /**
  * Reads the monotonic clock of this process, in milliseconds since its start.
  *
- * Test runners replace the global `performance`, and spies replace its `now`. The method of the prototype is what neither touches, so
- * this clock keeps going even if it is first loaded under fake timers.
+ * Test runners replace the global `performance`, and spies replace its `now`. Neither touches the method on the prototype, so this clock
+ * keeps running even if it is first loaded under fake timers.
  */
 export const processClock: Clock = { now: (Object.getPrototypeOf(performance) as Clock).now.bind(performance) };
 
-/** How far Unix time is ahead of the process clock, and when that was last looked up: reading a second clock for every decision would double its price. */
+/** How far Unix time is ahead of the process clock. Cached, because reading a second clock would double the cost of a decision. */
 let aheadMs = 0;
 let lookedUpAt = Number.NEGATIVE_INFINITY;
 const looksGoodMs = 1000;
 
-/** Unix time in ms, at a reading of the process clock or now; a step of the system's clock is noticed within a second. */
+/** Returns Unix time in ms at a reading of the process clock, or now. It notices a step of the system clock within a second. */
 export function unixMs(at: number | undefined): number {
   if (at === undefined) return Date.now();
   if (!(at >= lookedUpAt && at - lookedUpAt < looksGoodMs)) lookUp(at);
@@ -34,8 +34,8 @@ function lookUp(at: number): void {
 }
 
 /**
- * A clock that stands still until it is told otherwise: tests of limits become exact and need no sleep.
- * @throws {RateLimitError} INVALID_OPTION when a time is not a finite number.
+ * A clock that moves only when you advance it, so that tests of limits are exact and need no sleeps.
+ * @throws {RateLimitError} INVALID_OPTION if a time is not a finite number.
  * @example
  * const clock = new ManualClock();
  * const limiter = new RateLimiter({ rate: 1, period: 1, backend: new MemoryBackend({ clock }) });
@@ -55,7 +55,7 @@ export class ManualClock implements Clock {
     return this.#now;
   }
 
-  /** Moves the clock by `ms` milliseconds; a negative number steps it back. */
+  /** Moves the clock by `ms` milliseconds. A negative number steps it back. */
   advance(ms: number): void {
     this.#now += finite("ms", ms);
   }

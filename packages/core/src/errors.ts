@@ -1,4 +1,4 @@
-/** What kind of mistake or outage a {@link RateLimitError} tells; `docs/errors.md` has a heading for each. */
+/** The kind of mistake or outage that a {@link RateLimitError} reports. `docs/errors.md` has a heading for each code. */
 export type RateLimitErrorCode =
   | "INVALID_POLICY"
   | "INVALID_COST"
@@ -10,10 +10,10 @@ export type RateLimitErrorCode =
   | "WAIT_TIMEOUT";
 
 /**
- * A mistake of the caller, or an outage of a backend. A refusal is a value, unless `enforce` was asked for.
+ * Reports a mistake by the caller or an outage of a backend. A refusal is a value instead, except from `enforce` and `wait`.
  *
- * `code` says which kind. `BACKEND` carries `status: 503`, and `keyOnly: true` where only that one key is bad.
- * The message never holds a key, an address or a password.
+ * `code` gives the kind. `BACKEND` has `status: 503`, and `keyOnly: true` if only the one key is affected.
+ * The message never contains a key, an address or a password.
  */
 export class RateLimitError extends Error {
   override readonly name: string = "RateLimitError";
@@ -29,7 +29,7 @@ export class RateLimitError extends Error {
   }
 }
 
-/** Whether an error is one of these, also where another copy of this package made it. */
+/** Whether an error is a {@link RateLimitError}, even one from another copy of this package. */
 export function isRateLimitError(error: unknown): error is RateLimitError {
   return error instanceof RateLimitError || (error instanceof Error && error.name === "RateLimitError" && "code" in error);
 }

@@ -1,13 +1,13 @@
 import type { Channel } from "node:diagnostics_channel";
 import { warn } from "./warnings.ts";
 
-/** A function of the user that is called about something that happened; what it returns is ignored. */
+/** A user's callback for events. Its return value is ignored. */
 type Listener<T> = (message: T, channel: string | symbol) => unknown;
 
-/** Listeners that were warned about: one that fails on every event is reported once. */
+/** Listeners that were warned about, so that one that fails on every event causes a single warning. */
 const warned = new WeakSet<Listener<never>>();
 
-/** Calls a user's listener. If it throws or rejects, that is one warning and harms nothing else. */
+/** Calls a user's listener. If it throws or rejects, that causes a warning and nothing else. */
 export function notify<T>(listener: Listener<T>, message: T, name: string, code: string): void {
   const failed = (error: unknown): void => {
     if (warned.has(listener)) return;
@@ -24,8 +24,8 @@ export function notify<T>(listener: Listener<T>, message: T, name: string, code:
 /**
  * Publishes on a diagnostics channel.
  *
- * `channel.publish` would turn what a subscriber throws into an uncaught exception, which ends the process. So subscribers are called
- * one by one here. Their list is not a documented field: if Node renames it, `publish` takes over.
+ * `channel.publish` turns an error thrown by a subscriber into an uncaught exception, which ends the process. So this calls the
+ * subscribers itself. The field that lists them is undocumented; if Node renames it, `channel.publish` is used instead.
  */
 export function publish<T>(channel: Channel, message: T, code: string): void {
   const { _subscribers: subscribers } = channel as unknown as { readonly _subscribers?: unknown };

@@ -1,9 +1,9 @@
-/** The one form of every message: what is expected, what came, and the way out. */
+/** Builds an error message in the form that all of them have: what was expected, what was given, and how to fix it. */
 export function expected(option: string, expects: string, value: unknown, hint?: string): string {
   return sentence(option, expects, show(value), hint);
 }
 
-/** The same for a value that no message may show, such as a key, which may be a token: it says only what kind of value came. */
+/** Does what `expected` does for a value that may be secret, such as a key: the message names only its type. */
 export function expectedSecret(option: string, expects: string, value: unknown, hint: string): string {
   return sentence(option, expects, kindOf(value), hint);
 }
@@ -18,7 +18,7 @@ function kindOf(value: unknown): string {
   return /^(undefined|object|function|symbol)$/.test(typeof value) || Number.isNaN(value) ? show(value) : `a ${typeof value}`;
 }
 
-/** One sentence for each unknown name with its nearest known one, and one for all that resemble none. It lists the known ones once. */
+/** Suggests a known name for each unknown one that resembles it. One more sentence covers the other unknown names and lists the known. */
 export function unknownNames(
   kind: string,
   names: readonly string[],
@@ -26,15 +26,16 @@ export function unknownNames(
   label: (name: string) => string = String,
 ): string[] {
   const shown = (name: string): string => `\`${label(name)}\``;
-  const meant = names.map((name) => [name, nearest(name, known)] as const);
-  const strange = meant.filter(([, nearest]) => nearest === undefined).map(([name]) => shown(name));
+  const guesses = names.map((name) => [name, nearest(name, known)] as const);
+  const others = guesses.filter(([, guess]) => guess === undefined).map(([name]) => shown(name));
+  const plural = others.length > 1 ? "s" : "";
   return [
-    ...meant.flatMap(([name, nearest]) => (nearest === undefined ? [] : [`Unknown ${kind} ${shown(name)}: did you mean \`${nearest}\`?`])),
-    ...(strange.length > 0 ? [`Unknown ${kind}${strange.length > 1 ? "s" : ""} ${strange.join(", ")}: known are ${known.join(", ")}`] : []),
+    ...guesses.flatMap(([name, guess]) => (guess === undefined ? [] : [`Unknown ${kind} ${shown(name)}: did you mean \`${guess}\`?`])),
+    ...(others.length > 0 ? [`Unknown ${kind}${plural} ${others.join(", ")}: known ${kind}s are ${known.join(", ")}`] : []),
   ];
 }
 
-/** The known name nearest to `name`, where one is near enough to be what was meant. */
+/** Returns the known name nearest to `name`, if one is near enough to be a typo of it. */
 export function nearest(name: string, known: readonly string[]): string | undefined {
   const [best] = known
     .map((candidate) => ({ candidate, distance: editDistance(name.toLowerCase(), candidate.toLowerCase()) }))
@@ -42,7 +43,7 @@ export function nearest(name: string, known: readonly string[]): string | undefi
   return best !== undefined && best.distance <= Math.max(2, name.length / 3) ? best.candidate : undefined;
 }
 
-/** A value as a message shows it: short, and told apart from values that look alike. */
+/** Formats a value for a message: short, but distinguishable from values that look alike. */
 function show(value: unknown): string {
   if (typeof value === "string") return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value);
   if (typeof value === "bigint") return `${value}n`;
@@ -54,7 +55,7 @@ function show(value: unknown): string {
   return Object.is(value, -0) ? "-0" : String(value);
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`. */
+/** Counts the insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`. */
 function editDistance(a: string, b: string): number {
   const rows: number[][] = [];
   const at = (i: number, j: number): number => rows[i]?.[j] ?? Number.POSITIVE_INFINITY;

@@ -1,18 +1,18 @@
 import { AsyncResource } from "node:async_hooks";
-// Not the global ones: calls are given up on time even if a test runner has replaced those by timers that never fire.
+// Not the globals: calls must be given up on time even if a test runner replaced them with timers that never fire.
 import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 import { type Clock, processClock } from "./clock.ts";
 
-/** The clock and the timers that deadlines, breakers and probes run by: tests put in one that they move by hand. */
+/** The clock and timers used by deadlines, breakers and probes. Tests replace them with ones that they advance by hand. */
 export interface Time extends Clock {
   /** Calls back after `ms` milliseconds. The timer keeps the process alive unless it is `unref`ed. */
   later(callback: () => void, ms: number): Timer;
   /**
-   * Calls back when the event loop has handled what had arrived by now. If the loop itself was late, answers that came in time still lie
-   * in the socket. Two more turns let them in.
+   * Calls back after the event loop has handled everything that has arrived by now. If the loop was late, answers that came in time are
+   * still unread in the socket, and two more turns read them.
    */
   whenSettled(callback: () => void): void;
-  /** Calls back in the next turn of the event loop, after it has handled what arrived meanwhile. */
+  /** Calls back in the next turn of the event loop, after it has handled whatever arrived in the meantime. */
   nextTurn(callback: () => void): void;
 }
 
@@ -22,7 +22,7 @@ export interface Timer {
   unref(): void;
 }
 
-/** A timer set inside this resource does not keep alive the request that happened to set it. */
+/** Timers are set inside this resource, so that they do not keep alive the request that happened to set them. */
 const outsideRequests = new AsyncResource("ratelimit");
 
 export const processTime: Time = {

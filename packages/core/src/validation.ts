@@ -2,34 +2,34 @@ import type { RateLimitErrorCode } from "./errors.ts";
 import { RateLimitError } from "./errors.ts";
 import { expected, unknownNames } from "./messages.ts";
 
-/** What an option must be: the words that tell it, and the test. */
+/** What an option must be: a test, and the words for its error message. */
 export interface Rule {
   /** Completes "Expected `option` to be …". */
   readonly expects: string;
   readonly accepts: (value: unknown) => boolean;
-  /** What to write instead. */
+  /** Shows what to write instead. */
   readonly hint?: string;
-  /** The value as a message may show it, where it may hold a secret. */
+  /** Masks a value that may contain a secret, so that a message can show it. */
   readonly mask?: (value: unknown) => unknown;
-  /** Accepted, but nothing that anybody would write: messages do not list it. */
+  /** Accepted, but not listed in messages, because nobody writes it by hand. */
   readonly hidden?: true;
 }
 
-/** The options that a constructor knows, each with its rule. */
+/** The rules for the options of a constructor, by name. */
 export type Rules = Readonly<Record<string, Rule>>;
 
-/** Options that were read: a plain object without absent ones. */
+/** Options after they were read: a plain object without absent ones. */
 export type Options = Readonly<Record<string, unknown>>;
 
-/** The rules that more than one constructor has use for. */
+/** The rules that more than one constructor uses. */
 export const rule: Readonly<Record<"positiveInteger" | "boolean" | "string" | "function" | "readElsewhere" | "derived", Rule>> = {
   positiveInteger: { expects: "a positive integer", accepts: isPositiveInteger },
   boolean: { expects: "true or false", accepts: (value) => typeof value === "boolean" },
   string: { expects: "a string", accepts: (value) => typeof value === "string" },
   function: { expects: "a function", accepts: (value) => typeof value === "function" },
-  /** For options that somebody else reads and judges. */
+  /** For options that are read and checked elsewhere. */
   readElsewhere: { expects: "anything", accepts: () => true },
-  /** For what was worked out from other options, and comes along when a compiled policy is spread. */
+  /** For values derived from other options, which are present when a compiled policy is spread. */
   derived: { expects: "anything", accepts: () => true, hidden: true },
 };
 
@@ -42,7 +42,7 @@ interface Problem {
   readonly code: RateLimitErrorCode | undefined;
 }
 
-/** Everything that is wrong with one construction, told in one error. */
+/** Collects everything that is wrong with a set of options, to report it in one error. */
 export class Problems {
   readonly #found: Problem[];
   readonly #label: (option: string) => string;
@@ -62,57 +62,57 @@ export class Problems {
     return this.#found.length;
   }
 
-  /** The same list for options that their author knows by another name: `limits[0].rate`, `RATELIMIT_RATE`. */
+  /** Returns a view of this list that names options as the caller wrote them: `limits[0].rate`, `RATELIMIT_RATE`. */
   named(label: (option: string) => string): Problems {
     return new Problems(this.#found, (option) => this.#label(label(option)), this.#code);
   }
 
-  /** The same list for problems that make `code` the code of the error, unless a caller has chosen another. */
+  /** Returns a view of this list whose problems give the error the code `code`, unless an outer view has set another. */
   coded(code: RateLimitErrorCode): Problems {
     return new Problems(this.#found, this.#label, this.#code ?? code);
   }
 
-  /** Notes that `option` is not what it must be. */
+  /** Adds the problem that `option` is not what was expected. */
   add(option: string, expects: string, value: unknown, hint?: string): void {
     this.report(expected(this.#label(option), expects, value, hint));
   }
 
-  /** Notes that `option` breaks its rule. */
+  /** Adds the problem that `option` breaks its rule. */
   break(option: string, { expects, hint, mask = (shown) => shown }: Rule, value: unknown): void {
     this.add(option, expects, mask(value), hint);
   }
 
-  /** Notes a problem that has a sentence of its own. */
+  /** Adds a problem in its own words. */
   report(sentence: string): void {
     this.#found.push({ sentence, code: this.#code });
   }
 
-  /** Checks options against their rules. Returns whether `given` is an object at all. */
+  /** Checks options against their rules. Returns whether `given` is an object. */
   checkOptions(what: string, given: unknown, rules: Rules): given is Readonly<Record<string, unknown>> {
     return this.read(what, given, rules) !== undefined;
   }
 
   /**
-   * Checks options against their rules and returns a plain copy of them, or `undefined` if `given` is no object.
-   * Inherited options and accessors of a class are read like own ones; a value of `undefined` is absent.
+   * Checks options against their rules and returns a plain copy of them, or `undefined` if `given` is not an object.
+   * Inherited options and class accessors count like own properties, and an option set to `undefined` counts as absent.
    */
   read(what: string, given: unknown, rules: Rules): Options | undefined {
     const known = Object.keys(rules).filter((option) => !rules[option]?.hidden);
     if (typeof given !== "object" || given === null || Array.isArray(given)) {
-      this.add(what, "an object of options", given, `known are ${known.join(", ")}`);
+      this.add(what, "an object of options", given, `known options are ${known.join(", ")}`);
       return undefined;
     }
     const options = plainOptions(given, rules);
     const unknown = Object.keys(options).filter((option) => !Object.hasOwn(rules, option));
     for (const sentence of unknownNames("option", unknown, known, this.#label)) this.report(sentence);
-    for (const [option, rule] of Object.entries(rules)) {
+    for (const [option, optionRule] of Object.entries(rules)) {
       const value = options[option];
-      if (value !== undefined && !rule.accepts(value)) this.break(option, rule, value);
+      if (value !== undefined && !optionRule.accepts(value)) this.break(option, optionRule, value);
     }
     return options;
   }
 
-  /** Throws what was found as one error; returns when nothing was. */
+  /** Throws one error that lists all problems, if there are any. */
   throwIfAny(code: RateLimitErrorCode): void {
     const [first, ...more] = this.#found;
     if (first === undefined) return;
@@ -123,8 +123,8 @@ export class Problems {
 }
 
 /**
- * Holds the options of a constructor against its rules, for the backends and adapters that have no other check.
- * @throws {RateLimitError} INVALID_OPTION that tells every problem at once.
+ * Checks the options of a constructor against its rules, for backends and adapters that have no other checks.
+ * @throws {RateLimitError} INVALID_OPTION, which lists every problem.
  */
 export function checkOptions(what: string, given: unknown, rules: Rules): void {
   const problems = Problems.none();
@@ -133,8 +133,8 @@ export function checkOptions(what: string, given: unknown, rules: Rules): void {
 }
 
 /**
- * Copies options, inherited ones and accessors of a class too, and leaves out what is `undefined`.
- * The copy has no prototype, so that a `__proto__` out of JSON is an unknown option like any other.
+ * Copies options, including inherited ones and class accessors, and leaves out those that are `undefined`.
+ * The copy has no prototype, so that a `__proto__` from JSON is an unknown option like any other.
  */
 export function plainOptions(given: object, rules: Rules): Options {
   const copy = Object.create(null) as Record<string, unknown>;
@@ -145,7 +145,7 @@ export function plainOptions(given: object, rules: Rules): Options {
   return copy;
 }
 
-/** Own and inherited names. What somebody has added to every object of the process is no option. */
+/** Lists own and inherited names, except those that were added to `Object.prototype`. */
 function namesIn(given: object): string[] {
   const names: string[] = [];
   for (const name in given) if (Object.hasOwn(given, name) || !(name in Object.prototype)) names.push(name);

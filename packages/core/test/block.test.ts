@@ -26,7 +26,7 @@ describe("block", () => {
     expect(limiter.checkSync("key")).toMatchObject({ allowed: true, remaining: 9 });
   });
 
-  test("is lifted by a reset", async () => {
+  test("ends with a reset", async () => {
     const { limiter } = limiterOf({ rate: 10, period: 1 });
     await limiter.block("key", "1d");
     await limiter.reset("key");
@@ -34,7 +34,7 @@ describe("block", () => {
   });
 
   test.each([0, -1, Number.NaN, Number.POSITIVE_INFINITY, 0.0001, "10", "", "1 m", null, undefined, 10n, true, {}])(
-    "is refused for %o, and the backend is not asked",
+    "refuses a duration of %o without asking the backend",
     async (duration) => {
       const backend = new LateBackend();
       const error = await rejected(new RateLimiter({ rate: 1, backend }).block("key", duration as never));
@@ -46,14 +46,14 @@ describe("block", () => {
     },
   );
 
-  test("needs a key and a limiter that is open", async () => {
+  test("needs a valid key and an open limiter", async () => {
     const { limiter } = limiterOf({ rate: 10 });
     expect((await rejected(limiter.block("", 1))).code).toBe("INVALID_KEY");
     await limiter.close();
     expect((await rejected(limiter.block("key", 1))).message).toContain("This limiter is closed");
   });
 
-  test("tells a call that waits that it takes too long now", async () => {
+  test("rejects a waiting call whose maxWait is now too short", async () => {
     const { limiter } = limiterOf({ rate: 10, period: 1 });
     limiter.checkSync("key", { cost: 10 });
     const wait = limiter.wait("key", { maxWait: "2s" });
@@ -63,7 +63,7 @@ describe("block", () => {
 });
 
 describe("a policy with a block", () => {
-  test("refuses for that long from the first refusal on", () => {
+  test("refuses for the block's duration from the first refusal", () => {
     const { limiter, clock } = limiterOf({ rate: 10, period: 1, block: "1m" });
     limiter.checkSync("key", { cost: 10 });
     expect(limiter.checkSync("key")).toMatchObject({ allowed: false, retryAfter: 60 });
@@ -73,7 +73,7 @@ describe("a policy with a block", () => {
     expect(limiter.checkSync("key").allowed).toBe(true);
   });
 
-  test("lets calls wait for their turn without blocking the key", async () => {
+  test("lets calls wait their turn without blocking the key", async () => {
     const limiter = new RateLimiter({ rate: 50, period: 1, burst: 1, block: "1h", backend: tableBackend(processClock) });
     const start = performance.now();
     await Promise.all([limiter.wait("key"), limiter.wait("key"), limiter.wait("key")]);

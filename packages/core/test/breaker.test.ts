@@ -3,11 +3,11 @@ import { ManualClock } from "../src/clock.ts";
 import { CircuitBreaker, type Failure } from "../src/resilience/circuit-breaker.ts";
 import { randomOf } from "./support/random.ts";
 
-/** A breaker whose time only the test moves, and whose probes the test answers. */
+/** Creates a breaker whose clock the test moves and whose probes the test answers. */
 function bench(): {
   breaker: CircuitBreaker;
   clock: ManualClock;
-  /** Waits that were asked for, and whether they were taken back or have ended. */
+  /** The timers that the breaker started, and whether they are waiting, cancelled or fired. */
   timers: { ms: number; state: "waiting" | "cancelled" | "fired"; fire: () => void }[];
   probes: { back: () => Promise<void>; out: () => Promise<void> }[];
   closings: () => number;
@@ -59,7 +59,7 @@ function bench(): {
 }
 
 describe("a breaker opens", () => {
-  test("at the first failure that is certain", () => {
+  test("on the first certain failure", () => {
     const { breaker, fail } = bench();
     fail("certain");
     expect(breaker.isOpen).toBe(true);
@@ -70,7 +70,7 @@ describe("a breaker opens", () => {
     ["5 failures over 499 ms", 5, 499, false],
     ["4 failures over 10 s", 4, 10_000, false],
     ["1,000 failures at one moment", 1000, 0, false],
-  ])("by what may be chance: %s", (_, failures, ms, opens) => {
+  ])("or not on failures that may be chance: %s", (_, failures, ms, opens) => {
     const { breaker, clock, fail } = bench();
     fail("maybe", failures - 1);
     clock.advance(ms);
@@ -79,11 +79,11 @@ describe("a breaker opens", () => {
   });
 
   test.each([
-    ["half of all calls are late", 1, 1, true],
-    ["three of four are", 3, 1, true],
-    ["a third is", 1, 2, false],
-    ["one of fifty is", 1, 49, false],
-  ])("by how many are late: %s", (_, late, inTime, opens) => {
+    ["half of all calls", 1, 1, true],
+    ["three of four calls", 3, 1, true],
+    ["a third of all calls", 1, 2, false],
+    ["one in fifty calls", 1, 49, false],
+  ])("or not depending on how many calls are late: %s", (_, late, inTime, opens) => {
     for (const everyMs of [1, 10, 50]) {
       const { breaker, clock, fail } = bench();
       const start = clock.now();
@@ -96,7 +96,7 @@ describe("a breaker opens", () => {
     }
   });
 
-  test("when half of all calls are late at random, within seconds", () => {
+  test("within seconds if half of all calls, at random, are late", () => {
     const openings = Array.from({ length: 200 }, (_, seed) => {
       const { breaker, clock, fail } = bench();
       const chance = randomOf(seed);
@@ -111,9 +111,9 @@ describe("a breaker opens", () => {
   });
 
   test.each([
-    ["under a load", 5],
-    ["of a few calls", 40],
-  ])("not by one lost TCP segment, which makes every call of 100 ms late (%s)", (_, everyMs) => {
+    ["under load", 5],
+    ["with few calls", 40],
+  ])("not on one lost TCP segment, which makes every call within 100 ms late (%s)", (_, everyMs) => {
     const { breaker, clock, fail } = bench();
     for (let minute = 0; minute < 10; minute++) {
       for (let ms = 0; ms < 60_000; ms += everyMs, clock.advance(everyMs)) {
@@ -121,11 +121,11 @@ describe("a breaker opens", () => {
         else breaker.good();
       }
     }
-    // It would still be open, for nobody answers its probes.
+    // An opened breaker would still be open, because no probe is answered.
     expect(breaker.isOpen).toBe(false);
   });
 
-  test("not by failures that are long past: after 2 s and an answer counting starts again", () => {
+  test("not on failures long past: counting restarts after 2 s and an answer", () => {
     const { breaker, clock, fail } = bench();
     for (let hour = 0; hour < 100; hour++) {
       fail("maybe", 4);
@@ -135,7 +135,7 @@ describe("a breaker opens", () => {
     }
   });
 
-  test("counting from when the first unanswered call was sent, not from when it was given up", () => {
+  test("counting from when the first unanswered call was sent, not from when it timed out", () => {
     const { breaker, clock } = bench();
     const sentAt = clock.now();
     clock.advance(500);
@@ -145,7 +145,7 @@ describe("a breaker opens", () => {
 });
 
 describe("an open breaker", () => {
-  test("probes every 250 to 500 ms, one at a time, until one is answered", async () => {
+  test("probes every 250 to 500 ms, one at a time, until a probe is answered", async () => {
     const { breaker, timers, probes, closings, fail } = bench();
     fail("certain", 10);
     for (let i = 0; i < 200; i++) {
@@ -162,7 +162,7 @@ describe("an open breaker", () => {
     expect([breaker.isOpen, closings(), timers.length]).toEqual([false, 1, 201]);
   });
 
-  test("starts no probe beside one that is under way", async () => {
+  test("starts no second probe while one is in flight", async () => {
     const { breaker, timers, probes, fail } = bench();
     fail("certain");
     timers[0]?.fire();
@@ -173,7 +173,7 @@ describe("an open breaker", () => {
     expect([timers.length, probes.length]).toEqual([2, 1]);
   });
 
-  test("probes at once when told to hurry, in place of the probe that was due", async () => {
+  test("probes immediately when hurried, replacing the next scheduled probe", async () => {
     const { breaker, timers, probes, fail } = bench();
     fail("certain");
     breaker.hurry();
@@ -182,7 +182,7 @@ describe("an open breaker", () => {
     expect([breaker.isOpen, timers.length]).toEqual([false, 1]);
   });
 
-  /** Opens it by late answers, the given number of good ones among them, and returns how many probes in a row it asks for. */
+  /** Opens the breaker with late answers among the given number of good ones, and returns how many probes in a row must succeed. */
   const probesNeeded = async ({ breaker, clock, timers, probes, fail }: ReturnType<typeof bench>, answers: number): Promise<number> => {
     fail("maybe", answers);
     for (let i = 0; i < answers; i++) breaker.good();
@@ -197,12 +197,12 @@ describe("an open breaker", () => {
     }
   };
 
-  test("is closed by one answered probe after silence, and by four in a row if some calls were answered", async () => {
+  test("closes after one answered probe if nothing was answered, and after four in a row if some calls were", async () => {
     expect(await probesNeeded(bench(), 0)).toBe(1);
     expect(await probesNeeded(bench(), 3)).toBe(4);
   });
 
-  test("trusts a backend later each time that it is late again within ten seconds: up to eight probes in a row", async () => {
+  test("needs more probes in a row, up to eight, each time the backend is late again within ten seconds", async () => {
     const relapsing = bench();
     const asked: number[] = [];
     for (const pauseMs of [0, 9000, 9000, 9000, 9000, 10_000, 9000]) {
@@ -212,7 +212,7 @@ describe("an open breaker", () => {
     expect(asked).toEqual([1, 2, 4, 8, 8, 1, 2]);
   });
 
-  test("counts from the start again when a probe is not answered", async () => {
+  test("starts counting again when a probe is not answered", async () => {
     const { breaker, clock, timers, probes, fail } = bench();
     fail("maybe", 5);
     breaker.good();
@@ -226,7 +226,7 @@ describe("an open breaker", () => {
     expect(breaker.isOpen).toBe(false);
   });
 
-  test("needs as much as before to open again", async () => {
+  test("needs as many failures as before to open again", async () => {
     const { breaker, clock, probes, fail } = bench();
     fail("maybe", 4);
     clock.advance(500);
@@ -239,13 +239,13 @@ describe("an open breaker", () => {
   });
 });
 
-test("a closed breaker does not hurry", () => {
+test("hurrying a closed breaker does nothing", () => {
   const { breaker, probes } = bench();
   breaker.hurry();
   expect(probes).toHaveLength(0);
 });
 
-test("a stopped breaker never probes again, whatever fails and whatever is answered late", async () => {
+test("a stopped breaker never probes again, whatever fails or is answered late", async () => {
   const { breaker, timers, probes, closings, fail } = bench();
   fail("certain");
   breaker.stop();

@@ -18,12 +18,12 @@ function limitOf(rate: number, periodMs: number, burst: number): Limit {
   return definePolicy({ rate, period: `${periodMs}ms`, burst }).limits[0];
 }
 
-/** A token is 600 units, of which one drains in a millisecond. */
+/** A token is 600 units, and one unit drains per millisecond. */
 const perMinute = limitOf(100, 60_000, 150);
-/** A token is 1000 units, of which seven drain in a millisecond. */
+/** A token is 1000 units, and seven units drain per millisecond. */
 const perSecond = limitOf(7, 1000, 7);
 
-describe("what is in use, what is left, how long it takes", () => {
+describe("usage, remaining tokens and waiting times", () => {
   test.each([
     // limit, used, cost: fits, remaining, retryMs, aheadMs, slack
     { limit: perMinute, used: 0, cost: 1, fits: true, remaining: 150, retryMs: 0, ahead: 0, slack: 0 },
@@ -49,7 +49,7 @@ describe("what is in use, what is left, how long it takes", () => {
   });
 });
 
-describe("what is given back or charged", () => {
+describe("refunds and charges", () => {
   test.each([
     { used: 0, tokens: -1, after: 0, uncharged: 0 },
     { used: 600, tokens: -1, after: 0, uncharged: 0 },
@@ -61,7 +61,7 @@ describe("what is given back or charged", () => {
     { used: 180_000, tokens: 5, after: 180_000, uncharged: 5 },
     { used: 0, tokens: 2 ** 53 - 1, after: 180_000, uncharged: 2 ** 53 - 1 - 300 },
     { used: 180_000, tokens: -(2 ** 53 - 1), after: 0, uncharged: 0 },
-  ])("$tokens tokens where $used units are in use", ({ used, tokens, after, uncharged }) => {
+  ])("$tokens tokens with $used units in use", ({ used, tokens, after, uncharged }) => {
     expect({ after: adjusted(perMinute, used, tokens), uncharged: unchargedOf(perMinute, used, tokens) }).toEqual({ after, uncharged });
   });
 });
@@ -74,11 +74,11 @@ test.each([
   { ahead: 143, slack: 1000, used: 1001 },
   { ahead: 0, slack: 1, used: 0 },
   { ahead: -5, slack: 1, used: 0 },
-])("full again in $ahead ms less $slack units is $used units in use", ({ ahead, slack, used }) => {
+])("$ahead ms until full, minus a slack of $slack units, means $used units in use", ({ ahead, slack, used }) => {
   expect(usedOf(perSecond, ahead, slack)).toBe(used);
 });
 
-/** Any limit, what may be in use of it, and a number of tokens. */
+/** Generates a limit, a possible usage of it and a number of tokens. */
 const cases = fc
   .record({
     rate: fc.oneof(fc.integer({ min: 1, max: 100 }), fc.constantFrom(700_000, 1_000_000, 2 ** 30)),
@@ -92,7 +92,7 @@ const cases = fc
     return { limit, used: Math.floor(debtCeiling(limit) * share), tokens };
   });
 
-/** Tokens as fractions with the period as denominator: `rate` such parts flow in each millisecond. */
+/** Converts tokens to fractions with the period as the denominator, so that `rate` parts flow in per millisecond. */
 function exact(
   { rate, periodMs, burst, unitsPerToken: p }: Limit,
   used: number,
@@ -112,8 +112,8 @@ function ceil(a: bigint, b: bigint): bigint {
   return a <= 0n ? 0n : (a + b - 1n) / b;
 }
 
-describe("held against fractions in BigInt", () => {
-  test("fits, remaining, retryMs and ahead are never a rounding away", () =>
+describe("compared with BigInt fractions", () => {
+  test("fits, remaining, retryMs and msUntilFull are exact", () =>
     always(cases, ({ limit, used, tokens }) => {
       const { rate, period, full, used: taken, cost } = exact(limit, used, tokens);
       expect(fits(limit, used, tokens)).toBe(taken + cost <= full);
@@ -123,7 +123,7 @@ describe("held against fractions in BigInt", () => {
       else expect(BigInt(retryMsOf(limit, used, tokens))).toBe(ceil(taken + cost - full, rate));
     }));
 
-  test("nor are refunds, charges and what could not be charged", () =>
+  test("refunds, charges and uncharged tokens are exact", () =>
     always(cases, ({ limit, used, tokens }) => {
       const { period, full, used: taken, cost } = exact(limit, used, tokens);
       const unit = period / BigInt(limit.unitsPerToken);
@@ -133,7 +133,7 @@ describe("held against fractions in BigInt", () => {
       expect(BigInt(unchargedOf(limit, used, tokens))).toBe(ceil(charged - 2n * full, period));
     }));
 
-  test("what is stored is read as it was", () =>
+  test("stored usage is read back unchanged", () =>
     always(cases, ({ limit, used }) => {
       const slack = slackUnits(limit, used);
       expect(usedOf(limit, msUntilFull(limit, used), slack)).toBe(used);

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { tableBackend } from "./support/backends.ts";
 import { caught } from "./support/caught.ts";
 
-test("a ManualClock stands still until it is told otherwise", () => {
+test("a ManualClock stands still until it is moved", () => {
   const clock = new ManualClock(5);
   const seen = [clock.now(), clock.now()];
   for (const ms of [10, 0.5, -20, 0]) {
@@ -14,7 +14,7 @@ test("a ManualClock stands still until it is told otherwise", () => {
   expect(new ManualClock().now()).toBe(0);
 });
 
-test.each([Number.NaN, Number.POSITIVE_INFINITY, "5", null, 5n, {}])("%o is no time", (ms) => {
+test.each([Number.NaN, Number.POSITIVE_INFINITY, "5", null, 5n, {}])("%o is rejected as a time", (ms) => {
   const clock = new ManualClock();
   const { code, message } = caught(() => clock.advance(ms as number));
   expect([code, message]).toEqual(["INVALID_OPTION", expect.stringMatching(/^Expected `ms` to be a finite number of milliseconds, got /)]);
@@ -22,7 +22,7 @@ test.each([Number.NaN, Number.POSITIVE_INFINITY, "5", null, 5n, {}])("%o is no t
   expect(clock.now()).toBe(0);
 });
 
-test("it makes a limit exact, from any origin", () => {
+test("a ManualClock makes a limit exact, from any origin", () => {
   for (const start of [0, -1e9, 1e15, 0.75]) {
     const clock = new ManualClock(start);
     const limiter = new RateLimiter({ rate: 1, period: 1, backend: tableBackend(clock) });
@@ -34,6 +34,6 @@ test("it makes a limit exact, from any origin", () => {
   }
 });
 
-test.each([Number.NaN, Number.POSITIVE_INFINITY, "now", undefined])("a clock that shows %s is refused", (now) => {
+test.each([Number.NaN, Number.POSITIVE_INFINITY, "now", undefined])("a clock that reads %s is rejected", (now) => {
   expect(caught(() => tableBackend({ now: () => now as number }))).toMatchObject({ code: "INVALID_OPTION" });
 });

@@ -3,14 +3,14 @@ import { describe, expect, expectTypeOf, test } from "vitest";
 import { caught } from "./support/caught.ts";
 import { warningsOf } from "./support/warnings.ts";
 
-describe("by code", () => {
-  test("the default is 100 tokens in 60 s, and headers", () => {
+describe("defineConfig", () => {
+  test("defaults to 100 tokens per 60 s, with headers", () => {
     const { policy, ...rest } = defineConfig();
     expect(policy.limits).toEqual([expect.objectContaining({ name: "default", rate: 100, period: 60, burst: 100 })]);
     expect(rest).toEqual({ keyPrefix: "ratelimit:", headers: "legacy" });
   });
 
-  test("every option is taken, and the result is frozen", () => {
+  test("accepts every option and freezes the result", () => {
     const url = "redis://localhost:6379";
     const config = defineConfig({ rate: 5, period: "1m", burst: 7, name: "api", redisUrl: url, keyPrefix: "app:", includeHeaders: false });
     expect(config.policy.limits).toEqual([expect.objectContaining({ name: "api", rate: 5, period: 60, burst: 7 })]);
@@ -20,7 +20,7 @@ describe("by code", () => {
     expect(defineConfig(Object.freeze({ rate: 100 }))).toEqual(defineConfig());
   });
 
-  test("all that can be configured is taken", () => {
+  test("accepts everything that can be configured", () => {
     const headers = ["legacy", "draft-8"] as const;
     const limits = [
       { name: "second", rate: 5, period: 1 },
@@ -65,26 +65,26 @@ describe("by code", () => {
     [{ headers: "none", includeHeaders: true }, "Expected `includeHeaders` to be in agreement with the header modes, got true"],
     [{ timeout: 100 }, 'Expected `timeout` to be a length of time with its unit, got 100: write timeout: "100ms"'],
     [{ outage: "fail" }, 'Expected `outage` to be "local", "open", "closed" or "throw", got "fail"'],
-    [{ instances: 0 }, "Expected `instances` to be a positive integer, got 0: write how many processes share the limits"],
+    [{ instances: 0 }, "Expected `instances` to be a positive integer, got 0: write the number of processes that share the limits"],
     [{ rate: 5, limits: [{ rate: 1 }] }, "Expected `rate` to be absent beside `limits`"],
     [{ policy: {} }, "Expected `policy` to be what definePolicy returned"],
     [{ config: {} }, "Unknown option `config`"],
     [{ redisURL: "redis://localhost" }, "Unknown option `redisURL`: did you mean `redisUrl`?"],
     [{ limits: [] }, "Expected `limits` to be a non-empty array of limits, got []"],
     [JSON.parse('{"__proto__":{"rate":5}}'), "Unknown option `__proto__`"],
-  ])("%o is told", (options, message) => {
+  ])("reports %o", (options, message) => {
     const error = caught(() => defineConfig(options as ConfigOptions));
     expect([error.code, error.message]).toEqual(["INVALID_CONFIG", expect.stringContaining(message)]);
   });
 });
 
-describe("by environment", () => {
-  test("nothing set is the default", () => {
+describe("configFromEnv", () => {
+  test("returns the default config if nothing is set", () => {
     expect(configFromEnv({})).toEqual(defineConfig());
     expect(configFromEnv({ RATELIMIT_RATE: undefined, PATH: "/bin" })).toEqual(defineConfig());
   });
 
-  test("every variable is taken", () => {
+  test("reads every variable", () => {
     const env = {
       RATELIMIT_RATE: "10",
       RATELIMIT_PERIOD: "1m",
@@ -134,7 +134,7 @@ describe("by environment", () => {
     expect(configFromEnv({ [name]: text })).toEqual(defineConfig(options));
   });
 
-  test("overrides win, also over what is wrong elsewhere in their place", () => {
+  test("prefers overrides to variables, and ignores undefined overrides", () => {
     expect(configFromEnv({ RATELIMIT_RATE: "10", RATELIMIT_BURST: "20" }, { rate: 30, burst: undefined })).toEqual(
       defineConfig({ rate: 30, burst: 20 }),
     );
@@ -145,16 +145,16 @@ describe("by environment", () => {
     [{ RATELIMIT_RATE: "10" }, { policy: defineConfig({ rate: 7 }).policy }],
     [{ RATELIMIT_INCLUDE_HEADERS: "false" }, { headers: "draft-8" }],
     [{ RATELIMIT_HEADERS: "draft-8" }, { includeHeaders: false }],
-  ])("an override of %j takes the place of what the variables say otherwise: %j", (env, overrides) => {
+  ])("replaces variables %j that conflict with the overrides %j", (env, overrides) => {
     expect(configFromEnv(env, overrides)).toEqual(defineConfig(overrides));
   });
 
-  test("two variables that contradict each other are told by name", () => {
+  test("names the variable when two contradict each other", () => {
     const env = { RATELIMIT_HEADERS: "draft-8", RATELIMIT_INCLUDE_HEADERS: "false" };
     expect(caught(() => configFromEnv(env)).message).toMatch(/^Expected `RATELIMIT_INCLUDE_HEADERS` to be in agreement with/);
   });
 
-  test("the environment of the process is the default one", () => {
+  test("reads process.env by default", () => {
     process.env["RATELIMIT_RATE"] = "77";
     try {
       expect(configFromEnv().policy.limits[0].rate).toBe(77);
@@ -229,17 +229,17 @@ const bad = {
   RATELIMIT_INCLUDE_HEADERS: ["", "yes", "no", "on", "2", "truee", "t", "01", "1.0", "-1", "１", "__proto__", "constructor", "null"],
 };
 
-describe("a bad value is told by the name of its variable", () => {
+describe("an error names the variable that has the bad value", () => {
   for (const [name, texts] of Object.entries(bad))
     test.each(texts)(`${name}=%j`, (text) => {
       const { code, message } = caught(() => configFromEnv({ [name]: text }));
       expect(code).toBe("INVALID_CONFIG");
       expect(message).toContain(`Expected \`${name}\` to be `);
-      // Text that is a number is judged as one.
+      // A numeric string is validated as a number, so the message may show it without quotes.
       expect([`got ${JSON.stringify(text)}`, `got ${text}:`].some((shown) => message.includes(shown))).toBe(true);
     });
 
-  test("and all of them in one error", () => {
+  test("for all bad variables in one error", () => {
     const env = Object.fromEntries(Object.entries(bad).map(([name, texts]) => [name, texts[2] ?? texts[0]]));
     const { message } = caught(() => configFromEnv(env, { rat: 5 } as ConfigOptions));
     for (const name of Object.keys(bad)) expect(message).toContain(`\n  - Expected \`${name}\` to be `);
@@ -247,11 +247,11 @@ describe("a bad value is told by the name of its variable", () => {
     expect(message).toMatch(/^12 problems:/);
   });
 
-  test("an override is told by its own name", () => {
+  test("but an override by its option name", () => {
     expect(caught(() => configFromEnv({ RATELIMIT_RATE: "5" }, { rate: -1 })).message).toMatch(/^Expected `rate` to be/);
   });
 
-  test("what only shows in the policy is told by its variable too", () => {
+  test("even if the value is invalid only as part of the policy", () => {
     const { message } = caught(() => configFromEnv({ RATELIMIT_RATE: "5000", RATELIMIT_PERIOD: "1", RATELIMIT_BURST: "1" }));
     expect(message).toMatch(/^Expected `RATELIMIT_BURST` to be at least one millisecond of refill, got 1/);
   });
@@ -264,11 +264,11 @@ describe("a bad value is told by the name of its variable", () => {
   });
 });
 
-describe("an unknown RATELIMIT_ variable is a warning, for another tool may own it", () => {
+describe("an unknown RATELIMIT_ variable causes only a warning, because another tool may own it", () => {
   test.each([
     ["RATELIMIT_BRUST", "did you mean `RATELIMIT_BURST`?"],
     ["RATELIMIT_REDISURL", "did you mean `RATELIMIT_REDIS_URL`?"],
-    ["RATELIMIT_SOMETHING_ELSE_ALTOGETHER", "known are RATELIMIT_RATE, "],
+    ["RATELIMIT_SOMETHING_ELSE_ALTOGETHER", "known variables are RATELIMIT_RATE, "],
   ])("%s", async (name, message) => {
     const warned = () => warningsOf(() => configFromEnv({ [name]: "secret" }));
     const [warning, ...others] = await warned();
@@ -278,7 +278,7 @@ describe("an unknown RATELIMIT_ variable is a warning, for another tool may own 
     expect([others, await warned()]).toEqual([[], []]);
   });
 
-  test("other variables are nobody's business", async () => {
+  test("variables without the prefix are ignored", async () => {
     expect(await warningsOf(() => configFromEnv({ RATELIMITER_RATE: "1", ratelimit_rate: "1", RATE: "1" }))).toEqual([]);
   });
 });

@@ -7,14 +7,14 @@ import { Deadlines } from "../src/resilience/deadlines.ts";
 import { warningsOf } from "./support/warnings.ts";
 
 describe("a call", () => {
-  test("is given up when its time is over, not before", async () => {
+  test("times out when its time is over, not before", async () => {
     const deadlines = new Deadlines(50);
     const sentAt = performance.now();
     const lateness = await new Promise<number>((resolve) => deadlines.start(() => resolve(performance.now() - sentAt)));
     expect(lateness).toBeGreaterThanOrEqual(50);
   });
 
-  test("is given up once, and is finished once", async () => {
+  test("times out once or finishes once", async () => {
     const deadlines = new Deadlines(20);
     let given = 0;
     const late = deadlines.start(() => given++);
@@ -24,7 +24,7 @@ describe("a call", () => {
     expect([given, deadlines.finish(late)]).toEqual([1, false]);
   });
 
-  test("keeps its own time among others that come all the while", async () => {
+  test("keeps its own deadline while other calls keep coming", async () => {
     const deadlines = new Deadlines(60);
     const waits: Promise<number>[] = [];
     for (let i = 0; i < 100; i++) {
@@ -36,7 +36,7 @@ describe("a call", () => {
     expect(Math.min(...times)).toBeGreaterThanOrEqual(60);
   });
 
-  test("may have a time of more than 2^31 ms, which is one timer, not a loop", async () => {
+  test("may have a deadline of more than 2^31 ms without its timer looping", async () => {
     const deadlines = new Deadlines(30 * 86_400_000);
     let given = 0;
     const warnings = await warningsOf(async () => {
@@ -47,7 +47,7 @@ describe("a call", () => {
     expect(warnings).toEqual([]);
   });
 
-  test("may be started by one that was given up", async () => {
+  test("may be started by one that timed out", async () => {
     const deadlines = new Deadlines(20);
     const chain = (left: number): Promise<void> =>
       new Promise((resolve) => {
@@ -57,7 +57,7 @@ describe("a call", () => {
   });
 });
 
-/** A server in a thread of its own, so that it does not stall with us: answers after 30 ms, and tells when that was. */
+/** A server in its own thread, so that it does not stall with the test: it answers after 30 ms and reports when it did. */
 async function startServer(): Promise<{ port: number; stop: () => Promise<unknown> }> {
   const worker = new Worker(
     `const { createServer } = require("node:net");
@@ -73,12 +73,12 @@ async function startServer(): Promise<{ port: number; stop: () => Promise<unknow
   return { port, stop: () => worker.terminate() };
 }
 
-/** Blocks this thread without using the CPU, which other test files need meanwhile. */
+/** Blocks this thread without using the CPU, which other test files need. */
 function stallEventLoop(ms: number): void {
   Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
-test("of calls that are answered in time none is given up, though the event loop stalls for 120 ms, 50 times", {
+test("no call that is answered in time times out, even though the event loop stalls for 120 ms, 50 times", {
   timeout: 60_000,
 }, async () => {
   const server = await startServer();
@@ -93,7 +93,7 @@ test("of calls that are answered in time none is given up, though the event loop
     });
     const answered = new Promise<void>((resolve) =>
       socket.once("data", (sentAt) => {
-        // On a busy machine the server itself may be late, which is no fault of ours.
+        // On a busy machine the server itself may be late, which is not a failure here.
         if (deadlines.finish(call)) inTime++;
         else if (isGivenUp && BigInt(String(sentAt).trim()) < dueAt - 2_000_000n) givenUpInVain++;
         else late++;
@@ -112,7 +112,7 @@ test("of calls that are answered in time none is given up, though the event loop
   expect(inTime).toBeGreaterThan(25);
 });
 
-test("the timer belongs to no request, however many follow each other", async () => {
+test("the timer never runs in a request's async context, however many requests follow each other", async () => {
   const requests = new AsyncLocalStorage<number>();
   const deadlines = new Deadlines(10);
   const seen = new Set<number | undefined>();
@@ -141,11 +141,11 @@ describe("within", () => {
   const tooLate = (_: unknown, reject: (reason: unknown) => void): void => reject("too late");
 
   test.each([
-    ["what resolves in time", async () => "yes", { status: "fulfilled", value: "yes" }],
-    ["what rejects in time", async () => rejection("no"), { status: "rejected", reason: "no" }],
-    ["what never settles", () => new Promise<string>(() => {}), { status: "rejected", reason: "too late" }],
-    ["what resolves late", async () => sleep(80, "late"), { status: "rejected", reason: "too late" }],
-    ["what rejects late", async () => sleep(80).then(() => rejection("late")), { status: "rejected", reason: "too late" }],
+    ["passes on a timely resolution", async () => "yes", { status: "fulfilled", value: "yes" }],
+    ["passes on a timely rejection", async () => rejection("no"), { status: "rejected", reason: "no" }],
+    ["rejects if the call never settles", () => new Promise<string>(() => {}), { status: "rejected", reason: "too late" }],
+    ["rejects if the call resolves late", async () => sleep(80, "late"), { status: "rejected", reason: "too late" }],
+    ["rejects if the call rejects late", async () => sleep(80).then(() => rejection("late")), { status: "rejected", reason: "too late" }],
   ])("%s", async (_, ask: () => Promise<string>, outcome) => {
     const [settled] = await Promise.allSettled([deadlines.within(ask, tooLate)]);
     expect(settled).toEqual(outcome);

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { LateBackend, tableBackend } from "./support/backends.ts";
 import { warningsOf } from "./support/warnings.ts";
 
-/** What a channel publishes while `act` runs. */
+/** Collects what a channel publishes while `act` runs. */
 async function heard<T>(channel: string, act: () => unknown): Promise<T[]> {
   const messages: T[] = [];
   const note = (message: unknown): void => {
@@ -22,9 +22,9 @@ async function heard<T>(channel: string, act: () => unknown): Promise<T[]> {
 
 describe("ratelimit:decision", () => {
   test.each([
-    ["at once", tableBackend()],
-    ["later", new LateBackend()],
-  ])("tells every decision of a backend that answers %s, and never the key", async (_, backend) => {
+    ["synchronously", tableBackend()],
+    ["asynchronously", new LateBackend()],
+  ])("reports every decision of a backend that answers %s, and never the key", async (_, backend) => {
     const limiter = new RateLimiter({ rate: 5, name: "api", backend });
     const results: unknown[] = [];
     const messages = await heard<DecisionMessage>("ratelimit:decision", async () => {
@@ -41,7 +41,7 @@ describe("ratelimit:decision", () => {
     expect(JSON.stringify(messages)).not.toContain("secret");
   });
 
-  test("tells also what enforce and wait decide, and nothing of peek, refund, charge and reset", async () => {
+  test("also reports decisions of enforce and wait, but nothing for peek, refund, charge and reset", async () => {
     const limiter = new RateLimiter({ rate: 5, backend: tableBackend() });
     const messages = await heard<DecisionMessage>("ratelimit:decision", async () => {
       await limiter.enforce("key");
@@ -54,7 +54,7 @@ describe("ratelimit:decision", () => {
     expect(messages.map(({ result }) => result.remaining)).toEqual([4, 3]);
   });
 
-  test("is silent where a call is refused before the backend is asked", async () => {
+  test("is silent if a call is rejected before the backend is asked", async () => {
     const limiter = new RateLimiter({ rate: 5, backend: tableBackend() });
     const messages = await heard("ratelimit:decision", async () => {
       await limiter.check("").catch(() => {});
@@ -64,7 +64,7 @@ describe("ratelimit:decision", () => {
   });
 });
 
-test("ratelimit:evict counts what a full table forgets", async () => {
+test("ratelimit:evict reports how many buckets a full table drops", async () => {
   const limiter = new RateLimiter({ rate: 5, backend: new BucketTable(2, new ManualClock()) });
   const messages = await heard<EvictMessage>("ratelimit:evict", () => {
     for (const key of ["a", "b", "c", "b", "d"]) limiter.checkSync(key);
@@ -80,7 +80,7 @@ test.each<[string, () => unknown]>([
     },
   ],
   ["rejects", async () => Promise.reject(new Error("disk full"))],
-])("a subscriber that %s changes no decision, and causes one warning", async (_, fails) => {
+])("a subscriber that %s changes no decision and causes one warning", async (_, fails) => {
   const limiter = new RateLimiter({ rate: 5, backend: tableBackend() });
   const broken = (): unknown => fails();
   subscribe("ratelimit:decision", broken);

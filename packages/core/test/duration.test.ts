@@ -63,10 +63,10 @@ test.each<unknown>([
   {},
   new Date(),
   Symbol("1m"),
-])("%s is no duration", (value) => {
+])("%s is not a duration", (value) => {
   expect(durationMs(value)).toBeUndefined();
 });
 
-test("a deadline is a text with a unit only: a bare 100 would be a hang of 100 s", () => {
+test("a deadline must be a string with a unit, because a bare 100 would hang for 100 s", () => {
   expect([timeSpanMs("100ms"), timeSpanMs(100), timeSpanMs(0.1)]).toEqual([100, undefined, undefined]);
 });

@@ -18,8 +18,8 @@ async function refusal(cost: number = 1): Promise<RateLimitResult> {
   return limiter.check("key", { cost });
 }
 
-describe("the exception of a refusal", () => {
-  test("is what Express, Fastify and Koa answer as a 429", async () => {
+describe("RateLimitExceeded", () => {
+  test("is answered as a 429 by Express, Fastify and Koa", async () => {
     const result = await refusal();
     const error = new RateLimitExceeded(result, { key: "user:1" });
     expect(error).toBeInstanceOf(RateLimitError);
@@ -32,7 +32,7 @@ describe("the exception of a refusal", () => {
     });
   });
 
-  test("has no Retry-After where no wait would help", async () => {
+  test("has no Retry-After if waiting would not help", async () => {
     const error = new RateLimitExceeded(await refusal(151));
     expect(error.headers).not.toHaveProperty("Retry-After");
     expect(error.message).toBe("Rate limit exceeded: this costs more than the limit ever allows");
@@ -50,7 +50,7 @@ describe("the exception of a refusal", () => {
     expect(error.headers["Retry-After"]).toBe(/\d+/.exec(advice)?.[0]);
   });
 
-  test("keeps the key for your own code, and shows it nowhere", async () => {
+  test("exposes the key to your own code, and shows it nowhere", async () => {
     const error = new RateLimitExceeded(await refusal(), { key: "user:secret" });
     expect(error.key).toBe("user:secret");
     for (const shown of [
@@ -67,7 +67,7 @@ describe("the exception of a refusal", () => {
   });
 });
 
-describe("what little is known is filled in", () => {
+describe("RateLimitExceeded fills in missing fields", () => {
   const filled = {
     allowed: false,
     limit: 10,
@@ -114,7 +114,7 @@ describe("what little is known is filled in", () => {
     [{ limit: 10, retryAfter: Number.NaN }, "Expected `retryAfter` to be a number of at least 0, got NaN"],
     [{ limit: 10, retryAfter: 1, remaining: -1 }, "Expected `remaining` to be a number of at least 0, got -1"],
     [{ limit: 10, retryAfter: 1, resetAt: new Date() }, "Expected `resetAt` to be a number of at least 0, got an object"],
-  ])("%j is refused", (refusal, message) => {
+  ])("but rejects %j", (refusal, message) => {
     const error = caught(() => new RateLimitExceeded(refusal as never));
     expect([error.code, error.message]).toEqual(["INVALID_OPTION", expect.stringContaining(message)]);
   });
@@ -124,7 +124,7 @@ test.each([
   [new RateLimitError("BACKEND", "out"), { code: "BACKEND", status: 503, name: "RateLimitError" }, ["keyOnly", "cause"]],
   [new RateLimitError("BACKEND", "out", { keyOnly: true, cause: "why" }), { status: 503, keyOnly: true, cause: "why" }, []],
   [new RateLimitError("INVALID_KEY", "bad"), { code: "INVALID_KEY", message: "bad" }, ["status", "keyOnly", "cause"]],
-])("%s carries what its code means", (error, fields, absent) => {
+])("%s has the fields that its code implies", (error, fields, absent) => {
   expect(error).toMatchObject(fields);
   for (const field of absent) expect(field in error).toBe(false);
 });

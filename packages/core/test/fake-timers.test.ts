@@ -10,7 +10,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** Silent for as long as it is told to be. */
+/** A backend that answers only while it is not silent. */
 class SilentBackend extends LateBackend {
   isSilent = false;
 
@@ -19,8 +19,8 @@ class SilentBackend extends LateBackend {
   }
 }
 
-// Timers that a test of somebody else has replaced never fire, and their clock stands still.
-test.each([["under fake timers"], ["with fake timers that came and went"]])("%s an outage is noticed, and so is its end", async (when) => {
+// Timers replaced by a user's tests never fire, and the fake clock stands still.
+test.each([["under fake timers"], ["with fake timers installed and removed"]])("%s, an outage and its end are noticed", async (when) => {
   const silent = new SilentBackend();
   await using backend = resilient(silent, { timeout: "60ms", onOutage: () => {} });
   const limiter = new RateLimiter({ rate: 1000, backend });
@@ -32,29 +32,29 @@ test.each([["under fake timers"], ["with fake timers that came and went"]])("%s 
   let calls = 0;
   for (const end = processClock.now() + 900; processClock.now() < end; await sleep(5), calls++)
     expect((await limiter.check("key")).source).toBe("local");
-  expect(calls).toBeGreaterThan(20); // the breaker is open: most of them did not wait
+  expect(calls).toBeGreaterThan(20); // the breaker is open, so most calls did not wait
 
   silent.isSilent = false;
   let source = "local";
   for (let tries = 0; tries < 100 && source === "local"; tries++) {
-    await sleep(20); // in true time, which vitest's own ways to wait do not leave alone
+    await sleep(20); // in real time, because vitest's own waiting helpers advance fake timers
     ({ source } = await limiter.check("key"));
   }
   expect(source).toBe("backend");
 });
 
-test("under fake timers a wait ends by itself", async () => {
+test("under fake timers, a wait ends by itself", async () => {
   const limiter = new RateLimiter({ rate: 1, period: "50ms", backend: new BucketTable(10, processClock) });
   limiter.checkSync("key");
   vi.useFakeTimers();
   expect((await limiter.wait("key")).allowed).toBe(true);
 });
 
-describe("the process clock goes on", () => {
+describe("the process clock keeps running", () => {
   const replaced: [string, () => void][] = [
     ["the global clocks are replaced", () => void vi.useFakeTimers({ toFake: ["Date", "performance", "hrtime"] })],
-    ["performance.now is", () => void vi.spyOn(performance, "now").mockReturnValue(5)],
-    ["process.hrtime is", () => void vi.spyOn(process, "hrtime").mockReturnValue([5, 0])],
+    ["performance.now is replaced", () => void vi.spyOn(performance, "now").mockReturnValue(5)],
+    ["process.hrtime is replaced", () => void vi.spyOn(process, "hrtime").mockReturnValue([5, 0])],
   ];
 
   test.each(replaced)("when %s", async (_, replace) => {

@@ -12,13 +12,13 @@ function digest(text: string): string {
   return `%sha256:${createHash("sha256").update(Buffer.from(text, "utf16le")).digest("hex")}`;
 }
 
-describe("the key that a backend is asked for", () => {
+describe("the key passed to a backend", () => {
   test.each(["a", " ", "\0", "\r\nFLUSHALL", "{a}", "__proto__", "%", "%sha", "\uD800", "🙂", "k".repeat(1024)])("is %j itself", (key) => {
     expect(backendKey(key)).toBe(key);
   });
 
   test.each(["k".repeat(1025), `\uD800${"k".repeat(1024)}`, "m".repeat(10_000_000), "%sha256:", digest("a")])(
-    "is a digest where it is long or looks like one",
+    "is a digest if it is long or looks like a digest",
     (key) => {
       expect(backendKey(key)).toBe(digest(key));
     },
@@ -45,11 +45,11 @@ test.each([
   ["{api}", "%7Bapi%7D"],
   ["100%\t\u00a0\u2028", "100%25%09%A0%u2028"],
   ["\uD800", "%uD800"],
-])("a limiter's name %j is stored as %j", (name, text) => {
+])("the limiter name %j is stored as %j", (name, text) => {
   expect(escapeName(name)).toBe(text);
 });
 
-test("no two keys are stored alike, no two names, and none is ill-formed", () => {
+test("no two keys or names are stored alike, and none is ill-formed", () => {
   const unit = fc.oneof(fc.nat(0xffff), fc.constantFrom(...[..."%uD80:{} 7B25\r"].map((c) => c.charCodeAt(0)), 0xd800, 0xdc00));
   const text = fc.array(unit, { minLength: 1, maxLength: 8 }).map((units) => String.fromCharCode(...units));
   always(fc.tuple(text, text), ([a, b]) => {
@@ -80,7 +80,9 @@ describe("before any backend is asked", () => {
       const backend = new LateBackend();
       const error = await rejected(call(new RateLimiter({ rate: 5, backend }), key as never, 1 as never));
       expect(error.code).toBe("INVALID_KEY");
-      expect(error.message).toMatch(/^Expected `key` to be a non-empty string, got .*: name whom the limit is for, such as "user:123"$/s);
+      expect(error.message).toMatch(
+        /^Expected `key` to be a non-empty string, got .*: pass what identifies the client, such as "user:123"$/s,
+      );
       expect(backend.asked).toEqual([]);
     });
     if (name !== "reset")
@@ -93,7 +95,7 @@ describe("before any backend is asked", () => {
       });
   }
 
-  test.each([5, "2", null, true])("options that are %j are refused", async (options) => {
+  test.each([5, "2", null, true])("options of %j are rejected", async (options) => {
     const backend = new LateBackend();
     const error = await rejected(new RateLimiter({ rate: 5, backend }).check("key", options as never));
     expect([error.code, backend.asked]).toEqual(["INVALID_OPTION", []]);
@@ -101,13 +103,13 @@ describe("before any backend is asked", () => {
 
   test.each<[string, object, string]>([
     ["check", { costs: 5 }, "Unknown option `costs`: did you mean `cost`?"],
-    ["enforce", { cost: 1, tokens: 5 }, "Unknown option `tokens`: known are cost"],
-    ["peek", { key: "a", max: 5 }, "Unknown options `key`, `max`: known are cost"],
+    ["enforce", { cost: 1, tokens: 5 }, "Unknown option `tokens`: known options are cost"],
+    ["peek", { key: "a", max: 5 }, "Unknown options `key`, `max`: known options are cost"],
     ["wait", { maxwait: "1s" }, "Unknown option `maxwait`: did you mean `maxWait`?"],
-    ["wait", { timeout: "1s" }, "Unknown option `timeout`: known are cost, maxWait, signal"],
-    ["check", [], "Expected `options` to be an object of options, got []: known are cost"],
+    ["wait", { timeout: "1s" }, "Unknown option `timeout`: known options are cost, maxWait, signal"],
+    ["check", [], "Expected `options` to be an object of options, got []: known options are cost"],
     ["check", JSON.parse('{"cost":1,"__proto__":{"cost":2}}') as object, "Unknown option `__proto__`"],
-  ])("%s with %j is refused: %s", async (name, options, message) => {
+  ])("%s with %j is rejected: %s", async (name, options, message) => {
     const backend = new LateBackend();
     const limiter = new RateLimiter({ rate: 5, backend }) as unknown as Record<string, (key: string, options: object) => Promise<unknown>>;
     expect(await rejected(limiter[name]?.("key", options) as Promise<unknown>)).toMatchObject({
@@ -117,7 +119,7 @@ describe("before any backend is asked", () => {
     expect(backend.asked).toEqual([]);
   });
 
-  test("a cost of -0 is a look, and an absent one is 1", async () => {
+  test("a cost of -0 only peeks, and the default cost is 1", async () => {
     const backend = new LateBackend();
     const limiter = new RateLimiter({ rate: 5, backend });
     for (const options of [{ cost: -0 }, {}, { cost: undefined }, undefined]) await limiter.check("key", options);

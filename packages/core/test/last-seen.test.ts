@@ -13,7 +13,7 @@ function scopeOf(policy: PolicyOptions, prefix: string = "ratelimit:test:"): Key
   return { prefix, policy: definePolicy(policy) };
 }
 
-/** A minute for a token, five at once. */
+/** One token per minute, with a burst of five. */
 const scope = scopeOf({ rate: 1, period: "1m", burst: 5 });
 const { unitsPerToken: p, capacityUnits: full } = scope.policy.limits[0];
 const empty: BackendReply = { allowed: true, used: full };
@@ -21,7 +21,7 @@ const empty: BackendReply = { allowed: true, used: full };
 function bench({ states = true, latencyMs = 0 } = {}): {
   time: ManualTime;
   seen: LastSeen;
-  /** Lets the backend answer a take. */
+  /** Records the backend's answer to a take. */
   took: (take: BackendReply, options?: { scope?: KeyScope; key?: string; cost?: number }) => Promise<void>;
 } {
   const time = new ManualTime();
@@ -40,8 +40,8 @@ function bench({ states = true, latencyMs = 0 } = {}): {
   };
 }
 
-describe("a key that was seen used up", () => {
-  test("is refused from memory, by what is in use by now", async () => {
+describe("a key last seen used up", () => {
+  test("is refused from memory, based on current usage", async () => {
     const { time, seen, took } = bench();
     await took(empty);
     await time.pass(250);
@@ -50,7 +50,7 @@ describe("a key that was seen used up", () => {
     expect(seen.refusal(scopeOf({ rate: 1, period: "1m", burst: 5 }, "ratelimit:other:"), "key", 1)).toBeUndefined();
   });
 
-  test("whether the last call was admitted or refused, for every cost that does not fit", async () => {
+  test("is refused for every cost that does not fit, whether the last call was admitted or refused", async () => {
     const { seen, took } = bench();
     await took({ allowed: false, used: full - 2 * p }, { cost: 3 });
     expect([1, 2, 3, 4, 5, 6, Number.MAX_SAFE_INTEGER].map((cost) => seen.refusal(scope, "key", cost) !== undefined)).toEqual([
@@ -64,7 +64,7 @@ describe("a key that was seen used up", () => {
     ]);
   });
 
-  test("is asked about again as soon as its bucket may have what the call needs, counted from when the last call was sent", async () => {
+  test("is sent to the backend again as soon as its bucket may suffice, counted from when the last call was sent", async () => {
     const quick = scopeOf({ rate: 10, period: 1, burst: 1 });
     const [limit] = quick.policy.limits;
     for (const latencyMs of [0, 40]) {
@@ -77,7 +77,7 @@ describe("a key that was seen used up", () => {
     }
   });
 
-  test("is asked about again before a second is over, so that a wait that looks once a second sees what other processes gave back", async () => {
+  test("is sent to the backend again within a second, so that waits, which ask every second, see remote refunds", async () => {
     const { time, seen, took } = bench({ latencyMs: 30 });
     await took(empty);
     await time.pass(959);
@@ -86,7 +86,7 @@ describe("a key that was seen used up", () => {
     expect(seen.refusal(scope, "key", 1)).toBeUndefined();
   });
 
-  test("by several limits is refused by whichever has too little", async () => {
+  test("with several limits is refused by whichever has too little left", async () => {
     const several = scopeOf({
       limits: [
         { name: "a", rate: 2, period: "1h" },
@@ -99,7 +99,7 @@ describe("a key that was seen used up", () => {
     expect(seen.refusal(several, "key", 1)).toMatchObject({ allowed: false, used: [a.capacityUnits, b?.unitsPerToken] });
   });
 
-  test("while it is blocked is refused for that long; then only the backend can start the next block", async () => {
+  test("is refused for the duration of a block, after which only the backend can start the next one", async () => {
     const blocking = scopeOf({ rate: 1, period: "1h", block: "500ms" });
     const [limit] = blocking.policy.limits;
     const { time, seen, took } = bench();
@@ -113,7 +113,7 @@ describe("a key that was seen used up", () => {
   });
 });
 
-test("answers that are handled in another order than that of the calls leave the state after the last call", () => {
+test("answers processed out of order leave the state of the last call", () => {
   const { seen, time } = bench();
   const [first, second, third] = [1, 2, 3].map(() => seen.enter(scope, "key")) as [number, number, number];
   seen.adjusted(second, scope, "key", -3, { allowed: true, used: full - 3 * p });
@@ -126,14 +126,14 @@ test("answers that are handled in another order than that of the calls leave the
 
 describe("the backend is asked", () => {
   test.each<[string, (seen: LastSeen, took: ReturnType<typeof bench>["took"]) => unknown]>([
-    ["after a look, which takes nothing", (_, took) => took(empty, { cost: 0 })],
-    ["after a call that left something", (_, took) => took({ allowed: true, used: full - p })],
+    ["after a peek, which takes nothing", (_, took) => took(empty, { cost: 0 })],
+    ["after a call that left tokens", (_, took) => took({ allowed: true, used: full - p })],
     ["after a charge", (seen) => seen.adjusted(seen.enter(scope, "other"), scope, "key", 1, empty)],
     ["after a refund", (seen) => seen.adjusted(seen.enter(scope, "other"), scope, "key", -1, empty)],
     ["after a reset", (seen) => seen.wasReset(seen.enter(scope, "other"), scope, "key")],
-    ["after a block, whose end it does not know", (seen) => seen.blocked(seen.enter(scope, "other"), scope, "key", 500)],
-    ["after anything that this process decided alone", (seen) => seen.write(scope, "key", [full], 0)],
-    ["while a call on the key is under way", (seen) => seen.enter(scope, "key")],
+    ["after a block, whose end is unknown here", (seen) => seen.blocked(seen.enter(scope, "other"), scope, "key", 500)],
+    ["after a decision that this process made alone", (seen) => seen.write(scope, "key", [full], 0)],
+    ["while a call on the key is in flight", (seen) => seen.enter(scope, "key")],
   ])("%s", async (_, act) => {
     for (const states of [true, false]) {
       const { seen, took } = bench({ states });
@@ -144,7 +144,7 @@ describe("the backend is asked", () => {
     }
   });
 
-  test("by a policy that is not the one that was used up", async () => {
+  test("for a policy other than the one that was used up", async () => {
     const { seen, took } = bench();
     await took(empty);
     expect(seen.refusal(scopeOf({ rate: 1, period: "1m", burst: 10 }), "key", 1)).toBeUndefined();
@@ -152,8 +152,8 @@ describe("the backend is asked", () => {
   });
 });
 
-describe("what another backend of this process has changed", () => {
-  /** The same module, loaded again, as it is when two copies of a package are installed. */
+describe("a key that another backend in this process has changed", () => {
+  /** The same module loaded again, as when two copies of a package are installed. */
   const anotherCopy = async (): Promise<typeof LastSeen> => {
     vi.resetModules();
     const { LastSeen: Another } = await import("../src/resilience/last-seen.ts");
@@ -167,7 +167,7 @@ describe("what another backend of this process has changed", () => {
   ];
 
   test.each(changes)(
-    "by %s is not refused from memory any more, nor in an outage, also by another copy of this package",
+    "with %s is no longer refused from memory, nor in an outage, even if another copy of this package made the change",
     async (_, change) => {
       for (const Table of [LastSeen, await anotherCopy()]) {
         const { seen, took } = bench();
@@ -183,7 +183,7 @@ describe("what another backend of this process has changed", () => {
     },
   );
 
-  test.each(changes)("by %s is not brought back by the answer to a call that was sent before", async (_, change) => {
+  test.each(changes)("with %s is not restored by the answer to an earlier call", async (_, change) => {
     const { seen, took, time } = bench();
     const other = new LastSeen(10, { states: true, refusals: true });
     made.push(other);
@@ -197,7 +197,7 @@ describe("what another backend of this process has changed", () => {
     expect(seen.refusal(scope, "key", 1)).toBeDefined();
   });
 
-  test("by a charge still is: others can only have taken more", async () => {
+  test("with a charge is still refused from memory, because others can only have taken more", async () => {
     const { seen, took } = bench();
     const other = new LastSeen(10, { states: true, refusals: true });
     made.push(other);
@@ -207,7 +207,7 @@ describe("what another backend of this process has changed", () => {
   });
 });
 
-test("no more than 20,000 keys of the last two seconds are refused from memory, whatever limiters they belong to", async () => {
+test("at most 20,000 keys from the last two seconds are refused from memory, across all limiters", async () => {
   const { seen, took } = bench();
   const scopes = Array.from({ length: 500 }, (_, i) => scopeOf({ rate: 1, period: "1h" }, `ratelimit:tenant-${i}:`));
   const used = scopes[0]?.policy.limits[0].capacityUnits as number;

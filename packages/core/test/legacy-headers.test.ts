@@ -14,10 +14,10 @@ afterEach(() => {
 
 const burst = { name: "burst", rate: 100, period: 60, burst: 150 } as const;
 const daily = { name: "daily", rate: 10_000, period: "1d" } as const;
-/** Units of one token. */
+/** Units per token. */
 const [aBurst, aDaily] = [600, 8640];
 
-/** What a check tells when the backend answers so. */
+/** The headers of a check that the backend answers like this. */
 function fieldsOf(
   limits: readonly [typeof burst] | readonly [typeof burst, typeof daily],
   take: BackendReply,
@@ -44,10 +44,16 @@ describe("100 per minute with a burst of 150", () => {
     { what: "50 left", allowed: true, used: 100 * aBurst, cost: 1, expected: fields(100, 50, now + 60) },
     { what: "100.5 left", allowed: true, used: 49.5 * aBurst, cost: 1, expected: fields(100, 100, now + 30) },
     { what: "the last token", allowed: true, used: 150 * aBurst, cost: 1, expected: fields(100, 0, now + 90) },
-    { what: "a look at a full bucket", allowed: true, used: 0, cost: 0, expected: fields(100, 100, now) },
+    { what: "a peek at a full bucket", allowed: true, used: 0, cost: 0, expected: fields(100, 100, now) },
     { what: "a refusal", allowed: false, used: 150 * aBurst, cost: 1, expected: fields(100, 0, now + 90, 1) },
-    { what: "a refusal of a millisecond", allowed: false, used: 149 * aBurst + 1, cost: 1, expected: fields(100, 0, now + 90, 1) },
-    { what: "a refusal of one second and a bit", allowed: false, used: 150 * aBurst, cost: 2, expected: fields(100, 0, now + 90, 2) },
+    { what: "a refusal for a millisecond", allowed: false, used: 149 * aBurst + 1, cost: 1, expected: fields(100, 0, now + 90, 1) },
+    {
+      what: "a refusal for slightly more than a second",
+      allowed: false,
+      used: 150 * aBurst,
+      cost: 2,
+      expected: fields(100, 0, now + 90, 2),
+    },
     { what: "a refusal with tokens left", allowed: false, used: 100 * aBurst, cost: 150, expected: fields(100, 50, now + 60, 60) },
     { what: "a refusal in debt", allowed: false, used: 300 * aBurst, cost: 1, expected: fields(100, 0, now + 180, 91) },
     { what: "a cost above the burst", allowed: false, used: 0, cost: 151, expected: fields(100, 100, now) },
@@ -56,28 +62,33 @@ describe("100 per minute with a burst of 150", () => {
   });
 });
 
-describe("and 10,000 per day", () => {
+describe("100 per minute with a burst of 150, and 10,000 per day", () => {
   test.each([
     { what: "the first request", allowed: true, used: [aBurst, aDaily], expected: fields(100, 100, now + 1) },
-    { what: "a day nearly used up", allowed: true, used: [aBurst, 9990 * aDaily], expected: fields(10_000, 10, now + 86_314) },
-    { what: "refused by daily", allowed: false, used: [69.5 * aBurst, 9999.75 * aDaily], expected: fields(10_000, 0, 1_795_607_998, 7) },
+    { what: "the daily limit nearly used up", allowed: true, used: [aBurst, 9990 * aDaily], expected: fields(10_000, 10, now + 86_314) },
+    {
+      what: "refused by the daily limit",
+      allowed: false,
+      used: [69.5 * aBurst, 9999.75 * aDaily],
+      expected: fields(10_000, 0, 1_795_607_998, 7),
+    },
     { what: "refused by both", allowed: false, used: [150 * aBurst, 10_000 * aDaily], expected: fields(10_000, 0, now + 86_400, 9) },
   ])("$what", ({ allowed, used, expected }) => {
     expect(fieldsOf([burst, daily], { allowed, used })).toEqual(expected);
   });
 });
 
-describe("nobody counted", () => {
+describe("during an outage", () => {
   test.each([
-    { what: "open admits without a field", take: { allowed: true, used: 0, source: "open" }, expected: {} },
-    { what: "closed says when to come back", take: { allowed: false, used: 0, source: "closed" }, expected: { "Retry-After": "1" } },
-    { what: "local counts", take: { allowed: true, used: aBurst, source: "local" }, expected: fields(100, 100, now + 1) },
+    { what: "open mode admits without headers", take: { allowed: true, used: 0, source: "open" }, expected: {} },
+    { what: "closed mode sends only Retry-After", take: { allowed: false, used: 0, source: "closed" }, expected: { "Retry-After": "1" } },
+    { what: "local mode sends its own count", take: { allowed: true, used: aBurst, source: "local" }, expected: fields(100, 100, now + 1) },
   ] as const)("$what", ({ take, expected }) => {
     expect(fieldsOf([burst], take)).toEqual(expected);
   });
 });
 
-describe("of several decisions of a request", () => {
+describe("of several decisions for a request", () => {
   function decision(remaining: number, retryAfter: number, limit: number): { result: RateLimitResult } {
     const rest = {
       burst: limit,
@@ -94,19 +105,19 @@ describe("of several decisions of a request", () => {
 
   test.each([
     {
-      what: "the one with least left stands",
+      what: "the one with the least left wins",
       told: [decision(5, 0, 10), decision(3, 0, 20), decision(4, 0, 30)],
       expected: fields(20, 3, now + 5),
     },
-    { what: "the first stands on a tie", told: [decision(3, 0, 10), decision(3, 0, 20)], expected: fields(10, 3, now + 5) },
-    { what: "the one that refuses stands", told: [decision(0, 0, 10), decision(7, 2, 20)], expected: fields(20, 7, now + 5, 2) },
+    { what: "the first wins a tie", told: [decision(3, 0, 10), decision(3, 0, 20)], expected: fields(10, 3, now + 5) },
+    { what: "a refusal wins", told: [decision(0, 0, 10), decision(7, 2, 20)], expected: fields(20, 7, now + 5, 2) },
     {
-      what: "the longest wait stands",
+      what: "the longest wait wins",
       told: [decision(0, 2, 10), decision(0, 9, 20), decision(0, 3, 30)],
       expected: fields(20, 0, now + 5, 9),
     },
     {
-      what: "never is the longest",
+      what: "a refusal for good wins over any wait",
       told: [decision(0, 2, 10), decision(9, Number.POSITIVE_INFINITY, 20)],
       expected: fields(20, 9, now + 5),
     },
@@ -115,6 +126,6 @@ describe("of several decisions of a request", () => {
   });
 });
 
-test("the fields are those that browsers are allowed to see", () => {
+test("these are exactly the headers exposed to browsers", () => {
   expect(Object.keys(fieldsOf([burst], { allowed: false, used: 150 * aBurst }))).toEqual(exposedHeaders.legacy);
 });

@@ -13,12 +13,12 @@ import { caught } from "./support/caught.ts";
 
 const backend = tableBackend();
 
-describe("what is no limiter", () => {
+describe("invalid options", () => {
   test.each<[string, unknown, string, string]>([
     ["no options", undefined, "INVALID_OPTION", "Expected `options` to be an object of options, got undefined"],
     ["null", null, "INVALID_OPTION", "Expected `options` to be an object of options, got null"],
     ["an array", [], "INVALID_OPTION", "Expected `options` to be an object of options"],
-    ["a text", "100/min", "INVALID_OPTION", 'Expected `options` to be an object of options, got "100/min"'],
+    ["a string", "100/min", "INVALID_OPTION", 'Expected `options` to be an object of options, got "100/min"'],
     ["no policy", { backend }, "INVALID_POLICY", "Expected `rate` to be a positive integer, got undefined: write rate: 100"],
     ["a bad rate", { rate: "100", backend }, "INVALID_POLICY", 'Expected `rate` to be a positive integer, got "100"'],
     ["a bad limit", { limits: [{ rate: -1 }], backend }, "INVALID_POLICY", "Expected `limits[0].rate` to be a positive integer, got -1"],
@@ -31,7 +31,7 @@ describe("what is no limiter", () => {
       "got null: it has no take, no adjust, no block, no reset, no close;",
     ],
     [
-      "a class of backends",
+      "a class instead of a backend",
       { rate: 1, backend: LateBackend },
       "INVALID_OPTION",
       "got a function: it has no take, no adjust, no block, no reset, no close;",
@@ -42,12 +42,22 @@ describe("what is no limiter", () => {
       "INVALID_OPTION",
       "got an object: it has no reset;",
     ],
-    ["a name that is no text", { rate: 1, backend, name: 5 }, "INVALID_OPTION", "Expected `name` to be a string, got 5"],
-    ["a prefix that is no text", { rate: 1, backend, keyPrefix: null }, "INVALID_OPTION", "Expected `keyPrefix` to be a string, got null"],
-    ["a misspelt option", { rate: 1, brust: 5, backend }, "INVALID_OPTION", "Unknown option `brust`: did you mean `burst`?"],
-    ["another one", { rate: 1, backnd: backend, backend }, "INVALID_OPTION", "Unknown option `backnd`: did you mean `backend`?"],
+    ["a name that is not a string", { rate: 1, backend, name: 5 }, "INVALID_OPTION", "Expected `name` to be a string, got 5"],
     [
-      "a __proto__ of JSON",
+      "a prefix that is not a string",
+      { rate: 1, backend, keyPrefix: null },
+      "INVALID_OPTION",
+      "Expected `keyPrefix` to be a string, got null",
+    ],
+    ["a misspelt option", { rate: 1, brust: 5, backend }, "INVALID_OPTION", "Unknown option `brust`: did you mean `burst`?"],
+    [
+      "another misspelt option",
+      { rate: 1, backnd: backend, backend },
+      "INVALID_OPTION",
+      "Unknown option `backnd`: did you mean `backend`?",
+    ],
+    [
+      "a __proto__ from JSON",
       { ...JSON.parse('{"rate":1,"__proto__":{"burst":9}}'), backend },
       "INVALID_OPTION",
       "Unknown option `__proto__`",
@@ -65,7 +75,7 @@ describe("what is no limiter", () => {
       "Expected `backend` to be given",
     ],
     [
-      "a config that is none",
+      "a config of the wrong type",
       { config: { rate: 100 }, backend },
       "INVALID_OPTION",
       "Expected `config` to be what defineConfig or configFromEnv returned",
@@ -87,7 +97,7 @@ describe("what is no limiter", () => {
     expect([error.code, error.message]).toEqual([code, expect.stringContaining(message)]);
   });
 
-  test("is told with all its problems at once", () => {
+  test("are all reported at once", () => {
     const { message } = caught(() => new RateLimiter({ rate: -1, period: "x", brust: 1, name: 5, backend: {} } as never));
     const sentences = message.split("\n  - ");
     expect(sentences[0]).toBe("5 problems:");
@@ -95,7 +105,7 @@ describe("what is no limiter", () => {
       expect(sentences.filter((sentence) => sentence.includes(` \`${option}\``))).toHaveLength(1);
   });
 
-  test("takes no name: nothing is left behind of a limiter that failed", () => {
+  test("do not claim a name: a limiter that failed leaves nothing behind", () => {
     const backend = tableBackend();
     caught(() => new RateLimiter({ rate: 1, backend, nme: "a" } as never));
     expect(new RateLimiter({ rate: 2, backend }).policy.limits[0].rate).toBe(2);
@@ -132,7 +142,7 @@ describe("names", () => {
     ],
     [{ config: defineConfig({ name: "api" }) }, "api", ["api"]],
     [{ config: defineConfig(), name: "other" }, "other", ["default"]],
-  ])("%j is the limiter %j", (options, name, limits) => {
+  ])("%j creates the limiter %j", (options, name, limits) => {
     const limiter = new RateLimiter({ ...options, backend: tableBackend() } as RateLimiterOptions);
     expect([limiter.name, limiter.policy.limits.map((limit) => limit.name)]).toEqual([name, limits]);
   });
@@ -159,7 +169,7 @@ describe("names", () => {
 test.each<[string, object[]]>([
   ["a second limit is added", [{ name: "day" }, { name: "week", period: "7d" }]],
   ["its only limit gets another name", [{ name: "daily" }]],
-])("who is refused by a limiter without a name still is when %s", async (_, limits) => {
+])("a key refused by an unnamed limiter is still refused when %s", async (_, limits) => {
   const policies: ((options: PolicyOptions) => object)[] = [
     (options) => options,
     (options) => ({ config: { ...defineConfig(), policy: definePolicy(options) } }),
@@ -177,15 +187,15 @@ test.each<[string, object[]]>([
   }
 });
 
-describe("two limiters of one name on one backend", () => {
-  test("share their buckets if they have one policy", async () => {
+describe("two limiters with the same name on one backend", () => {
+  test("share their buckets if their policies are equal", async () => {
     const backend = tableBackend();
     const [one, other] = [new RateLimiter({ rate: 3, backend }), new RateLimiter({ rate: 3, period: "1m", backend })];
     await one.check("key", { cost: 2 });
     expect((await other.check("key")).remaining).toBe(0);
   });
 
-  test("are apart where they have a keyPrefix each, whatever their policies", async () => {
+  test("are separate if their keyPrefixes differ, whatever their policies", async () => {
     const backend = tableBackend();
     const [one, other] = [new RateLimiter({ rate: 3, backend }), new RateLimiter({ rate: 4, keyPrefix: "other:", backend })];
     await one.check("key", { cost: 2 });
@@ -197,7 +207,7 @@ describe("two limiters of one name on one backend", () => {
     [{ rate: 3, burst: 4 }],
     [{ rate: 3, period: 61 }],
     [{ limits: [{ rate: 3, name: "default-2" }], name: "default" }],
-  ])("are refused if the policy is %j", (options) => {
+  ])("are rejected if the second policy is %j", (options) => {
     const backend = tableBackend();
     new RateLimiter({ rate: 3, backend });
     const { code, message } = caught(() => new RateLimiter({ ...options, backend } as RateLimiterOptions));
@@ -207,14 +217,14 @@ describe("two limiters of one name on one backend", () => {
     ]);
   });
 
-  test("do not meet under another name, another prefix or on another backend", () => {
+  test("do not conflict if the name, prefix or backend differs", () => {
     const backend = tableBackend();
     new RateLimiter({ rate: 3, backend });
     for (const options of [{ name: "b" }, { keyPrefix: "b:" }, { backend: tableBackend() }])
       expect(() => new RateLimiter({ rate: 4, backend, ...options })).not.toThrow();
   });
 
-  test("may change their policy when both are closed", async () => {
+  test("may be replaced with a different policy once both are closed", async () => {
     const backend = tableBackend();
     const limiters = [new RateLimiter({ rate: 3, backend }), new RateLimiter({ rate: 3, backend })];
     for (const limiter of limiters) {
@@ -226,7 +236,7 @@ describe("two limiters of one name on one backend", () => {
   });
 });
 
-test("options may be frozen, and changing them later changes nothing", () => {
+test("options may be frozen, and later changes to them have no effect", () => {
   const options = { rate: 2, backend: tableBackend(new ManualClock()) };
   const limiter = new RateLimiter(options);
   options.rate = 100;

@@ -3,14 +3,14 @@ import { describe, expect, expectTypeOf, test } from "vitest";
 import { LateBackend, tableBackend } from "./support/backends.ts";
 import { caught, rejected } from "./support/caught.ts";
 
-/** Ten per second, by a clock that the test moves. */
+/** Ten per second, on a clock that the test moves. */
 function tenPerSecond(burst: number = 10): { limiter: RateLimiter<SyncBackend>; clock: ManualClock } {
   const clock = new ManualClock();
   return { limiter: new RateLimiter({ rate: 10, period: 1, burst, backend: tableBackend(clock) }), clock };
 }
 
 describe("check", () => {
-  test("refuses the sixth of five, and says when to come back", async () => {
+  test("refuses the sixth call of five, and says when to retry", async () => {
     const { limiter, clock } = tenPerSecond(5);
     for (const remaining of [4, 3, 2, 1, 0]) expect(await limiter.check("key")).toMatchObject({ allowed: true, remaining, retryAfter: 0 });
     expect(await limiter.check("key")).toMatchObject({ allowed: false, remaining: 0, retryAfter: 0.1, resetAfter: 0.5 });
@@ -20,18 +20,18 @@ describe("check", () => {
     expect(await limiter.check("key")).toMatchObject({ allowed: true, remaining: 0 });
   });
 
-  test("never promises what never comes", async () => {
+  test("gives no retryAfter to a call that can never be admitted", async () => {
     const { limiter } = tenPerSecond();
     expect(await limiter.check("key", { cost: 11 })).toMatchObject({ allowed: false, retryAfter: Number.POSITIVE_INFINITY, remaining: 10 });
   });
 
-  test("is the same on a backend that takes its time", async () => {
+  test("works the same on an asynchronous backend", async () => {
     const limiter = new RateLimiter({ rate: 1, backend: new LateBackend() });
     const [one, other] = await Promise.all([limiter.check("key"), limiter.check("key")]);
     expect([one.allowed, other.allowed, other.retryAfter]).toEqual([true, false, 60]);
   });
 
-  test("is a promise of Node's, whatever the backend promises by", async () => {
+  test("returns a native promise, whatever kind the backend returns", async () => {
     const late = new LateBackend();
     const thenable = <T>(answer: Promise<T>): Promise<T> => {
       const then = (...callbacks: Parameters<Promise<T>["then"]>): unknown => thenable(answer.then(...callbacks));
@@ -43,7 +43,7 @@ describe("check", () => {
     expect((await checked).allowed).toBe(true);
   });
 
-  test("passes on what the backend throws or rejects with", async () => {
+  test("passes on errors that the backend throws or rejects with", async () => {
     const failures: Backend["take"][] = [
       () => {
         throw new Error("out");
@@ -58,7 +58,7 @@ describe("check", () => {
 });
 
 describe("checkSync", () => {
-  test("answers at once, and is check", async () => {
+  test("answers synchronously, with the same result as check", async () => {
     const { limiter } = tenPerSecond();
     const { resetAt, ...result } = limiter.checkSync("key", { cost: 4 });
     expect(result).toMatchObject({ allowed: true, remaining: 6, cost: 4 });
@@ -67,21 +67,18 @@ describe("checkSync", () => {
     expect(resetAt).toBeCloseTo(Date.now() / 1000 + 0.4, 0);
   });
 
-  test("compiles only for a backend that answers at once, and says so where types are ignored", () => {
+  test("compiles only for a synchronous backend, and throws if types are ignored", () => {
     const limiter = new RateLimiter({ rate: 5, backend: new LateBackend() });
-    // @ts-expect-error: the backend answers later
+    // @ts-expect-error: the backend is asynchronous
     const { code, message } = caught(() => limiter.checkSync("key"));
-    expect([code, message]).toEqual([
-      "INVALID_OPTION",
-      "Expected `backend` to be one that answers at once for checkSync, got an object: use check()",
-    ]);
+    expect([code, message]).toEqual(["INVALID_OPTION", "Expected `backend` to be synchronous for checkSync, got an object: use check()"]);
     expectTypeOf(tenPerSecond().limiter.checkSync("key")).toEqualTypeOf<RateLimitResult>();
     expectTypeOf<RateLimiter<SyncBackend>>().toExtend<RateLimiter>();
-    // @ts-expect-error: any backend may answer later
+    // @ts-expect-error: any backend may be asynchronous
     expectTypeOf<RateLimiter>().toExtend<RateLimiter<SyncBackend>>();
   });
 
-  test("leaves no rejection behind that nobody handles", async () => {
+  test("leaves no unhandled rejection", async () => {
     const backend = Object.assign(new LateBackend(), { take: () => Promise.reject(new Error("out")) });
     const limiter = new RateLimiter({ rate: 5, backend: backend as never });
     expect(caught(() => limiter.checkSync("key")).code).toBe("INVALID_OPTION");
@@ -94,7 +91,7 @@ describe("checkSync", () => {
 });
 
 describe("enforce", () => {
-  test("returns what is admitted, and throws the refusal with its key", async () => {
+  test("returns the result if admitted, and throws a refusal with its key", async () => {
     const { limiter } = tenPerSecond(1);
     expect(await limiter.enforce("user:1")).toMatchObject({ allowed: true });
     const error = (await rejected(limiter.enforce("user:1"))) as RateLimitExceeded;
@@ -107,7 +104,7 @@ describe("enforce", () => {
     expect(error.message).toBe("Rate limit exceeded: retry in 1 second");
   });
 
-  test("tells an outage as one: what is closed while the backend is out is no fault of the caller's", async () => {
+  test("throws a backend error, not a refusal, if an outage in closed mode refuses the call", async () => {
     const closed: Backend = {
       take: () => ({ allowed: false, used: 0, source: "closed" }),
       adjust: never,
@@ -134,13 +131,13 @@ describe("peek", () => {
     { spent: 10, cost: undefined, seen: { allowed: false, remaining: 0, retryAfter: 0.1 } },
     { spent: 10, cost: 0, seen: { allowed: true, remaining: 0, retryAfter: 0 } },
     { spent: 0, cost: 11, seen: { allowed: false, remaining: 10, retryAfter: Number.POSITIVE_INFINITY } },
-  ])("after $spent of 10, asking for $cost, sees $seen and changes nothing", async ({ spent, cost, seen }) => {
+  ])("after $spent of 10, for a cost of $cost, returns $seen and changes nothing", async ({ spent, cost, seen }) => {
     const { limiter } = tenPerSecond();
     await limiter.check("key", { cost: spent });
     for (let i = 0; i < 3; i++) expect(await limiter.peek("key", { cost })).toMatchObject(seen);
   });
 
-  test("tells of several limits the one that would refuse", async () => {
+  test("reports which of several limits would refuse", async () => {
     const backend = tableBackend();
     const limiter = new RateLimiter({
       limits: [
@@ -156,7 +153,7 @@ describe("peek", () => {
 });
 
 describe("refund and charge", () => {
-  test("a refund gives back one token unless told otherwise, never beyond a full bucket", async () => {
+  test("a refund returns one token by default, up to a full bucket", async () => {
     const { limiter } = tenPerSecond();
     await limiter.check("key", { cost: 5 });
     expect(await limiter.refund("key")).toMatchObject({ allowed: true, remaining: 6, retryAfter: 0 });
@@ -165,7 +162,7 @@ describe("refund and charge", () => {
     expect(await limiter.refund("key", 0)).toMatchObject({ remaining: 10 });
   });
 
-  test("a charge goes into debt, and tells what even that could not take", async () => {
+  test("a charge goes into debt, and reports what even the debt could not take", async () => {
     const { limiter, clock } = tenPerSecond();
     expect(await limiter.charge("key", 4)).toMatchObject({ allowed: true, remaining: 6, uncharged: 0 });
     expect(await limiter.charge("key", 20)).toMatchObject({ allowed: true, remaining: 0, retryAfter: 0, resetAfter: 2, uncharged: 4 });
@@ -188,13 +185,13 @@ describe("the tightest limit", () => {
     { spent: [5], cost: 1, tightest: "second", remaining: 0, retryAfter: 0.1 },
     { spent: [5], cost: 4, tightest: "minute", remaining: 3, retryAfter: 1 },
     { spent: [5], cost: 6, tightest: "second", remaining: 0, retryAfter: Number.POSITIVE_INFINITY },
-  ])("after $spent and a cost of $cost is $tightest", async ({ spent, cost, ...figures }) => {
+  ])("after spending $spent, for a cost of $cost, is $tightest", async ({ spent, cost, ...figures }) => {
     const limiter = new RateLimiter({ limits, backend: tableBackend() });
     for (const tokens of spent) await limiter.check("key", { cost: tokens });
     expect(await limiter.check("key", { cost })).toMatchObject(figures);
   });
 
-  test("is the first one on a tie", async () => {
+  test("is the first one in a tie", async () => {
     const tie = [
       { name: "a", rate: 5 },
       { name: "b", rate: 5 },
@@ -213,7 +210,7 @@ describe("reset, update, close", () => {
     expect(await limiter.peek("key")).toMatchObject({ remaining: 10, resetAfter: 0 });
   });
 
-  test("an update reaches every limiter of the name, and buckets keep the time they owe", async () => {
+  test("an update reaches every limiter with the name, and buckets keep the time they owe", async () => {
     const backend = tableBackend();
     const [one, other] = [new RateLimiter({ rate: 10, period: 1, backend }), new RateLimiter({ rate: 10, period: 1, backend })];
     await one.check("key", { cost: 6 });
@@ -224,7 +221,7 @@ describe("reset, update, close", () => {
     expect(new RateLimiter({ rate: 5, period: 1, burst: 20, backend }).policy).toEqual(one.policy);
   });
 
-  test("a limit keeps its limiter's name through updates", () => {
+  test("an unnamed limit keeps its limiter's name through updates", () => {
     const limiter = new RateLimiter({ rate: 10, name: "api", backend: tableBackend() });
     for (const options of [{ rate: 5 }, { rate: 6, name: undefined }]) {
       limiter.update(options);
@@ -235,7 +232,7 @@ describe("reset, update, close", () => {
   });
 
   test.each<unknown>([undefined, null, [], "x", {}, { rate: -1 }, { limits: [] }, { rate: 5, backend: {} }])(
-    "an update to %j changes nothing",
+    "an invalid update to %j changes nothing",
     (options) => {
       const limiter = new RateLimiter({ rate: 10, name: "api", backend: tableBackend() });
       expect(caught(() => limiter.update(options as never)).code).toBe("INVALID_POLICY");
@@ -243,7 +240,7 @@ describe("reset, update, close", () => {
     },
   );
 
-  test("a closed limiter refuses to work, and leaves its backend open", async () => {
+  test("a closed limiter throws, and leaves its backend open", async () => {
     const backend = new LateBackend();
     const limiter = new RateLimiter({ rate: 10, backend });
     await limiter[Symbol.asyncDispose]();

@@ -8,7 +8,7 @@ import { LastSeen } from "../src/resilience/last-seen.ts";
 import { LocalFallback } from "../src/resilience/local-fallback.ts";
 import { always } from "./support/property.ts";
 
-/** Limits have no clock of their own: the process clock is what the share stands on, and here the test moves it. */
+/** Limits have no clock of their own. The share uses the process clock, which this test moves. */
 let now = 0;
 beforeEach(() => {
   now = 0;
@@ -22,7 +22,7 @@ function scopeOf(policy: PolicyOptions): KeyScope {
   return { prefix: "test:", policy: definePolicy(policy) };
 }
 
-/** What each share remembers of the backend. */
+/** What each share last saw of the backend. */
 const seenBy = new WeakMap<LocalFallback, LastSeen>();
 
 function shareOf(instances: number, maxKeys: number = 10): LocalFallback {
@@ -32,7 +32,7 @@ function shareOf(instances: number, maxKeys: number = 10): LocalFallback {
   return share;
 }
 
-/** Lets the backend answer a call, as it is remembered. */
+/** Records an answer from the backend. */
 function answered(share: LocalFallback, scope: KeyScope, take: BackendReply): void {
   const seen = seenBy.get(share) as LastSeen;
   const ticket = seen.enter(scope, "key");
@@ -40,21 +40,21 @@ function answered(share: LocalFallback, scope: KeyScope, take: BackendReply): vo
   seen.leave(ticket);
 }
 
-/** Asks until it is refused. */
+/** Counts the calls admitted before the first refusal. */
 function admittedOf(share: LocalFallback, scope: KeyScope, cost: number = 1): number {
   let admitted = 0;
   while (share.take(scope, "key", cost).allowed) admitted++;
   return admitted;
 }
 
-describe("a process gives its share", () => {
+describe("a process admits its share", () => {
   test.each([
     [{ rate: 100, period: 60, burst: 100 }, 1, 100],
     [{ rate: 100, period: 60, burst: 100 }, 4, 25],
     [{ rate: 100, period: 60, burst: 10 }, 4, 2],
     [{ rate: 100, period: 60, burst: 2 }, 4, 1],
     [{ rate: 100, period: 60, burst: 1 }, 100, 1],
-  ] as const)("of %j as one of %i: %i at once", (policy, instances, atOnce) => {
+  ] as const)("of %j as one of %i processes: %i at once", (policy, instances, atOnce) => {
     expect(admittedOf(shareOf(instances), scopeOf(policy))).toBe(atOnce);
   });
 
@@ -63,7 +63,7 @@ describe("a process gives its share", () => {
     [{ rate: 100, period: 1, burst: 1 }, 4, 25],
     [{ rate: 100, period: 1, burst: 1 }, 50, 2],
     [{ rate: 7, period: 1, burst: 7 }, 3, 7 / 3],
-  ] as const)("of %j as one of %i: %f a second", (policy, instances, perSecond) => {
+  ] as const)("of %j as one of %i processes: %f per second", (policy, instances, perSecond) => {
     const share = shareOf(instances);
     const scope = scopeOf(policy);
     const atOnce = admittedOf(share, scope);
@@ -78,9 +78,9 @@ describe("in any window of T seconds N processes with `instances` of N admit at 
   interface Step {
     readonly wait: number;
     readonly process: number;
-    /** Of the burst, in per cent: so that small and large costs meet any policy. */
+    /** The cost as a percentage of the burst, so that every policy sees small and large costs. */
     readonly cost: number;
-    /** What the call is instead, now and then. */
+    /** Occasionally replaces the call with another kind. */
     readonly instead: "charge" | "look" | undefined;
   }
   const steps: fc.Arbitrary<Step[]> = fc.array(
@@ -94,7 +94,7 @@ describe("in any window of T seconds N processes with `instances` of N admit at 
   );
   const limits = fc.record({ rate: fc.integer({ min: 1, max: 60 }), burst: fc.integer({ min: 1, max: 60 }) });
 
-  /** Holds every window that begins and ends with an admission against the bound. */
+  /** Checks every window that begins and ends with an admission against the bound. */
   function holds(admitted: readonly { at: number; cost: number }[], processes: number, rate: number, burst: number): void {
     const largest = Math.max(1, ...admitted.map(({ cost }) => cost));
     const onset = processes * Math.max(largest, burst / processes);
@@ -110,11 +110,8 @@ describe("in any window of T seconds N processes with `instances` of N admit at 
   }
 
   test.each([
-    [
-      "for any mix of costs, with charges and looks between",
-      (cost: number, burst: number) => Math.max(1, Math.round((cost * burst) / 100)),
-    ],
-    ["for costs of a whole bucket", (_: number, burst: number) => burst],
+    ["for any mix of costs, charges and peeks", (cost: number, burst: number) => Math.max(1, Math.round((cost * burst) / 100))],
+    ["for costs of the whole burst", (_: number, burst: number) => burst],
     ["for costs of 1", () => 1],
   ])("%s", (_, costOf) => {
     always(fc.tuple(limits, fc.integer({ min: 1, max: 8 }), steps), ([{ rate, burst }, processes, calls]) => {
@@ -133,7 +130,7 @@ describe("in any window of T seconds N processes with `instances` of N admit at 
     });
   });
 
-  test("and it is reached, by calls of the whole burst and by smaller ones", () => {
+  test("and the bound is reached, by calls of the whole burst and by smaller ones", () => {
     const scope = scopeOf({ rate: 100, period: "1h" });
     for (const [cost, calls] of [
       [100, 1],
@@ -146,10 +143,10 @@ describe("in any window of T seconds N processes with `instances` of N admit at 
   });
 });
 
-describe("a bucket begins where the backend was last seen", () => {
+describe("a bucket starts from the last known state of the backend", () => {
   const scope = scopeOf({ rate: 60, period: 60, burst: 60 });
 
-  test("who was refused stays refused, until the time that the backend named", () => {
+  test("a refused key stays refused until the time that the backend gave", () => {
     const share = shareOf(1);
     answered(share, scope, { allowed: false, used: scope.policy.limits[0].capacityUnits });
     now = 999;
@@ -158,20 +155,20 @@ describe("a bucket begins where the backend was last seen", () => {
     expect(share.take(scope, "key", 1).allowed).toBe(true);
   });
 
-  test("who had half has half of the share", () => {
+  test("a key with half of its tokens gets half of the share", () => {
     const share = shareOf(3);
     answered(share, scope, { allowed: true, used: scope.policy.limits[0].capacityUnits / 2 });
     expect(admittedOf(share, scope)).toBe(10);
   });
 
-  test("and where it is seen again, that holds", () => {
+  test("a newer state of the backend replaces the bucket", () => {
     const share = shareOf(1);
     admittedOf(share, scope);
     answered(share, scope, { allowed: true, used: 0 });
     expect(admittedOf(share, scope)).toBe(60);
   });
 
-  test("of several limits each", () => {
+  test("each of several limits starts from its own state", () => {
     const several = scopeOf({
       limits: [
         { name: "second", rate: 10, period: 1 },
@@ -186,7 +183,7 @@ describe("a bucket begins where the backend was last seen", () => {
   });
 });
 
-describe("what it says is true", () => {
+describe("its answers are accurate", () => {
   test.each([
     [{ rate: 100, period: 60, burst: 100 }, 1, 1],
     [{ rate: 100, period: 60, burst: 100 }, 4, 1],
@@ -196,7 +193,7 @@ describe("what it says is true", () => {
     [{ rate: 7001, period: 1, burst: 40 }, 3, 5],
     [{ rate: 1, period: 3600, burst: 1 }, 12, 1],
   ] as const)(
-    "%j as one of %i at cost %i: `remaining` calls are admitted, then one at `retryAfter` and none 1 ms before",
+    "%j as one of %i processes at a cost of %i: `remaining` calls are admitted, then one at `retryAfter` and none 1 ms earlier",
     (policy, instances, cost) => {
       const share = shareOf(instances);
       const scope = scopeOf(policy);
@@ -224,7 +221,7 @@ describe("what it says is true", () => {
     expect([take.allowed, toResult(scope.policy, take, 11).retryAfter]).toEqual([false, Number.POSITIVE_INFINITY]);
   });
 
-  test("and that it was said here", () => {
+  test("the source of an answer is local", () => {
     const scope = scopeOf({ rate: 10, period: 1 });
     const take = shareOf(4).take(scope, "key", 1);
     expect(take).toEqual({ allowed: true, used: 4 * scope.policy.limits[0].unitsPerToken, source: "local", instances: 4 });
@@ -236,7 +233,7 @@ describe("charges and refunds", () => {
   const scope = scopeOf({ rate: 60, period: 60 });
   const { unitsPerToken: p } = scope.policy.limits[0];
 
-  test("count for all processes", () => {
+  test("count as if every process had made them", () => {
     const share = shareOf(4);
     expect(share.adjust(scope, "key", 10)).toEqual({ allowed: true, used: 40 * p, uncharged: 0, source: "local", instances: 4 });
     expect(share.adjust(scope, "key", -5).used).toBe(20 * p);
@@ -251,7 +248,7 @@ describe("charges and refunds", () => {
     [7, 18, 1, 67],
     [1, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 120, 61],
   ])(
-    "as one of %i: a charge of %i stops at a debt of one burst, and says that %i were not charged",
+    "as one of %i processes: a charge of %i stops at a debt of one burst, and reports %i uncharged",
     (instances, tokens, uncharged, retryAfter) => {
       const share = shareOf(instances);
       const take = share.adjust(scope, "key", tokens);
@@ -261,7 +258,7 @@ describe("charges and refunds", () => {
     },
   );
 
-  test("of several limits: the largest rest is told, and each stops at its own burst", () => {
+  test("with several limits, stop at each limit's own burst and report the largest uncharged rest", () => {
     const several = scopeOf({
       limits: [
         { name: "small", rate: 10, period: "1h" },
@@ -273,7 +270,7 @@ describe("charges and refunds", () => {
     expect(take).toMatchObject({ used: [20 * small.unitsPerToken, 50 * (large?.unitsPerToken ?? 0)], uncharged: 30 });
   });
 
-  test("do not shorten the debt that a call has left: each process admits one call at the least, and owes it", () => {
+  test("do not reduce the debt of an earlier call: each process admits at least one call, and owes it", () => {
     const share = shareOf(4);
     expect(share.take(scope, "key", 60).used).toBe(240 * p);
     expect(share.adjust(scope, "key", 5)).toMatchObject({ used: 240 * p, uncharged: 5 });
@@ -281,7 +278,7 @@ describe("charges and refunds", () => {
   });
 });
 
-test("no more buckets than it was told", () => {
+test("it keeps at most the configured number of buckets", () => {
   const share = shareOf(1, 100);
   const scope = scopeOf({ rate: 10, period: 60 });
   admittedOf(share, scope);

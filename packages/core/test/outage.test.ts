@@ -16,7 +16,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** What is thrown may be anything. */
+/** Anything can be thrown, not only an Error. */
 const text: unknown = "text";
 
 const thenable = (then: () => void): object => ({ then });
@@ -31,7 +31,7 @@ function listening(): { reporter: OutageReporter; events: OutageEvent[] } {
 }
 
 describe("events", () => {
-  test("come once a second and class, and tell how many were left out", () => {
+  test("are sent once per second and class, with the number of suppressed failures", () => {
     const { reporter, events } = listening();
     for (now = 0; now < 3000; now += 10) {
       reporter.failed("timeout", { reason: "late" });
@@ -47,7 +47,7 @@ describe("events", () => {
     ]);
   });
 
-  test("tell a recovery once, and only of what was told", () => {
+  test("report a recovery once, and only of a reported outage", () => {
     const { reporter, events } = listening();
     reporter.recovered();
     expect(events).toEqual([]);
@@ -58,7 +58,7 @@ describe("events", () => {
     expect(events.slice(1)).toEqual([{ class: "connection", source: "local", suppressed: 1, recovered: true }]);
   });
 
-  test("do not come faster when the backend comes and goes", () => {
+  test("are not sent more often if the backend flaps", () => {
     const { reporter, events } = listening();
     for (now = 0; now < 10_000; now += 50) {
       reporter.failed("connection", {});
@@ -68,7 +68,7 @@ describe("events", () => {
     expect(events.filter(({ recovered }) => recovered)).toHaveLength(10);
   });
 
-  test("are due when there was none of this outage, or it has another reason", () => {
+  test("are due if this outage has not been reported, or its reason has changed", () => {
     const { reporter } = listening();
     expect(reporter.isNews("refused")).toBe(true);
     reporter.failed("connection", { reason: "refused" });
@@ -77,14 +77,14 @@ describe("events", () => {
     expect(reporter.isNews("refused")).toBe(true);
   });
 
-  test("of one bad key carry its digest, and are no outage", () => {
+  test("about one bad key carry its digest, and are not an outage", () => {
     const { reporter, events } = listening();
     reporter.failed("key", { reason: "WRONGTYPE", keyHash: "0123456789abcdef" });
     reporter.recovered();
     expect(events).toEqual([{ class: "key", source: "local", suppressed: 0, reason: "WRONGTYPE", keyHash: "0123456789abcdef" }]);
   });
 
-  test("go to the channel, and then there is no warning", () => {
+  test("go to the channel, which replaces the warning", () => {
     const heard: unknown[] = [];
     const listener = (event: unknown): void => void heard.push(event);
     subscribe("ratelimit:outage", listener);
@@ -100,8 +100,8 @@ describe("events", () => {
   });
 });
 
-describe("where nobody listens", () => {
-  test("there is one warning per outage", () => {
+describe("without a listener", () => {
+  test("each outage causes one warning", () => {
     const reporter = new OutageReporter("local", undefined);
     for (let outage = 0; outage < 3; outage++) {
       for (let second = 0; second < 10; second++, now += 1000) {
@@ -112,20 +112,20 @@ describe("where nobody listens", () => {
     }
     expect(warnings).toHaveBeenCalledTimes(3);
     expect(warnings).toHaveBeenCalledWith(
-      "The rate limits' backend is out (connection: connect ECONNREFUSED); decisions are made by this process alone until it is back",
+      "The rate-limit backend is out (connection: connect ECONNREFUSED); calls are decided by this process alone until it is back",
       expect.objectContaining({ code: "RATELIMIT_OUTAGE", detail: expect.stringMatching(/errors\.md#ratelimit_outage$/) as string }),
     );
   });
 
-  test("one limiter that is refused is not told as an outage of the backend", () => {
+  test("a refused limiter is not reported as an outage of the backend", () => {
     new OutageReporter("local", undefined).failed("limiter", { reason: "NOPERM No permissions to access a key", prefix: "elsewhere:bad:" });
     expect(warnings).toHaveBeenCalledExactlyOnceWith(
-      "The backend refuses one limiter (limiter: NOPERM No permissions to access a key); its decisions are made by this process alone until it is served",
+      "The backend refuses one limiter (limiter: NOPERM No permissions to access a key); its calls are decided by this process alone until it is served again",
       expect.objectContaining({ code: "RATELIMIT_OUTAGE" }),
     );
   });
 
-  test("a backend that is late now and then causes one warning, not one for each time", () => {
+  test("a backend that is occasionally late causes only one warning", () => {
     const reporter = new OutageReporter("local", undefined);
     for (let second = 0; second < 30; second++, now += 1000) {
       reporter.failed("timeout", {});
@@ -139,7 +139,7 @@ describe("where nobody listens", () => {
     expect(warnings).toHaveBeenCalledTimes(2);
   });
 
-  test("a bad key, or a late answer of last month, does not use up the warning of an outage", () => {
+  test("neither a bad key nor a late answer last month uses up the warning for an outage", () => {
     const reporter = new OutageReporter("local", undefined);
     reporter.failed("key", {});
     reporter.failed("timeout", {});
@@ -149,17 +149,17 @@ describe("where nobody listens", () => {
   });
 
   test.each([
-    ["local", "made by this process alone until it is back"],
-    ["open", "all to admit until it is back"],
-    ["closed", "all to refuse until it is back"],
-    ["throw", "errors until it is back"],
-  ] as const)("it tells what %s means", (outage, meaning) => {
+    ["local", "are decided by this process alone until it is back"],
+    ["open", "are all admitted until it is back"],
+    ["closed", "are all refused until it is back"],
+    ["throw", "fail with an error until it is back"],
+  ] as const)("the warning explains %s", (outage, meaning) => {
     new OutageReporter(outage, undefined).failed("timeout", {});
-    expect(warnings.mock.calls[0]?.[0]).toBe(`The rate limits' backend is out (timeout); decisions are ${meaning}`);
+    expect(warnings.mock.calls[0]?.[0]).toBe(`The rate-limit backend is out (timeout); calls ${meaning}`);
   });
 });
 
-describe("a listener that fails harms nothing and is reported once", () => {
+describe("a failing listener does no harm and is reported once", () => {
   const failing: readonly [what: string, fail: () => unknown, message: string][] = [
     [
       "throws an Error",
@@ -169,14 +169,14 @@ describe("a listener that fails harms nothing and is reported once", () => {
       "log is full",
     ],
     [
-      "throws no Error",
+      "throws a non-Error",
       () => {
         throw text;
       },
       "not an Error",
     ],
     ["rejects with an Error", async () => Promise.reject(new Error("pager is down")), "pager is down"],
-    ["rejects with no Error", () => Promise.reject(text), "not an Error"],
+    ["rejects with a non-Error", () => Promise.reject(text), "not an Error"],
     ["returns a thenable that throws", () => thenable(() => fail("then")), "then"],
   ];
 
@@ -198,7 +198,7 @@ describe("a listener that fails harms nothing and is reported once", () => {
     );
   });
 
-  test.each(failing)("a subscriber of the channel %s: its neighbours still hear everything", async (_, fails, message) => {
+  test.each(failing)("if a subscriber of the channel %s, the others still receive everything", async (_, fails, message) => {
     const heard: unknown[] = [];
     const broken = (): unknown => fails();
     const neighbour = (event: unknown): void => void heard.push(event);

@@ -33,7 +33,7 @@ const describeRequest = (): HttpRequest => ({
   responseHeader: () => undefined,
 });
 
-/** A middleware on a backend of its own, and what a request meets there. */
+/** Creates a middleware on a new backend, and returns what a request gets there. */
 function limitsOf(options: object): unknown {
   const guard = createGuard(options, describeRequest, tableBackend);
   const verdict = guard({});
@@ -47,11 +47,11 @@ const limits = [
   ["hour", 100, 50],
 ];
 
-describe("what definePolicy returned goes wherever a policy goes", () => {
+describe("the result of definePolicy is accepted wherever a policy is", () => {
   test.each<[string, object]>([
     ["policy", { policy }],
     ["config", { config: defineConfig({ policy }) }],
-  ])("as `%s` of a limiter, a middleware and an update", (_, source) => {
+  ])("as the `%s` of a limiter, a middleware and an update", (_, source) => {
     const limiter = new RateLimiter({ ...source, backend: tableBackend() } as RateLimiterOptions);
     expect(limiter.policy).toBe(policy);
     expect(limitsOf(source)).toEqual(limits);
@@ -73,7 +73,7 @@ describe("what definePolicy returned goes wherever a policy goes", () => {
     ["one limit", { rate: 7, period: "10h", burst: 9 }],
     ["a block", { rate: 7, block: "90s" }],
     ["a limit that refuses everything", { rate: 0, name: "closed" }],
-  ])("spread into options, or passed as it is: %s", async (_, options) => {
+  ])("spread into options or passed directly: %s", async (_, options) => {
     const compiled = definePolicy(options);
     const warnings = await warningsOf(() => {
       expect(definePolicy(compiled)).toEqual(compiled);
@@ -91,7 +91,7 @@ describe("what definePolicy returned goes wherever a policy goes", () => {
     expect(warnings).toEqual([]);
   });
 
-  test("a compiled limit that is changed on the way is compiled anew", () => {
+  test("a compiled limit that is modified is compiled again", () => {
     const changed = definePolicy({ limits: [{ ...policy.limits[0], rate: 30 }, policy.limits[1] as Limit] });
     expect(changed).toEqual(
       definePolicy({
@@ -103,23 +103,25 @@ describe("what definePolicy returned goes wherever a policy goes", () => {
     );
   });
 
-  test("what was worked out is no option that anybody is told of", () => {
+  test("computed fields are not listed as options in errors", () => {
     const { message } = caught(() => new RateLimiter({ rate: 5, windowMs: 60, backend: tableBackend() } as never));
-    expect(message).toContain("known are limits, rate, period, burst, block, policy, config, backend, name, keyPrefix, replace");
-    expect(caught(() => definePolicy({ rate: 5, store: 1 } as never)).message).toMatch(/known are rate, period, burst, name, block$/);
+    expect(message).toContain("known options are limits, rate, period, burst, block, policy, config, backend, name, keyPrefix, replace");
+    expect(caught(() => definePolicy({ rate: 5, store: 1 } as never)).message).toMatch(
+      /known options are rate, period, burst, name, block$/,
+    );
     expect(caught(() => definePolicy({ ...policy, blockMs: "1m" } as never)).message).toContain('write block: "10m"');
   });
 
-  test("its limits keep their names, and the limiter has one of its own", () => {
+  test("its limits keep their names, and the limiter has its own", () => {
     const limiter = new RateLimiter({ policy, name: "api", backend: tableBackend() });
     expect([limiter.name, limiter.policy]).toEqual(["api", policy]);
   });
 
   test.each<[string, unknown]>([
-    ["no policy", { rate: 5 }],
+    ["an uncompiled policy", { rate: 5 }],
     ["null", null],
-    ["a forged one", { limits: [{ name: "a", rate: 5 }] }],
-  ])("%s is refused", (_, wrong) => {
+    ["a forged policy", { limits: [{ name: "a", rate: 5 }] }],
+  ])("%s is rejected", (_, wrong) => {
     const { code, message } = caught(() => new RateLimiter({ policy: wrong, backend: tableBackend() } as never));
     expect([code, message]).toEqual([
       "INVALID_OPTION",
@@ -130,7 +132,7 @@ describe("what definePolicy returned goes wherever a policy goes", () => {
   });
 });
 
-describe("two policies at once are refused, and both are named", () => {
+describe("two policies at once are rejected, and both are named", () => {
   const config = defineConfig();
   const cases: [object, string][] = [
     [{ policy, rate: 5 }, "got `policy` and `rate`: leave all but one out"],
@@ -156,8 +158,8 @@ describe("two policies at once are refused, and both are named", () => {
   });
 });
 
-describe("`replace: true` takes a name over", () => {
-  test("from a limiter that another policy had, which goes on by the new one", async () => {
+describe("`replace: true` takes over a name", () => {
+  test("from a limiter with another policy, which switches to the new one", async () => {
     const backend = tableBackend();
     const old = new RateLimiter({ name: "api", rate: 5, period: "1h", backend });
     await old.check("key", { cost: 3 });
@@ -171,7 +173,7 @@ describe("`replace: true` takes a name over", () => {
     expect(new RateLimiter({ name: "api", rate: 5, backend }).policy.limits[0].rate).toBe(5);
   });
 
-  test("also for a middleware", () => {
+  test("for a middleware too", () => {
     const backend = tableBackend();
     const limit = (rate: number, replace?: boolean): unknown => limitsOf({ name: "api", rate, backend, replace });
     limit(5);
@@ -179,7 +181,7 @@ describe("`replace: true` takes a name over", () => {
     expect(limit(6, true)).toEqual([["api", 6, 6]]);
   });
 
-  test("wakes and judges the calls that wait", async () => {
+  test("wakes waiting calls and decides them again", async () => {
     const backend = tableBackend();
     const old = new RateLimiter({ rate: 5, period: "1h", backend });
     await old.check("key", { cost: 5 });
@@ -190,32 +192,32 @@ describe("`replace: true` takes a name over", () => {
     expect((await small).allowed).toBe(true);
   });
 
-  test.each([1, "yes", null])("%j is no answer to it", (replace) => {
+  test.each([1, "yes", null])("%j is rejected as its value", (replace) => {
     expect(caught(() => new RateLimiter({ rate: 5, backend: tableBackend(), replace } as never)).message).toMatch(
       /^Expected `replace` to be true or false, got .*: write replace: true to take the name over$/,
     );
   });
 });
 
-describe("on a backend that processes share a limiter has a name", () => {
+describe("on a shared backend, a limiter needs a name", () => {
   const shared = (): Backend => Object.assign(new LateBackend(), { inProcess: undefined });
 
-  test("or it is refused", () => {
+  test("or it is rejected", () => {
     for (const make of [() => new RateLimiter({ rate: 5, backend: shared() }), () => limitsOf({ rate: 5, backend: shared() })])
       expect(caught(make)).toMatchObject({
         code: "INVALID_OPTION",
         message:
-          'Expected `name` to be given with a backend that processes share, got undefined: write name: "api", so that every process means the same bucket',
+          'Expected `name` to be given for a backend shared by several processes, got undefined: write name: "api", so that every process uses the same buckets',
       });
   });
 
-  test("which may be that of a config", () => {
+  test("which may come from a config", () => {
     const config = defineConfig({ rate: 5, name: "api" });
     expect(new RateLimiter({ config, backend: shared() }).name).toBe("api");
     expect(() => createGuard({ config, backend: shared() }, describeRequest)).not.toThrow();
   });
 
-  test("and middlewares of that name share one budget, as they do under a name of their own", () => {
+  test("and middlewares with that name share one budget, wherever the name comes from", () => {
     const backend = tableBackend();
     for (const options of [{ config: defineConfig({ rate: 5, name: "api" }) }, { rate: 6, name: "other" }]) {
       const remaining = [1, 2].map(() => {
@@ -226,25 +228,22 @@ describe("on a backend that processes share a limiter has a name", () => {
     }
   });
 
-  test("not on a backend of this process, also behind resilient()", () => {
+  test("but not on an in-process backend, even inside resilient()", () => {
     for (const backend of [tableBackend(), resilient(tableBackend())]) expect(new RateLimiter({ rate: 5, backend }).name).toBe("default");
   });
 });
 
-describe("options are read alike", () => {
+describe("options are read the same way", () => {
   const kinds: [string, <O extends object>(options: O) => O][] = [
-    ["inherited from an object", (options) => Object.create(options) as typeof options],
+    ["if inherited from an object", (options) => Object.create(options) as typeof options],
     [
-      "of a class with accessors",
+      "if they are accessors of a class",
       (options) => {
         const accessors = Object.entries(options).map(([name, value]) => [name, { get: (): unknown => value }]);
         return Object.create(Object.defineProperties({}, Object.fromEntries(accessors) as PropertyDescriptorMap)) as typeof options;
       },
     ],
-    [
-      "beside others that are undefined",
-      (options) => ({ limits: undefined, config: undefined, policy: undefined, brust: undefined, ...options }),
-    ],
+    ["next to undefined ones", (options) => ({ limits: undefined, config: undefined, policy: undefined, brust: undefined, ...options })],
   ];
 
   test.each(kinds)("%s", async (_, make) => {
@@ -260,13 +259,13 @@ describe("options are read alike", () => {
     expect(configFromEnv({ RATELIMIT_RATE: "1" }, make({ rate: 10 })).policy.limits[0].rate).toBe(10);
   });
 
-  test("also those that nobody knows", () => {
+  test("even if they are unknown", () => {
     const inherited = Object.create({ rate: 5, brust: 5 }) as { rate: number };
     for (const make of [() => definePolicy(inherited), () => limitsOf(inherited), () => defineConfig(inherited)])
       expect(caught(make).message).toBe("Unknown option `brust`: did you mean `burst`?");
   });
 
-  test("but not from what somebody has added to all objects", () => {
+  test("but not from a polluted Object.prototype", () => {
     Object.assign(Object.prototype, { brust: 5 });
     try {
       expect(new RateLimiter({ rate: 5, backend: tableBackend() }).checkSync("key", { cost: 2 }).remaining).toBe(3);

@@ -4,7 +4,7 @@ import { isPolicy, samePolicy } from "../src/policy/policy.ts";
 import { caught } from "./support/caught.ts";
 import { warningsOf } from "./support/warnings.ts";
 
-describe("a limit is compiled once", () => {
+describe("a compiled limit", () => {
   test.each<[LimitOptions, object]>([
     [
       { rate: 100 },
@@ -50,7 +50,7 @@ describe("a limit is compiled once", () => {
     expect(definePolicy(options).limits).toEqual([expect.objectContaining(limit)]);
   });
 
-  test("several limits keep their order", () => {
+  test("keeps its position among several limits", () => {
     const policy = definePolicy({
       limits: [
         { name: "second", rate: 10, period: 1 },
@@ -63,7 +63,7 @@ describe("a limit is compiled once", () => {
     ]);
   });
 
-  test("and is frozen, whatever is done to the options later", () => {
+  test("is frozen, and independent of later changes to the options", () => {
     const options = { limits: [{ name: "a", rate: 10 }] as [LimitOptions] };
     const policy = definePolicy(options);
     options.limits[0].rate = 1000;
@@ -74,7 +74,7 @@ describe("a limit is compiled once", () => {
 });
 
 const nothing = Number.NaN;
-/** What is given instead of a positive integer, and how a message shows it. */
+/** Invalid values for a positive integer, and how a message shows them. */
 const noIntegers: [unknown, string][] = [
   [0, "0"],
   [-0, "-0"],
@@ -94,8 +94,8 @@ const noIntegers: [unknown, string][] = [
   [Symbol("1"), "a symbol"],
 ];
 
-describe("what is no positive integer", () => {
-  // A rate of 0 is a limit that refuses everything.
+describe("values that are not positive integers", () => {
+  // A rate of 0 is valid: it refuses everything.
   for (const option of ["rate", "burst"] as const)
     test.each(noIntegers.filter(([value]) => option === "burst" || !Object.is(value, 0)))(`${option}: %s`, (value, shown) => {
       const { code, message } = caught(() => definePolicy({ rate: 10, [option]: value }));
@@ -104,35 +104,31 @@ describe("what is no positive integer", () => {
     });
 });
 
-describe("what is no policy", () => {
+describe("an invalid policy", () => {
   test.each<[string, unknown, string]>([
-    ["no options", undefined, "Expected `policy` to be an object of options, got undefined: known are rate, period, burst, name"],
+    ["no options", undefined, "Expected `policy` to be an object of options, got undefined: known options are rate, period, burst, name"],
     ["null", null, "Expected `policy` to be an object of options, got null"],
     ["an array", [{ rate: 1 }], "Expected `policy` to be an object of options, got an array"],
-    ["a text", "100/min", 'Expected `policy` to be an object of options, got "100/min"'],
+    ["a string", "100/min", 'Expected `policy` to be an object of options, got "100/min"'],
     ["no rate", {}, "Expected `rate` to be a positive integer, got undefined: write rate: 100"],
-    ["a rate that is undefined", { rate: undefined }, "Expected `rate` to be a positive integer, got undefined"],
+    ["an undefined rate", { rate: undefined }, "Expected `rate` to be a positive integer, got undefined"],
     ["a period of 0", { rate: 1, period: 0 }, "Expected `period` to be seconds, or a string such as"],
-    ["a period without its unit", { rate: 1, period: "60" }, 'got "60": write period: 60 or period: "1m"'],
+    ["a period without a unit", { rate: 1, period: "60" }, 'got "60": write period: 60 or period: "1m"'],
     ["a period of half a millisecond", { rate: 1, period: 0.0005 }, "of whole milliseconds above 0, got 0.0005"],
     ["a name with a space", { rate: 1, name: "per minute" }, "Expected `name` to be a letter followed by"],
     ["a name with a quote", { rate: 1, name: 'a"b' }, 'got "a\\"b"'],
-    ["a name that no header can carry", { rate: 1, name: "dünn" }, 'got "dünn"'],
+    ["a name that a header cannot carry", { rate: 1, name: "dünn" }, 'got "dünn"'],
     ["a name with a newline", { rate: 1, name: "a\n" }, 'got "a\\n"'],
     ["a name of 65 letters", { rate: 1, name: "a".repeat(65) }, "at most 63 letters"],
     ["an empty name", { rate: 1, name: "" }, "Expected `name`"],
     ["a misspelt option", { rate: 1, brust: 5 }, "Unknown option `brust`: did you mean `burst`?"],
     ["another misspelt option", { rates: 1 }, "Unknown option `rates`: did you mean `rate`?"],
-    ["an option of another case", { rate: 1, Period: 5 }, "Unknown option `Period`: did you mean `period`?"],
-    ["an option from somewhere else", { rate: 1, skipSuccessfulRequests: true }, "known are rate, period, burst, name"],
-    ["a __proto__ of JSON", JSON.parse('{"rate":1,"__proto__":{"burst":5}}'), "Unknown option `__proto__`"],
+    ["an option in the wrong case", { rate: 1, Period: 5 }, "Unknown option `Period`: did you mean `period`?"],
+    ["an option from another library", { rate: 1, skipSuccessfulRequests: true }, "known options are rate, period, burst, name"],
+    ["a __proto__ from JSON", JSON.parse('{"rate":1,"__proto__":{"burst":5}}'), "Unknown option `__proto__`"],
     ["a constructor", { rate: 1, constructor: 5 }, "Unknown option `constructor`"],
     ["a bad inherited option", Object.create({ rate: "100" }), 'Expected `rate` to be a positive integer, got "100"'],
-    [
-      "a bucket that cannot be counted",
-      { rate: 1, period: "1d", burst: 30_000_000 },
-      "to be small enough to be counted exactly, got 30000000",
-    ],
+    ["a bucket too large to count", { rate: 1, period: "1d", burst: 30_000_000 }, "to be small enough to be counted exactly, got 30000000"],
     ["a bucket below a millisecond of refill", { rate: 5000, period: 1, burst: 1 }, "for 5000 per 1000 ms write burst: 5 or more"],
     ["no limits", { limits: [] }, "Expected `limits` to be a non-empty array of limits, got "],
     [
@@ -157,12 +153,12 @@ describe("what is no policy", () => {
     ],
     ["a misspelt option of a limit", { limits: [{ rate: 1, perod: 1 }] }, "Unknown option `limits[0].perod`: did you mean `period`?"],
     [
-      "several limits without names",
+      "several unnamed limits",
       { limits: [{ name: "a", rate: 1 }, { rate: 2 }] },
-      "Expected `limits[1].name` to be given where limits are several",
+      "Expected `limits[1].name` to be given when there are several limits",
     ],
     [
-      "two limits of one name",
+      "two limits with the same name",
       {
         limits: [
           { name: "a", rate: 1 },
@@ -178,7 +174,7 @@ describe("what is no policy", () => {
     expect(error.message).toContain(message);
   });
 
-  test("is told with all its problems at once", () => {
+  test("is reported with all its problems at once", () => {
     const { message } = caught(() => definePolicy({ rate: -1, period: "1 m", burst: -1, name: "a b", brust: 1 } as never));
     expect(message.split("\n  - ").map((line) => line.slice(0, 26))).toEqual([
       "5 problems:",
@@ -191,13 +187,13 @@ describe("what is no policy", () => {
   });
 });
 
-test("a limit that is countable to the last unit is accepted, one unit more is not", () => {
+test("the largest countable limit is accepted, and one unit more is not", () => {
   const burst = Math.floor(Number.MAX_SAFE_INTEGER / 4 / 86_400_000);
   expect(definePolicy({ rate: 1, period: "1d", burst }).limits[0].capacityUnits).toBe(burst * 86_400_000);
   expect(caught(() => definePolicy({ rate: 1, period: "1d", burst: burst + 1 })).code).toBe("INVALID_POLICY");
 });
 
-describe("a bare period that looks like milliseconds is warned of, once", () => {
+describe("a bare period that looks like milliseconds causes one warning", () => {
   test.each([
     [60_000, 1],
     [60_000, 0],
@@ -212,7 +208,7 @@ describe("a bare period that looks like milliseconds is warned of, once", () => 
   });
 });
 
-test("policies are the same if all their limits are", () => {
+test("policies are equal if all their limits are", () => {
   const policy = definePolicy({ rate: 10, period: "1s" });
   expect(samePolicy(policy, definePolicy({ rate: 10, period: 1, burst: 10 }))).toBe(true);
   for (const other of [{ rate: 11, period: 1 }, { rate: 10 }, { rate: 10, period: 1, burst: 11 }, { rate: 10, period: 1, name: "a" }])
@@ -227,6 +223,6 @@ test.each<unknown>([
   { limits: [null] },
   { limits: [{ rate: 10 }] },
   { limits: [{ name: "a", rate: 1, periodMs: 1, burst: 1, unitsPerToken: 1, unitsPerMs: Number.NaN, capacityUnits: 1 }] },
-])("%j is no compiled policy", (value) => {
+])("%j is not a compiled policy", (value) => {
   expect([isPolicy(value), isPolicy(definePolicy({ rate: 1 }))]).toEqual([false, true]);
 });

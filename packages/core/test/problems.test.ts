@@ -1,10 +1,11 @@
+import { RateLimiter } from "@ratelimit/core";
 import { checkOptions, Problems, type Rules, rule } from "@ratelimit/core/backend";
 import { describe, expect, test } from "vitest";
-import { backendKey } from "../src/backend/key.ts";
 import { configRules } from "../src/config/config.ts";
 import { limiterRules } from "../src/config/limiter-options.ts";
 import { guardRules } from "../src/http/guard/options.ts";
 import { expected, nearest } from "../src/messages.ts";
+import { tableBackend } from "./support/backends.ts";
 import { caught } from "./support/caught.ts";
 
 const rules: Rules = {
@@ -13,37 +14,37 @@ const rules: Rules = {
   url: { expects: "a URL", accepts: (value) => typeof value === "string" && URL.canParse(value), mask: () => "***" },
 };
 
-test("options that obey their rules pass, and so do absent ones", () => {
+test("valid and absent options pass", () => {
   for (const options of [{}, { maxKeys: 5 }, { maxKeys: undefined, strict: false }, Object.freeze({ strict: true }), Object.create(null)])
     expect(() => checkOptions("options", options, rules)).not.toThrow();
 });
 
-describe("options that do not are told, with the way out", () => {
+describe("invalid options are reported with a hint", () => {
   test.each<[unknown, string]>([
     [{ maxKeys: 0 }, "Expected `maxKeys` to be a positive integer, got 0: leave it out for 100"],
     [{ strict: 1 }, "Expected `strict` to be true or false, got 1"],
     [{ url: "secret" }, 'Expected `url` to be a URL, got "***"'],
     [{ maxkeys: 5 }, "Unknown option `maxkeys`: did you mean `maxKeys`?"],
-    [{ expiry: 5 }, "Unknown option `expiry`: known are maxKeys, strict, url"],
-    [null, "Expected `options` to be an object of options, got null: known are maxKeys, strict, url"],
-    [["maxKeys"], "Expected `options` to be an object of options, got [maxKeys]: known are maxKeys, strict, url"],
-    [5, "Expected `options` to be an object of options, got 5: known are maxKeys, strict, url"],
+    [{ expiry: 5 }, "Unknown option `expiry`: known options are maxKeys, strict, url"],
+    [null, "Expected `options` to be an object of options, got null: known options are maxKeys, strict, url"],
+    [["maxKeys"], "Expected `options` to be an object of options, got [maxKeys]: known options are maxKeys, strict, url"],
+    [5, "Expected `options` to be an object of options, got 5: known options are maxKeys, strict, url"],
   ])("%j", (options, message) => {
     const error = caught(() => checkOptions("options", options, rules));
     expect([error.code, error.message]).toEqual(["INVALID_OPTION", message]);
   });
 
-  test("valid names are listed once, however many unknown ones resemble none", () => {
+  test("valid names are listed once, however many unknown options resemble none of them", () => {
     expect(caught(() => checkOptions("options", { windowMs: 1, maxkeys: 2, handler: 3 }, rules)).message).toBe(
       [
         "2 problems:",
         "Unknown option `maxkeys`: did you mean `maxKeys`?",
-        "Unknown options `windowMs`, `handler`: known are maxKeys, strict, url",
+        "Unknown options `windowMs`, `handler`: known options are maxKeys, strict, url",
       ].join("\n  - "),
     );
   });
 
-  test("all at once", () => {
+  test("all problems are reported at once", () => {
     expect(caught(() => checkOptions("options", { maxKeys: 0, strict: null }, rules)).message).toBe(
       [
         "2 problems:",
@@ -53,7 +54,7 @@ describe("options that do not are told, with the way out", () => {
     );
   });
 
-  test("a list under other names is the same list, and its code is the error's", () => {
+  test("a renamed list keeps its problems, and its code becomes the error's", () => {
     const problems = Problems.none();
     problems
       .named((option) => `limits[0].${option}`)
@@ -75,7 +76,7 @@ test.each<[string, string | undefined]>([
   ["prefix", undefined],
   ["", undefined],
   ["x".repeat(1000), undefined],
-])("nearest to %j is %j", (name, meant) => {
+])("the closest name to %j is %j", (name, meant) => {
   expect(nearest(name, ["rate", "period", "burst", "keyPrefix"])).toBe(meant);
 });
 
@@ -100,10 +101,10 @@ test.each<[unknown, string]>([
   expect(expected("option", "something", value)).toBe(`Expected \`option\` to be something, got ${shown}`);
 });
 
-test("every rule of an option says how to fix what breaks it", () => {
+test("every option's rule says how to fix an invalid value", () => {
   const rules = Object.entries({ ...limiterRules, ...configRules, ...guardRules.plain, ...guardRules.user, ...guardRules.apiKey });
   const silent = rules.filter(([, { accepts, hint }]) => hint === undefined && !accepts(Symbol("anything")));
-  // Those of a resilient backend are its own.
+  // A resilient backend has its own rules.
   expect(silent.map(([option]) => option)).toEqual(["outage"]);
 });
 
@@ -119,5 +120,8 @@ test.each<[unknown, string]>([
   [null, "null"],
   [Symbol("secret"), "a symbol"],
 ])("a message shows the key %o as %s", (key, shown) => {
-  expect(caught(() => backendKey(key as string)).message).toMatch(new RegExp(`^Expected \`key\` to be a non-empty string, got ${shown}: `));
+  const limiter = new RateLimiter({ rate: 1, backend: tableBackend() });
+  expect(caught(() => limiter.checkSync(key as string)).message).toMatch(
+    new RegExp(`^Expected \`key\` to be a non-empty string, got ${shown}: `),
+  );
 });

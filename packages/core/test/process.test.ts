@@ -13,10 +13,10 @@ test.concurrent("a process with a limiter that has buckets exits by itself", asy
   expect(seconds).toBeLessThan(5);
 });
 
-test.concurrent("the sweep keeps no request's context alive", async () => {
+test.concurrent("the sweep keeps no request context alive", async () => {
   expect((await run("contexts.ts", "--expose-gc")).output).toBe("collected");
 });
 
-test.concurrent("limiters that are no longer used leave nothing behind", async () => {
+test.concurrent("unused limiters leave nothing behind", async () => {
   expect((await run("scopes.ts", "--expose-gc")).output).toBe("0 kept");
 });

@@ -16,7 +16,7 @@ test.each([
   "redis://127.0.0.1:6379",
   "redis://[::1]:6379/1",
   "redis://localhost?family=6",
-])("%s is taken", (redisUrl) => {
+])("%s is accepted", (redisUrl) => {
   expect(defineConfig({ redisUrl }).redisUrl).toBe(redisUrl);
 });
 
@@ -53,7 +53,7 @@ const withPassword = [
   "redis://:hunter2",
 ];
 
-test.each(withPassword)("%j is refused, and the password is not shown", (url) => {
+test.each(withPassword)("%j is rejected without showing the password", (url) => {
   for (const refuse of [() => defineConfig({ redisUrl: url }), () => configFromEnv({ RATELIMIT_REDIS_URL: url })]) {
     const { message, stack } = caught(refuse);
     expect(message).toMatch(/^Expected `(redisUrl|RATELIMIT_REDIS_URL)` to be redis:/);
@@ -62,7 +62,7 @@ test.each(withPassword)("%j is refused, and the password is not shown", (url) =>
   }
 });
 
-test("what stands before the last @ is never shown, whatever it is", () =>
+test("anything before the last @ is never shown", () =>
   always(
     fc.tuple(
       fc.constantFrom("redis://", "rediss://", "http://", ""),
@@ -79,7 +79,7 @@ test("what stands before the last @ is never shown, whatever it is", () =>
     },
   ));
 
-test("a password of an accepted URL is in the config, and in no warning or error of the rest", () => {
+test("the password of a valid URL is in the config, and in no warning or error about other options", () => {
   const { message } = caught(() => defineConfig({ redisUrl: `redis://user:${secret}@host`, rate: -1 }));
   expect(message).not.toContain(secret);
 });

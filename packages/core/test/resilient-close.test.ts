@@ -5,7 +5,7 @@ import { ManualTime } from "./support/manual-time.ts";
 
 const scope: KeyScope = { prefix: "test:", policy: definePolicy({ rate: 1000, period: "1h" }) };
 
-/** A backend that answers after so many ms, and writes down what it was asked and when it was closed. */
+/** A backend that answers after a given number of milliseconds, and records what it was asked and when it was closed. */
 function bench(answerMs: number): { time: ManualTime; backend: ReturnType<typeof resilient>; asked: string[] } {
   const time = new ManualTime();
   const asked: string[] = [];
@@ -24,7 +24,7 @@ function bench(answerMs: number): { time: ManualTime; backend: ReturnType<typeof
 }
 
 describe("close", () => {
-  test("lets the backend decide the calls made before it, and closes the backend then", async () => {
+  test("lets the backend decide earlier calls, and then closes it", async () => {
     const { time, backend, asked } = bench(5);
     const answers = Promise.all([
       ...Array.from({ length: 1000 }, (_, i) => backend.take(scope, `key ${i}`, 1)),
@@ -39,7 +39,7 @@ describe("close", () => {
     expect(asked.at(-1)).toBe("close");
   });
 
-  test("decides after 900 ms what the backend has not, in the order in which it was called", async () => {
+  test("after 900 ms, decides the calls that the backend has not, in call order", async () => {
     const { time, backend, asked } = bench(Number.POSITIVE_INFINITY);
     const answers = Promise.all([backend.take(scope, "key", 600), backend.adjust(scope, "key", -200), backend.take(scope, "key", 700)]);
     const reset = Promise.allSettled([backend.reset(scope, "key")]);
@@ -59,7 +59,7 @@ describe("close", () => {
     expect(asked).toEqual(["take key", "adjust key", "take key", "reset key", "close"]);
   });
 
-  test("rejects what is called after it, while the calls before it are still decided", async () => {
+  test("rejects later calls, while earlier ones are still decided", async () => {
     const { time, backend } = bench(50);
     const before = backend.take(scope, "key", 1);
     const closed = backend.close();

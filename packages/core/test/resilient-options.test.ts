@@ -17,7 +17,7 @@ describe.each([
   ["onOutage", "a function"],
 ])("%s", (option, expects) => {
   test.each([[0], [-1], [Number.NaN], [Number.POSITIVE_INFINITY], ["100"], [null], [10n], [true], [2 ** 53], [0.5], [[]], [{}]])(
-    "of %s is refused",
+    "of %s is rejected",
     (value) => {
       expect(problemOf({ [option]: value })).toMatch(new RegExp(`^Expected \`${option}\` to be ${expects}, got `));
     },
@@ -39,19 +39,19 @@ test.each([
   [null, /^Expected `options` to be an object of options, got null/],
   [[], /^Expected `options` to be an object of options/],
   ["1s", /^Expected `options` to be an object of options, got "1s"/],
-])("%j is refused", (options, problem) => {
+])("%j is rejected", (options, problem) => {
   expect(problemOf(options)).toMatch(problem);
 });
 
-test("all problems are told in one error", () => {
+test("all problems are reported in one error", () => {
   expect(problemOf({ timeout: 1, outage: 1, instances: 0, onOutage: 1, maxKeys: 0, x: 1 })).toMatch(/^6 problems:(\n {2}- .*){6}$/);
 });
 
-test("options may be frozen, or undefined", () => {
+test("options may be frozen or undefined", () => {
   expect(() => resilient(new LateBackend(), Object.freeze({ timeout: "1s", outage: undefined }))).not.toThrow();
 });
 
-test("what is no backend is refused, with the methods that it lacks", () => {
+test("an invalid backend is rejected, naming the methods that it lacks", () => {
   for (const backend of [{ take() {} }, null, undefined, 5, []])
     expect(() => resilient(backend as never)).toThrow(/Expected `backend` to be a backend with .*adjust, block, reset.* close/);
 });

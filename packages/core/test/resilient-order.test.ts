@@ -7,7 +7,7 @@ import { seed } from "./support/property.ts";
 
 const scope: KeyScope = { prefix: "test:", policy: definePolicy({ rate: 1000, period: "1h" }) };
 
-/** A backend that answers after a millisecond, and writes down what it was asked, and when. */
+/** Creates a backend that answers after a millisecond, and records what it was asked and when. */
 function bench(turnMs: number): { time: ManualTime; backend: ResilientBackend; asked: { readonly what: string; readonly at: number }[] } {
   const time = new ManualTime();
   const asked: { what: string; at: number }[] = [];
@@ -30,21 +30,21 @@ function bench(turnMs: number): { time: ManualTime; backend: ResilientBackend; a
   return { time, backend, asked };
 }
 
-describe("ten thousand calls in one turn of the event loop", () => {
-  test("are asked in pieces, one in each of the next turns, and their deadlines count from then", async () => {
+describe("ten thousand calls made in one turn of the event loop", () => {
+  test("are sent in pieces, one per turn, and their deadlines count from then", async () => {
     const { time, backend, asked } = bench(10);
     const answers = Promise.all(Array.from({ length: 10_000 }, async (_, i) => backend.take(scope, `key ${i}`, 1)));
     await time.pass(1000);
     expect((await answers).every(({ source }) => source === undefined)).toBe(true);
     expect(asked.map(({ what }) => what)).toEqual(Array.from({ length: 10_000 }, (_, i) => `key ${i} take 1`));
-    // The last piece comes long after all would have been given up, had their time begun with the call.
+    // The last piece is sent long after all calls would have timed out if deadlines counted from the call.
     expect(asked.at(-1)?.at).toBeGreaterThan(150);
     const pieces = new Map<number, number>();
     for (const { at } of asked) pieces.set(at, (pieces.get(at) ?? 0) + 1);
     expect(Math.max(...pieces.values())).toBeLessThanOrEqual(512);
   });
 
-  test("keep the deadline of each: a backend that never answers holds no piece longer than that", async () => {
+  test("each keep their deadline: a backend that never answers delays no piece longer than that", async () => {
     const { time, backend } = bench(10);
     const never = resilient(
       { take: () => new Promise(() => {}), adjust: () => new Promise(() => {}), block: () => {}, reset: () => {}, close: () => {} },
@@ -61,7 +61,7 @@ describe("ten thousand calls in one turn of the event loop", () => {
   });
 });
 
-test("whatever is called in a turn, the backend is asked in the order of the calls", async () => {
+test("the backend is asked in call order, whatever is called in a turn", async () => {
   const calls = fc.array(
     fc.record({
       method: fc.constantFrom("take", "adjust", "block", "reset"),

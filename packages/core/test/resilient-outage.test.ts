@@ -7,12 +7,12 @@ import { randomOf } from "./support/random.ts";
 const scope: KeyScope = { prefix: "test:", policy: definePolicy({ rate: 1_000_000, period: 1 }) };
 const yes: BackendReply = { allowed: true, used: 0 };
 
-/** A backend that answers as late as the test says, and what is reported of it. */
+/** Creates a backend whose latency the test sets, and records what is reported about it. */
 function bench(delayOf: (now: number) => number): {
   time: ManualTime;
   backend: ResilientBackend;
   events: (OutageEvent & { readonly at: number })[];
-  /** Calls for `ms`, one every `everyMs`, and says who decided each and how long it took. */
+  /** Makes a call every `everyMs` for `ms`, and returns who decided each and how long it took. */
   load: (ms: number, everyMs: number) => Promise<{ source: DecisionSource; ms: number }[]>;
 } {
   const time = new ManualTime();
@@ -43,8 +43,8 @@ function bench(delayOf: (now: number) => number): {
 const shape = (events: readonly OutageEvent[]): [string, boolean][] =>
   events.map(({ class: kind, recovered = false }) => [kind, recovered]);
 
-describe("every outage that is reported is reported as over", () => {
-  test("one late answer: by the next good one, once", async () => {
+describe("every reported outage is also reported as over", () => {
+  test("one late answer: on the next timely one, once", async () => {
     const { events, load } = bench((now) => (now === 50 ? 150 : 1));
     const decided = await load(5000, 10);
     expect(decided.filter(({ source }) => source === "local")).toHaveLength(1);
@@ -55,7 +55,7 @@ describe("every outage that is reported is reported as over", () => {
     expect((events[1]?.at as number) - (events[0]?.at as number)).toBeLessThanOrEqual(11);
   });
 
-  test("late answers now and then: in pairs, at most one a second", async () => {
+  test("occasional late answers: in pairs, at most one per second", async () => {
     const chance = randomOf(1);
     const { events, load } = bench(() => (chance() < 0.05 ? 150 : 1));
     await load(20_000, 10);
@@ -64,7 +64,7 @@ describe("every outage that is reported is reported as over", () => {
     for (const [i, { recovered = false }] of events.entries()) expect(recovered).toBe(i % 2 === 1);
   });
 
-  test("one that opened the breaker: when a probe is answered, not by a call that was under way", async () => {
+  test("an outage that opened the breaker: when a probe is answered, not a call that was in flight", async () => {
     const { time, events, load } = bench((now) => (now < 2000 ? 10_000 : 1));
     await load(4000, 10);
     expect(shape(events)).toEqual([
@@ -78,39 +78,32 @@ describe("every outage that is reported is reported as over", () => {
 });
 
 test.each([
-  ["each by itself", (random: () => number) => (): number => (random() < 0.5 ? 150 : 1)],
+  ["each at random", (random: () => number) => (): number => (random() < 0.5 ? 150 : 1)],
   [
-    "200 ms by 200 ms",
+    "in blocks of 200 ms",
     () =>
       (now: number): number =>
         now % 400 < 200 ? 150 : 1,
   ],
-])(
-  "of a backend whose answers are late half of the time (%s) at most a few percent of the callers wait for the deadline",
-  async (_, make) => {
-    for (const everyMs of [2, 10, 50]) {
-      const { load } = bench(make(randomOf(everyMs)));
-      const decided = await load(30_000, everyMs);
-      const waited = decided.filter(({ ms }) => ms >= 100).length;
-      expect(waited / decided.length, `a call every ${everyMs} ms`).toBeLessThan(0.05);
-    }
-  },
-);
+])("if half of a backend's answers are late (%s), fewer than 5% of callers wait for the deadline", async (_, make) => {
+  for (const everyMs of [2, 10, 50]) {
+    const { load } = bench(make(randomOf(everyMs)));
+    const decided = await load(30_000, everyMs);
+    const waited = decided.filter(({ ms }) => ms >= 100).length;
+    expect(waited / decided.length, `a call every ${everyMs} ms`).toBeLessThan(0.05);
+  }
+});
 
 test.each([
-  [
-    "a segment that is lost once a minute, and holds up everything for 200 ms",
-    (now: number): number => Math.max(1, 200 - (now % 60_000)),
-    1 / 300,
-  ],
+  ["a segment lost once a minute that holds up everything for 200 ms", (now: number): number => Math.max(1, 200 - (now % 60_000)), 1 / 300],
   ["100 blips of 50 ms", (now: number): number => Math.max(1, 50 - (now % 150)), 0],
-])("%s: the breaker stays closed", async (_, delayOf, mostLocal) => {
+])("with %s, the breaker stays closed", async (_, delayOf, mostLocal) => {
   for (const everyMs of [2, 30]) {
     const { load } = bench(delayOf);
     const decided = await load(60_000, everyMs);
     const local = decided.filter(({ source }) => source === "local");
     expect(local.length / decided.length, `a call every ${everyMs} ms`).toBeLessThanOrEqual(mostLocal);
-    // Who is decided here waited for Redis first: nobody was turned away by an open breaker.
+    // Every call decided locally waited for Redis first: none was turned away by an open breaker.
     expect(local.every(({ ms }) => ms === 100)).toBe(true);
   }
 });

@@ -4,7 +4,7 @@ import type { KeyScope } from "@ratelimit/core/backend";
 import { expect, test } from "vitest";
 import { LateBackend } from "./support/backends.ts";
 
-/** Refuses limiters of some prefixes, or answers nobody. */
+/** A backend that refuses limiters with certain prefixes, or answers no call at all. */
 class Choosy extends LateBackend {
   readonly refused = new Set<string>();
   isOut = false;
@@ -41,7 +41,7 @@ function three(): {
 const bad = "ratelimit:bad:";
 const worse = "ratelimit:worse:";
 
-test("a limiter that is refused is decided by `outage`, all others by the backend", async () => {
+test("a refused limiter is decided by `outage`, all others by the backend", async () => {
   const { backend, events, limiters, close } = three();
   backend.refused.add(bad);
   for (let i = 0; i < 20; i++) {
@@ -52,7 +52,7 @@ test("a limiter that is refused is decided by `outage`, all others by the backen
   await close();
 });
 
-test("its end is reported once no limiter is refused", async () => {
+test("the end is reported once no limiter is refused", async () => {
   const { backend, events, limiters, close } = three();
   backend.refused.add(bad).add(worse);
   for (const limiter of [limiters.bad, limiters.worse, limiters.bad]) expect((await limiter.check("key")).source).toBe("local");
@@ -65,7 +65,7 @@ test("its end is reported once no limiter is refused", async () => {
   await close();
 });
 
-test("an outage of the server has its own event and its own end, whatever becomes of the limiter", async () => {
+test("an outage of the server has its own event and end, whatever happens to the limiter", async () => {
   const { backend, events, limiters, close } = three();
   backend.refused.add(bad);
   await limiters.bad.check("key");
@@ -82,7 +82,7 @@ test("an outage of the server has its own event and its own end, whatever become
   await close();
 });
 
-test("a probe for a limiter that is refused finds the server back", async () => {
+test("a probe for a refused limiter still detects that the server is back", async () => {
   const { backend, events, limiters, close } = three();
   backend.refused.add(bad);
   backend.isOut = true;

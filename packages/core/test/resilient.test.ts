@@ -3,7 +3,7 @@ import { type Backend, type OutageEvent, RateLimitError, RateLimiter, type Resil
 import type { BackendReply } from "@ratelimit/core/backend";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 
-/** A backend that answers as the test says, and tells how it was called. */
+/** A backend that answers as the test says, and records how it was called. */
 class Puppet implements Backend {
   take: Backend["take"];
   adjust: Backend["adjust"];
@@ -21,7 +21,7 @@ class Puppet implements Backend {
   }
 }
 
-/** What is thrown may be anything. */
+/** Anything can be thrown, not only an Error. */
 const [text, nothing, nil]: readonly unknown[] = ["text", undefined, null];
 const never = (): Promise<never> => new Promise(() => {});
 const thenable = (then: () => void): object => ({ then });
@@ -43,7 +43,7 @@ function limiterOn(backend: Backend, options: ResilientOptions = {}): RateLimite
   return new RateLimiter({ rate: 100, period: 60, name: "api", backend: resilient(backend, options) });
 }
 
-/** What a backend may do in place of answering. */
+/** What a backend may do instead of answering. */
 const hostile: readonly [what: string, answer: () => unknown][] = [
   ["never settles", never],
   [
@@ -53,7 +53,7 @@ const hostile: readonly [what: string, answer: () => unknown][] = [
     },
   ],
   [
-    "throws no Error",
+    "throws a non-Error",
     () => {
       throw text;
     },
@@ -70,7 +70,7 @@ const hostile: readonly [what: string, answer: () => unknown][] = [
       throw new Error("rejected");
     },
   ],
-  ["rejects with text", () => Promise.reject(text)],
+  ["rejects with a string", () => Promise.reject(text)],
   ["rejects with undefined", () => Promise.reject(nothing)],
   ["rejects with null", () => Promise.reject(nil)],
   [
@@ -97,22 +97,22 @@ const hostile: readonly [what: string, answer: () => unknown][] = [
       }),
   ],
   ["is a thenable that never calls back", () => thenable(() => {})],
-  ["answers undefined", () => undefined],
-  ["answers null", () => null],
-  ["answers a text", async () => "yes"],
-  ["answers nothing", async () => ({})],
+  ["answers with undefined", () => undefined],
+  ["answers with null", () => null],
+  ["answers with a string", async () => "yes"],
+  ["answers with an empty object", async () => ({})],
   ["answers without used", async () => ({ allowed: true })],
-  ["answers with a truthy yes", async () => ({ allowed: 1, used: 0 })],
-  ["answers used NaN", async () => ({ allowed: true, used: Number.NaN })],
-  ["answers used -1", async () => ({ allowed: true, used: -1 })],
-  ["answers used Infinity", async () => ({ allowed: true, used: Number.POSITIVE_INFINITY })],
-  ["answers used as text", async () => ({ allowed: true, used: "0" })],
-  ["answers of too many limits", async () => ({ allowed: true, used: [0, 0] })],
-  ["answers of no limit", async () => ({ allowed: true, used: [] })],
+  ["answers with a truthy allowed", async () => ({ allowed: 1, used: 0 })],
+  ["answers with used: NaN", async () => ({ allowed: true, used: Number.NaN })],
+  ["answers with used: -1", async () => ({ allowed: true, used: -1 })],
+  ["answers with used: Infinity", async () => ({ allowed: true, used: Number.POSITIVE_INFINITY })],
+  ["answers with used as a string", async () => ({ allowed: true, used: "0" })],
+  ["answers for too many limits", async () => ({ allowed: true, used: [0, 0] })],
+  ["answers for no limit", async () => ({ allowed: true, used: [] })],
 ];
 
 describe("a backend that", () => {
-  test.each(hostile)("%s is replaced in time, without a word in process", async (_, answer) => {
+  test.each(hostile)("%s is replaced in time, without a warning in process", async (_, answer) => {
     const backend = new Puppet(answer);
     const limiter = limiterOn(backend, { timeout: "20ms", instances: 4, onOutage: () => {} });
     const start = performance.now();
@@ -125,7 +125,7 @@ describe("a backend that", () => {
     await limiter.backend.close();
   });
 
-  test.each(hostile)("%s rejects as BACKEND where that was asked for, and reset always does", async (_, answer) => {
+  test.each(hostile)('%s causes a BACKEND error with outage: "throw", and always for reset', async (_, answer) => {
     const backend = new Puppet(answer);
     backend.reset = answer as Backend["reset"];
     const limiter = limiterOn(backend, { timeout: "20ms", outage: "throw", onOutage: () => {} });
@@ -140,7 +140,7 @@ describe("a backend that", () => {
   test.each([
     ["open", { allowed: true, degraded: true, source: "open", limits: [] }],
     ["closed", { allowed: false, degraded: true, source: "closed", limits: [], retryAfter: 1 }],
-  ] as const)("never settles is decided %s where that was asked for", async (outage, result) => {
+  ] as const)("never settles is decided by outage mode %s", async (outage, result) => {
     const limiter = limiterOn(new Puppet(never), { timeout: "20ms", outage, onOutage: () => {} });
     for (let i = 0; i < 10; i++) {
       expect(await limiter.check("key")).toMatchObject(result);
@@ -149,7 +149,7 @@ describe("a backend that", () => {
   });
 });
 
-test("while the breaker is open a backend is not called but to probe it, and its first answer in time ends that", {
+test("while the breaker is open, a backend is called only to probe it, until its first timely answer", {
   timeout: 30_000,
 }, async () => {
   let answer: () => unknown = () => Promise.reject(new Error("connect ECONNREFUSED"));
@@ -182,7 +182,7 @@ test("while the breaker is open a backend is not called but to probe it, and its
   await limiter.backend.close();
 });
 
-test("a backend that answers, but always late, stays out: no flapping", { timeout: 30_000 }, async () => {
+test("a backend that always answers late stays out, without flapping", { timeout: 30_000 }, async () => {
   const backend = new Puppet(() => sleep(80, yes));
   const limiter = limiterOn(backend, { timeout: "40ms", onOutage: () => {} });
   const start = performance.now();
@@ -190,12 +190,14 @@ test("a backend that answers, but always late, stays out: no flapping", { timeou
     expect((await limiter.check("key", { cost: 0 })).source).toBe("local");
     await sleep(10);
   }
-  // The calls of half a second, then probes only.
+  // Half a second of calls, then only probes.
   expect(backend.calls).toBeLessThan(40);
   await limiter.backend.close();
 });
 
-test("an outage that begins within the second of the last event is told as soon as that is over", { timeout: 30_000 }, async () => {
+test("an outage that begins within a second of the last event is reported as soon as that second is over", {
+  timeout: 30_000,
+}, async () => {
   let isOut = true;
   const backend = new Puppet(() => (isOut ? Promise.reject(new Error("out")) : yes));
   const events: (OutageEvent & { at: number })[] = [];
@@ -204,14 +206,14 @@ test("an outage that begins within the second of the last event is told as soon 
   isOut = false;
   while ((await limiter.check("key")).degraded) await sleep(5);
   isOut = true;
-  await limiter.check("key"); // opens the breaker; its event is suppressed, and nobody calls any more
+  await limiter.check("key"); // opens the breaker; its event is suppressed, and no more calls follow
   await sleep(2000);
   expect(events.map(({ recovered }) => recovered)).toEqual([undefined, true, undefined]);
   expect((events[2]?.at as number) - (events[0]?.at as number)).toBeGreaterThanOrEqual(1000);
   await limiter.backend.close();
 });
 
-test("each server has a breaker of its own, and the recovery is told when the last is back", { timeout: 30_000 }, async () => {
+test("each server has its own breaker, and recovery is reported when the last one is back", { timeout: 30_000 }, async () => {
   const out = new Set(["a", "b"]);
   const events: OutageEvent[] = [];
   const serverOf = (_: unknown, key: string): string => key.slice(0, 1);
@@ -244,26 +246,29 @@ test("each server has a breaker of its own, and the recovery is told when the la
   await resilientBackend.close();
 });
 
-test.each([false, true])("a bad value in one key is its alone, named by a digest (told by another copy of core: %s)", async (another) => {
-  if (another) vi.resetModules();
-  const { RateLimitError } = await import("../src/errors.ts");
-  const events: OutageEvent[] = [];
-  const backend = new Puppet(() => yes);
-  backend.take = async (_, key) => {
-    if (key === "bad") throw new RateLimitError("BACKEND", "not ours", { keyOnly: true });
-    return yes;
-  };
-  const limiter = limiterOn(backend, { onOutage: (event) => events.push(event) });
-  for (let i = 0; i < 20; i++) {
-    expect((await limiter.check("bad")).source).toBe("local");
-    expect((await limiter.check("good")).source).toBe("backend");
-  }
-  expect(events).toEqual([{ class: "key", source: "local", suppressed: 0, reason: "not ours", keyHash: events[0]?.keyHash }]);
-  expect(events[0]?.keyHash).toMatch(/^[0-9a-f]{16}$/);
-  await limiter.backend.close();
-});
+test.each([false, true])(
+  "a bad value in one key affects only that key, named by a digest (reported by another copy of core: %s)",
+  async (another) => {
+    if (another) vi.resetModules();
+    const { RateLimitError } = await import("../src/errors.ts");
+    const events: OutageEvent[] = [];
+    const backend = new Puppet(() => yes);
+    backend.take = async (_, key) => {
+      if (key === "bad") throw new RateLimitError("BACKEND", "not ours", { keyOnly: true });
+      return yes;
+    };
+    const limiter = limiterOn(backend, { onOutage: (event) => events.push(event) });
+    for (let i = 0; i < 20; i++) {
+      expect((await limiter.check("bad")).source).toBe("local");
+      expect((await limiter.check("good")).source).toBe("backend");
+    }
+    expect(events).toEqual([{ class: "key", source: "local", suppressed: 0, reason: "not ours", keyHash: events[0]?.keyHash }]);
+    expect(events[0]?.keyHash).toMatch(/^[0-9a-f]{16}$/);
+    await limiter.backend.close();
+  },
+);
 
-test("a mistake of the caller is told to the caller, and is no outage", async () => {
+test("a caller's mistake is reported to the caller, and is not an outage", async () => {
   const events: OutageEvent[] = [];
   const limiter = limiterOn(new Puppet(() => Promise.reject(new RateLimitError("INVALID_POLICY", "too long"))), {
     onOutage: (event) => events.push(event),
@@ -284,7 +289,7 @@ describe("close", () => {
       "rejected",
     ],
     ["resolves", async () => {}, "fulfilled"],
-  ] as const)("ends within 2.5 s where that of the backend %s, and asks it once", async (_, answer, status) => {
+  ] as const)("ends within 2.5 s and calls the backend's close once, even if that %s", async (_, answer, status) => {
     const backend = new Puppet(never);
     const close = vi.fn(answer);
     backend.close = close;
@@ -296,7 +301,7 @@ describe("close", () => {
     expect(outcomes.map((outcome) => outcome.status)).toEqual([status, status]);
     expect(performance.now() - start).toBeLessThan(2700);
     expect(close).toHaveBeenCalledTimes(1);
-    // What was under way is still decided, and is no news any more.
+    // Calls in flight are still decided, but no longer reported.
     expect((await pending).source).toBe("local");
     expect(events).toEqual([]);
   });

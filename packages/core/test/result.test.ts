@@ -32,17 +32,17 @@ const fields = {
 };
 
 describe("a result", () => {
-  test("says all of these, in seconds", async () => {
+  test("has all of these fields, with times in seconds", async () => {
     expect(await resultOf(1)).toEqual(fields);
   });
 
-  test("gives every field when it is spread, and as JSON", async () => {
+  test("includes every field when spread or serialized as JSON", async () => {
     const result = await resultOf(1);
     expect({ ...result }).toEqual(fields);
     expect(JSON.parse(JSON.stringify(result))).toEqual(fields);
   });
 
-  test("cannot be written to, says its type", async () => {
+  test("has a read-only type", async () => {
     const write = (result: RateLimitResult, limit: RateLimitResult["limits"][number]): void => {
       // @ts-expect-error: read only
       result.allowed = false;
@@ -54,14 +54,14 @@ describe("a result", () => {
     expect(write).toBeTypeOf("function");
   });
 
-  test("counts resetAt from its decision, though it is read later", async () => {
+  test("counts resetAt from its decision, even if it is read later", async () => {
     const result = await resultOf(1);
     vi.spyOn(Date, "now").mockReturnValue(1_795_521_900_000);
     expect(result.resetAt).toBe(1_795_521_600.6);
   });
 });
 
-describe("who decided", () => {
+describe("the result of each source", () => {
   const unseen = { limits: [], degraded: true, tightest: "api", limit: 100, burst: 150, cost: 1 };
 
   test.each<[DecisionSource | undefined, boolean, object]>([

@@ -12,7 +12,7 @@ function filled(keys: readonly string[]): ShardedMap {
 }
 
 describe("a sharded map", () => {
-  test("finds every key again, before and after it spreads them", () => {
+  test("finds every key, before and after it splits into shards", () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.string({ minLength: 1, unit: "binary" }), { minLength: 50, maxLength: 100 }), (some) => {
         const keys = [...some, ...Array.from({ length: 16_400 }, (_, i) => `filler ${i}`)];
@@ -25,20 +25,20 @@ describe("a sharded map", () => {
     );
   });
 
-  test("keeps few keys in one shard", () => {
+  test("keeps a few keys in one shard", () => {
     expect(filled(Array.from({ length: 16_384 }, (_, i) => `user:${i}`)).shards).toHaveLength(1);
   });
 
   test.each<[string, (i: number) => string]>([
-    ["users that are counted up", (i) => `user:${i}`],
-    ["users with leading zeros", (i) => `user:${String(i).padStart(10, "0")}`],
+    ["consecutive user ids", (i) => `user:${i}`],
+    ["user ids with leading zeros", (i) => `user:${String(i).padStart(10, "0")}`],
     ["IPv4 addresses", (i) => `ip:203.${i >> 16}.${(i >> 8) & 255}.${i & 255}`],
     ["IPv6 networks", (i) => `ip:2001:db8:${(i >> 8).toString(16)}:${(i & 255).toString(16)}::/64`],
     ["UUIDs", () => `user:${randomUUID()}`],
-    ["keys that end alike", (i) => `${i}:GET:/api/v1/accounts/statements`],
-    ["keys that differ in one place in the middle", (i) => `tenant:${"x".repeat(20)}${i}${"y".repeat(40)}`],
+    ["keys with a common suffix", (i) => `${i}:GET:/api/v1/accounts/statements`],
+    ["keys that differ only in the middle", (i) => `tenant:${"x".repeat(20)}${i}${"y".repeat(40)}`],
     ["digests", (i) => `apikey:${createHash("sha256").update(String(i)).digest("hex")}`],
-  ])("spreads %s evenly: no shard holds twice its share", (_, keyOf) => {
+  ])("spreads %s evenly: no shard has twice its share", (_, keyOf) => {
     const { shards } = filled(Array.from({ length: many }, (_, i) => keyOf(i)));
     expect(Math.max(...shards.map(({ size }) => size))).toBeLessThan((2 * many) / shards.length);
   });

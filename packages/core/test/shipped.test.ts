@@ -1,7 +1,7 @@
 import * as named from "@ratelimit/core";
 import { expect, test } from "vitest";
 
-test("the name of a package leads to its source, and with TEST_SHIPPED to what is shipped", async () => {
+test("a package's name resolves to its source, and with TEST_SHIPPED to the shipped files", async () => {
   const place = process.env["TEST_SHIPPED"] === undefined ? "../src/index.ts" : "../dist/index.js";
   expect(await import(place)).toBe(named);
 });

@@ -4,12 +4,12 @@ import * as backend from "@ratelimit/core/backend";
 import * as http from "@ratelimit/core/http";
 import { expect, test } from "vitest";
 
-/** What each audience can import. A change here is a change for users: it needs a changeset. */
+/** The names that each audience can import. A change here affects users, so it needs a changeset. */
 test.each([
   ["@ratelimit/core, for users of limiters", core],
   ["@ratelimit/core/backend, for authors of backends", backend],
   ["@ratelimit/core/adapter, for authors of adapters", adapter],
   ["@ratelimit/core/http, for users of an adapter", http],
-])("the public names of %s stay as they are", (_, names) => {
+])("the public names of %s are unchanged", (_, names) => {
   expect(Object.keys(names).sort()).toMatchSnapshot();
 });

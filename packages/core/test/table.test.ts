@@ -6,15 +6,15 @@ import { processClock } from "../src/clock.ts";
 
 afterEach(() => void vi.useRealTimers());
 
-test.each([0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, "5", null])("a table of %s buckets is refused", (maxKeys) => {
+test.each([0, -1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 53, "5", null])("a table of %s buckets is rejected", (maxKeys) => {
   expect(() => new BucketTable(maxKeys as number, new ManualClock())).toThrow(/^Expected `maxKeys` to be a positive integer/);
 });
 
-test("so is one whose clock reads no number", () => {
+test("a table whose clock does not return a number is rejected", () => {
   expect(() => new BucketTable(5, { now: () => Number.NaN })).toThrow(expect.objectContaining({ code: "INVALID_OPTION" }));
 });
 
-test("what was taken in under fake timers is given back when they are gone", async () => {
+test("buckets created under fake timers are freed after the timers are restored", async () => {
   vi.useFakeTimers();
   const table = new BucketTable(10, processClock);
   new RateLimiter({ rate: 1, period: "10ms", backend: table }).checkSync("key");

@@ -3,7 +3,7 @@ import { ManualClock, type PolicyOptions, RateLimiter, type RateLimitResult } fr
 import { expect, test } from "vitest";
 import { tableBackend } from "./support/backends.ts";
 
-/** A trace with every figure that is expected of it; `retryMs` of -1 means never. */
+/** A trace with every expected figure. A `retryMs` of -1 means never. */
 interface Vector {
   readonly name: string;
   readonly limits: readonly { rate: number; periodMs: number; burst: number }[];
@@ -19,7 +19,7 @@ interface Figures {
 interface Step {
   /** Milliseconds since the first step. */
   readonly at: number;
-  /** A take has a cost; an adjustment has tokens, below 0 for a refund. */
+  /** A take has a cost. An adjustment has tokens, which are negative for a refund. */
   readonly cost?: number;
   readonly tokens?: number;
   readonly allowed?: boolean;
@@ -39,7 +39,7 @@ test.each(vectors)("$name", async ({ limits, steps }) => {
   }
 });
 
-test("the vectors are all there", () => {
+test("no vector is missing", () => {
   expect(vectors).toHaveLength(53);
   expect(vectors.flatMap(({ steps }) => steps)).toHaveLength(1667);
 });

@@ -11,10 +11,10 @@ import { rejected } from "./support/caught.ts";
 import { always } from "./support/property.ts";
 import { warningsOf } from "./support/warnings.ts";
 
-/** Nothing flows back while a test runs. */
+/** A rate so slow that nothing refills while a test runs. */
 const hourly: PolicyOptions = { rate: 10, period: "10h" };
 
-/** A limiter whose bucket for `key` is empty. */
+/** Creates a limiter whose bucket for `key` is empty. */
 async function emptied(policy: PolicyOptions = hourly): Promise<{ limiter: RateLimiter; backend: LateBackend }> {
   const backend = new LateBackend(tableBackend(processClock));
   const limiter = new RateLimiter({ ...policy, backend });
@@ -22,7 +22,7 @@ async function emptied(policy: PolicyOptions = hourly): Promise<{ limiter: RateL
   return { limiter, backend };
 }
 
-/** What becomes of a wait within `ms`. */
+/** Returns the outcome of a wait within `ms`. */
 function within(ms: number, wait: Promise<unknown>): Promise<unknown> {
   const outcome = wait.then(
     () => "admitted",
@@ -36,7 +36,7 @@ describe("a call that waits is woken", () => {
     ["a reset", (limiter) => limiter.reset("key")],
     ["a refund", (limiter) => limiter.refund("key")],
     ["an update", (limiter) => limiter.update({ ...hourly, burst: 20 })],
-  ])("by %s, of this limiter or another of its name", async (_, change) => {
+  ])("by %s on this limiter or another with its name", async (_, change) => {
     for (const other of [false, true]) {
       const { limiter, backend } = await emptied();
       const wait = limiter.wait("key");
@@ -46,7 +46,7 @@ describe("a call that waits is woken", () => {
     }
   });
 
-  test("also when the change is made while its head is asking", async () => {
+  test("even if the change happens while the head of the line is asking the backend", async () => {
     const { limiter, answer } = await held(0);
     const wait = limiter.wait("key", { maxWait: "30m" });
     await limiter.reset("key");
@@ -54,7 +54,7 @@ describe("a call that waits is woken", () => {
     expect(await within(500, wait)).toBe("admitted");
   });
 
-  test("by a charge, to learn that it takes too long now", async () => {
+  test("by a charge, and rejected if its maxWait is now too short", async () => {
     const { limiter } = await emptied({ rate: 10, period: 1 });
     const waits = [5, 1].map((cost) => limiter.wait("key", { cost, maxWait: "1s" }));
     await sleep(5);
@@ -62,7 +62,7 @@ describe("a call that waits is woken", () => {
     for (const wait of waits) expect(await within(300, wait)).toBe("WAIT_TIMEOUT");
   });
 
-  test("by nothing that concerns another key", async () => {
+  test("by no change to another key", async () => {
     const { limiter, backend } = await emptied();
     const wait = limiter.wait("key");
     await sleep(5);
@@ -72,7 +72,7 @@ describe("a call that waits is woken", () => {
     await limiter.close();
   });
 
-  test("by the clock once a second: another process may have reset the bucket", async () => {
+  test("once a second, because another process may have reset the bucket", async () => {
     const { limiter, backend } = await emptied();
     const wait = limiter.wait("key");
     await sleep(5);
@@ -99,8 +99,8 @@ describe("a call that waits is woken", () => {
   });
 });
 
-describe("a call that cannot be admitted is rejected at once", () => {
-  test("behind a line, if it costs more than the bucket holds", async () => {
+describe("a call that cannot be admitted is rejected immediately", () => {
+  test("even behind others, if it costs more than the burst", async () => {
     const { limiter } = await emptied();
     const head = limiter.wait("key");
     const error = await rejected(limiter.wait("key", { cost: 11 }));
@@ -109,7 +109,7 @@ describe("a call that cannot be admitted is rejected at once", () => {
     await rejected(head);
   });
 
-  test("also in an outage in which everybody is refused", async () => {
+  test("even in an outage in closed mode", async () => {
     const closed: Backend = {
       take: () => ({ allowed: false, used: 0, source: "closed" }),
       adjust: never,
@@ -124,7 +124,7 @@ describe("a call that cannot be admitted is rejected at once", () => {
     });
   });
 
-  test("wherever it stands, when an update lowers the burst below its cost", async () => {
+  test("anywhere in the line, if an update lowers the burst below its cost", async () => {
     const { limiter } = await emptied();
     const costs = [2, 9, 1, 10, 3];
     const waits = costs.map((cost) => limiter.wait("key", { cost }));
@@ -138,9 +138,9 @@ describe("a call that cannot be admitted is rejected at once", () => {
 
   test.each<[string, number[], [cost: number, maxWait: "390ms" | "10s", "WAIT_TIMEOUT" | "admitted"][]]>([
     ["behind calls of cost 1", [1, 1, 1], [[1, "390ms", "WAIT_TIMEOUT"]]],
-    ["behind one that costs more", [3], [[1, "390ms", "WAIT_TIMEOUT"]]],
+    ["behind a call that costs more", [3], [[1, "390ms", "WAIT_TIMEOUT"]]],
     [
-      "behind one that is itself rejected",
+      "behind a call that is itself rejected",
       [1],
       [
         [9, "390ms", "WAIT_TIMEOUT"],
@@ -159,7 +159,7 @@ describe("a call that cannot be admitted is rejected at once", () => {
     }
   });
 
-  test("but not because of what an outage allows: its end may come sooner", async () => {
+  test("but not because of an outage's limits, because the outage may end sooner", async () => {
     const local: BackendReply = { allowed: false, used: 36_000, source: "local", instances: 20 };
     let isOut = true;
     const real = tableBackend(processClock);
@@ -173,7 +173,7 @@ describe("a call that cannot be admitted is rejected at once", () => {
   });
 });
 
-test("a call is hopeless only if the bucket itself would admit it too late", () => {
+test("a call is rejected early only if the bucket would admit it too late", () => {
   const limit = fc.record({
     rate: fc.integer({ min: 1, max: 50 }),
     period: fc.integer({ min: 1, max: 9 }),
@@ -189,7 +189,7 @@ test("a call is hopeless only if the bucket itself would admit it too late", () 
       limiter.checkSync("key", { cost: Math.min(...policy.limits.map(({ burst }) => burst)) });
       const line = new WaitingLine();
       line.learn({ policy, result: limiter.checkSync("key", { cost: 1 }), askedAt: 0, answeredAt: 0 });
-      // A call of cost 1 was refused; another head has no part in that.
+      // Only a refused call with a cost of 1 counts here, not another head of the line.
       const head = new Waiter({ owner: limiter, cost: 1, maxWaitMs: 1, take: never, giveBack: never });
       line.push(head);
       line.remove(head);
@@ -199,14 +199,14 @@ test("a call is hopeless only if the bucket itself would admit it too late", () 
         let result = limiter.checkSync("key", { cost });
         for (; !result.allowed; result = limiter.checkSync("key", { cost })) clock.advance(result.retryAfter * 1000);
         expect(line.earliest(tokens)).toBeLessThanOrEqual(clock.now());
-        // What flows into a full bucket is lost: less than a millisecond each time that a cost empties it.
+        // A full bucket loses what flows in: less than a millisecond each time that a cost empties it.
         if (two === null) expect(line.earliest(tokens)).toBeGreaterThan(clock.now() - costs.length);
       }
     },
   );
 });
 
-describe("the tokens of a call that has left are given back", () => {
+describe("the tokens of a call that has left are refunded", () => {
   test.each<[string, (limiter: RateLimiter) => Promise<unknown>]>([
     [
       "aborted",
@@ -226,7 +226,7 @@ describe("the tokens of a call that has left are given back", () => {
         return wait;
       },
     ],
-  ])("when it was %s while the backend was deciding", async (_, waitAndLeave) => {
+  ])("if it was %s while the backend was deciding", async (_, waitAndLeave) => {
     const { limiter, backend, answer } = await held(3);
     await expect(waitAndLeave(limiter)).rejects.toThrow();
     answer();
@@ -264,7 +264,7 @@ describe("the tokens of a call that has left are given back", () => {
     expect(backend.asked).toEqual([`take ${cost}`]);
   });
 
-  test("or it is a warning", async () => {
+  test("or cause a warning if the refund fails", async () => {
     const { limiter, backend, answer } = await held(3);
     Object.assign(backend, { adjust: () => Promise.reject(new Error("out")) });
     const warnings = await warningsOf(async () => {
@@ -276,7 +276,7 @@ describe("the tokens of a call that has left are given back", () => {
   });
 });
 
-/** A limiter with `left` of ten tokens, whose backend decides at once and answers when it is let. */
+/** Creates a limiter with `left` of ten tokens, whose backend decides at once but answers only when released. */
 async function held(left: number): Promise<{ limiter: RateLimiter; backend: LateBackend; answer: () => void }> {
   let answer = (): void => {};
   const gate = new Promise<void>((resolve) => {

@@ -8,9 +8,9 @@ import { LateBackend, tableBackend } from "./support/backends.ts";
 import { rejected } from "./support/caught.ts";
 import { warningsOf } from "./support/warnings.ts";
 
-/** Waits are real, so the limits are short. */
+/** The tests wait in real time, so the limits are fast. */
 const often: PolicyOptions = { rate: 100, period: 1, burst: 1 };
-/** A token in 30 days, which is more than one `setTimeout` can hold. */
+/** One token in 30 days, which is longer than a single `setTimeout` allows. */
 const rarely: PolicyOptions = { rate: 1, period: "30d" };
 
 function limiterOf(policy: PolicyOptions): { limiter: RateLimiter; backend: LateBackend } {
@@ -18,7 +18,7 @@ function limiterOf(policy: PolicyOptions): { limiter: RateLimiter; backend: Late
   return { limiter: new RateLimiter({ ...policy, backend }), backend };
 }
 
-/** The order in which promises settle. */
+/** Returns the order in which promises settle. */
 function orderOf(promises: Readonly<Record<string, Promise<unknown>>>): Promise<string[]> {
   const order: string[] = [];
   const note = (name: string) => () => void order.push(name);
@@ -28,11 +28,11 @@ function orderOf(promises: Readonly<Record<string, Promise<unknown>>>): Promise<
 }
 
 describe("a call that waits", () => {
-  test("resolves at once where there are tokens", async () => {
+  test("resolves immediately if there are tokens", async () => {
     expect(await limiterOf(rarely).limiter.wait("key")).toMatchObject({ allowed: true, remaining: 0, retryAfter: 0 });
   });
 
-  test("resolves when its tokens are there, and not before", async () => {
+  test("resolves when its tokens are available, and not before", async () => {
     const { limiter } = limiterOf({ rate: 100, period: 1, burst: 4 });
     const start = performance.now();
     await limiter.wait("key", { cost: 4 });
@@ -40,7 +40,7 @@ describe("a call that waits", () => {
     expect(performance.now() - start).toBeGreaterThan(28);
   });
 
-  test("is served in order, even behind one that costs more", async () => {
+  test("is served in order, even behind a call that costs more", async () => {
     const { limiter } = limiterOf({ rate: 200, period: 1, burst: 5 });
     await limiter.check("key", { cost: 5 });
     const waits = { first: 1, second: 5, third: 1, fourth: 2 };
@@ -54,22 +54,22 @@ describe("a call that waits", () => {
     expect(await orderOf({ slow: limiter.wait("slow"), quick: limiter.wait("quick") })).toEqual(["quick", "slow"]);
   });
 
-  test("asks the backend once before its time and once when it has come", async () => {
+  test("asks the backend once at first and once when its time has come", async () => {
     const { limiter, backend } = limiterOf(often);
     await limiter.check("key");
     await Promise.all([limiter.wait("key"), limiter.wait("key")]);
     expect(backend.asked.length).toBeLessThanOrEqual(1 + 2 * 3);
   });
 
-  test("asks only when its tokens are due, which it knows from the call before it", async () => {
+  test("asks only when its tokens are due, which it learns from the previous call", async () => {
     const { limiter, backend } = limiterOf({ rate: 50, period: 1, burst: 1 });
     await limiter.check("key");
     await Promise.all(Array.from({ length: 6 }, () => limiter.wait("key")));
-    // A timer may be a fraction of a millisecond early: then its call asks again.
+    // A timer may fire a fraction of a millisecond early, and then its call asks again.
     expect(backend.asked.length).toBeLessThanOrEqual(2 + 6 + 3);
   });
 
-  test("is served in its order with the calls of other limiters of the same name", async () => {
+  test("is served in order with calls of other limiters with the same name", async () => {
     const { limiter, backend } = limiterOf(often);
     const other = new RateLimiter({ ...often, backend });
     await limiter.check("key");
@@ -77,7 +77,7 @@ describe("a call that waits", () => {
     expect(order).toEqual(["first", "second", "third"]);
   });
 
-  test("asks the backend in its own async context", async () => {
+  test("asks the backend in the caller's async context", async () => {
     const contexts = new AsyncLocalStorage<string>();
     const seen: (string | undefined)[] = [];
     const { limiter, backend } = limiterOf(often);
@@ -93,7 +93,7 @@ describe("a call that waits", () => {
     expect([...new Set(seen)]).toEqual(["a", "b", "c"]);
   });
 
-  test("is served by a ManualClock's next look, in real time", async () => {
+  test("notices a ManualClock's advance at its next check, in real time", async () => {
     const clock = new ManualClock();
     const limiter = new RateLimiter({ rate: 100, period: 1, burst: 1, backend: tableBackend(clock) });
     await limiter.check("key");
@@ -102,7 +102,7 @@ describe("a call that waits", () => {
     expect((await wait).allowed).toBe(true);
   });
 
-  test("refuses what never fits, and what is no option", async () => {
+  test("rejects costs that never fit, and invalid options", async () => {
     const { limiter, backend } = limiterOf(often);
     expect(await rejected(limiter.wait("key", { cost: 2 }))).toMatchObject({
       code: "EXCEEDED",
@@ -120,7 +120,7 @@ describe("a call that waits", () => {
     expect(backend.asked).toEqual([]);
   });
 
-  test("passes on what the backend fails with, and frees the line", async () => {
+  test("passes on the backend's error, and frees the line", async () => {
     const failing: Backend["take"] = () => Promise.reject(new Error("out"));
     const backend = new LateBackend();
     const limiter = new RateLimiter({ ...often, backend });
@@ -132,7 +132,7 @@ describe("a call that waits", () => {
 });
 
 describe("a wait ends early", () => {
-  test("at once, where maxWait is known to be too short", async () => {
+  test("immediately, if maxWait is known to be too short", async () => {
     const { limiter, backend } = limiterOf(rarely);
     await limiter.check("key");
     const start = performance.now();
@@ -151,7 +151,7 @@ describe("a wait ends early", () => {
     expect(performance.now() - start).toBeGreaterThan(20);
   });
 
-  test("by its signal: before it begins, in the line and at its head", async () => {
+  test("by its signal: before it begins, in the line or at its head", async () => {
     const { limiter, backend } = limiterOf(rarely);
     await limiter.check("key");
     const [at, head, tail] = [AbortSignal.abort(new Error("before")), new AbortController(), new AbortController()];
@@ -166,7 +166,7 @@ describe("a wait ends early", () => {
     await expect(waits[0]).rejects.toMatchObject({ name: "AbortError" });
   });
 
-  test("and those behind it move up", async () => {
+  test("and the calls behind it move up", async () => {
     const { limiter } = limiterOf({ rate: 100, period: 1, burst: 60 });
     await limiter.check("key", { cost: 60 });
     const leaves = new AbortController();
@@ -197,7 +197,7 @@ describe("a wait ends early", () => {
   });
 });
 
-test("a wait of more than 2^31 ms is one wait, not a loop", async () => {
+test("a wait of more than 2^31 ms does not loop", async () => {
   const { limiter, backend } = limiterOf(rarely);
   await limiter.check("key");
   const options: WaitOptions = { maxWait: "70d" };
@@ -212,7 +212,7 @@ test("a wait of more than 2^31 ms is one wait, not a loop", async () => {
 });
 
 describe("a signal that lives as long as the process", () => {
-  test("has one listener for thousands of waits, and none when the last has left", async () => {
+  test("has one listener for thousands of waits, and none after the last has ended", async () => {
     const [{ limiter: slow }, { limiter: quick }] = [limiterOf(rarely), limiterOf({ rate: 1_000_000, period: 1 })];
     await slow.check("key");
     const controller = new AbortController();
@@ -234,7 +234,7 @@ describe("a signal that lives as long as the process", () => {
     expect(warnings).toEqual([]);
   });
 
-  test.each([0, 5])("lets 20,000 calls leave at once after %d ms, and none of them asks the backend in vain", async (ms) => {
+  test.each([0, 5])("lets 20,000 calls leave at once after %d ms, and none of them asks the backend needlessly", async (ms) => {
     const { limiter, backend } = limiterOf(rarely);
     await limiter.check("key");
     const controller = new AbortController();

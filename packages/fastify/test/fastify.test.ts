@@ -145,7 +145,7 @@ test("a route with parameters is one budget, and its name in a shared store is t
   await app.inject({ method: "POST", url: "/items/1" });
   expect([...new Set(prefixes)]).toEqual(["ratelimit:GET%20/items/%3Aid:", "ratelimit:GET%20/items/%3Aid%202:", "ratelimit:writes:"]);
   await expect(Fastify().register(rateLimit, { rate: 1, backend: shared })).rejects.toThrow(
-    /Expected `name` to be given with a backend that processes share/,
+    /Expected `name` to be given for a backend shared by several processes/,
   );
 });
 

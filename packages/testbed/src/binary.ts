@@ -9,9 +9,9 @@ const run = promisify(execFile);
 
 export interface RedisBinary {
   readonly path: string;
-  /** The environment to start it in: the unpacked package brings its own libraries. */
+  /** The environment to start it in, because the unpacked package brings its own libraries. */
   readonly env: NodeJS.ProcessEnv;
-  /** As the program says: "7.0.15" of Redis, "8.0.1" of Valkey. */
+  /** The version that the program reports, such as "7.0.15" for Redis or "8.0.1" for Valkey. */
   readonly version: string;
   readonly origin: "REDIS_SERVER" | "path" | "cache";
 }
@@ -22,8 +22,9 @@ const ADVICE =
 const PACKAGES = ["redis-server", "redis-tools", "libjemalloc2", "liblzf1", "libatomic1"];
 
 /**
- * The redis-server to test with: REDIS_SERVER, else redis-server or valkey-server on PATH, else Debian's packages
- * unpacked into the cache folder of this repository (nothing is installed). Throws one sentence when there is none.
+ * Finds the redis-server to test with: REDIS_SERVER, or else redis-server or valkey-server on PATH, or else Debian's packages
+ * unpacked into the cache folder of this repository (nothing is installed).
+ * @throws {Error} if there is none, with one sentence that says what to do.
  */
 export async function findRedisServer({
   env = process.env,
@@ -58,7 +59,7 @@ export async function findRedisServer({
   throw new Error(`Found no redis-server: ${ADVICE}.`, { cause });
 }
 
-/** What `--version` answers; nothing for what is no Redis, and for one before 7.0, which knows no `cluster-port`. */
+/** Returns the version that `--version` reports, or a cause if it is not Redis or older than 7.0, which has no `cluster-port`. */
 async function ask(path: string, env: NodeJS.ProcessEnv): Promise<{ version?: string; cause?: unknown }> {
   try {
     const { stdout } = await run(path, ["--version"], { env, timeout: 10_000 });
@@ -81,7 +82,7 @@ async function libraryPath(cache: string, env: NodeJS.ProcessEnv): Promise<strin
   return [...folders, env["LD_LIBRARY_PATH"] ?? ""].filter((folder) => folder !== "").join(":");
 }
 
-/** Fills the cache in one step, a rename: of two processes at it, one wins and both find it whole. */
+/** Fills the cache in one step, with a rename, so that of two processes one wins and both find it complete. */
 async function download(cache: string, env: NodeJS.ProcessEnv): Promise<void> {
   await mkdir(dirname(cache), { recursive: true });
   const folder = await makeFolder(dirname(cache));
@@ -122,7 +123,7 @@ async function download(cache: string, env: NodeJS.ProcessEnv): Promise<void> {
 function defaultCache(): string {
   let root = import.meta.dirname;
   while (!existsSync(join(root, "pnpm-workspace.yaml"))) {
-    if (root === dirname(root)) throw new Error("The testbed stands in no pnpm workspace.");
+    if (root === dirname(root)) throw new Error("Expected the testbed to be in a pnpm workspace.");
     root = dirname(root);
   }
   return join(root, ".cache/redis");

@@ -5,20 +5,26 @@ import { build } from "vite";
 import { conditions } from "./conditions.ts";
 import { lua } from "./lua-plugin.ts";
 
-/** A program that a test starts as a process of its own. */
+/** A program that a test starts in its own process. */
 export interface Bundle extends AsyncDisposable {
-  /** Its one file of JavaScript. */
+  /** The bundled JavaScript file. */
   readonly path: string;
 }
 
 export interface BundleOptions {
-  /** Where its temporary folder is made, if not among those of the system: what is not in the bundle is looked for from there. */
+  /**
+   * Where to make the temporary folder. Packages outside the bundle are resolved from there.
+   * @defaultValue the temporary folder of the system
+   */
   folder?: string;
-  /** The packages that are put into it; all. */
+  /**
+   * The packages to bundle.
+   * @defaultValue true, for all
+   */
   inside?: true | (string | RegExp)[];
 }
 
-/** Makes one file of a program and of all it stands on. */
+/** Bundles a program and its dependencies into one file. */
 export async function bundle(program: string, { folder = tmpdir(), inside = true }: BundleOptions = {}): Promise<Bundle> {
   const outDir = await mkdtemp(join(folder, ".ratelimit-program-"));
   await build({

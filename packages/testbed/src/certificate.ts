@@ -5,11 +5,11 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** "valid" is for localhost and 127.0.0.1; "wrong-name" is by the same authority, but for another host. */
+/** "valid" is for localhost and 127.0.0.1. "wrong-name" is signed by the same authority, but for another host. */
 export type CertificateKind = "valid" | "self-signed" | "wrong-name";
 
 export interface Certificate {
-  /** The authority a client trusts, as PEM. It has not signed the "self-signed" one. */
+  /** The authority that a client trusts, as PEM. It did not sign the "self-signed" certificate. */
   readonly ca: string;
   readonly caPath: string;
   readonly certPath: string;
@@ -18,7 +18,7 @@ export interface Certificate {
 
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
 
-/** Makes an authority and a server certificate in this folder, by the program `openssl`. */
+/** Makes an authority and a server certificate in this folder with the program `openssl`. */
 export async function makeCertificate(dir: string, kind: CertificateKind): Promise<Certificate> {
   const [caPath, caKeyPath, certPath, keyPath] = ["ca.pem", "ca.key", "server.pem", "server.key"].map((name) => join(dir, name)) as [
     string,

@@ -9,7 +9,7 @@ export interface Login extends Address {
   readonly password?: string;
 }
 
-/** Opens a connection for the set-up commands of the testbed: no second try, and no wait without an end. */
+/** Opens a connection for the setup commands of the testbed. It never retries, and every wait has a timeout. */
 export async function withClient<T>(login: Login, use: (client: Redis) => Promise<T>): Promise<T> {
   const client = new Redis({
     ...login,
@@ -20,7 +20,7 @@ export async function withClient<T>(login: Login, use: (client: Redis) => Promis
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
   });
-  client.on("error", () => {}); // told by the call that fails
+  client.on("error", () => {}); // the failing call reports it
   try {
     await client.connect();
     return await use(client);
@@ -29,7 +29,7 @@ export async function withClient<T>(login: Login, use: (client: Redis) => Promis
   }
 }
 
-/** One field of an INFO-like answer: `field(text, "role")` of "role:master\r\n" is "master". */
+/** Returns one field of an INFO-like reply: `field("role:master\r\n", "role")` is "master". */
 export function field(text: string, name: string): string | undefined {
   return new RegExp(`^${name}:(.*?)\\r?$`, "m").exec(text)?.[1];
 }

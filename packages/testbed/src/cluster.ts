@@ -8,23 +8,23 @@ const SLOTS = 16_384;
 
 export interface ClusterOptions {
   masters?: number;
-  /** In all, dealt round the masters: replica i follows master i modulo `masters`. */
+  /** How many replicas in total. Replica i follows master i modulo `masters`. */
   replicas?: number;
-  /** More arguments of every node, such as `["--cluster-require-full-coverage", "no"]`. */
+  /** Additional arguments for every node, such as `["--cluster-require-full-coverage", "no"]`. */
   args?: readonly string[];
-  /** The networks in which the first master runs, and all the others. */
+  /** The network of the first master, and that of all the other nodes. */
   namespaces?: readonly [first: NetworkNamespace, others: NetworkNamespace];
 }
 
 export interface RedisCluster extends AsyncDisposable {
   readonly addresses: readonly Address[];
-  /** The masters at the start; slots are dealt evenly, in this order. A failover does not change these lists. */
+  /** The masters at the start, which share the slots evenly in this order. A failover does not change these lists. */
   readonly masters: readonly RedisServer[];
   readonly replicas: readonly RedisServer[];
   stop(): Promise<void>;
 }
 
-/** A Redis Cluster, ready when every node says so and every replica is in step. A dead master is replaced in about 3 s. */
+/** Starts a Redis Cluster, and resolves when every node is ready and every replica is in sync. Replaces a dead master in about 3 s. */
 export async function startCluster({ masters = 3, replicas = 3, args = [], namespaces }: ClusterOptions = {}): Promise<RedisCluster> {
   const recipe = (namespace: NetworkNamespace | undefined): Recipe => ({
     namespace,
@@ -74,13 +74,13 @@ async function join(servers: readonly RedisServer[], clients: readonly Redis[], 
   await Promise.all(
     clients.slice(masters).map((client, i) =>
       until("a cluster node to know its master", async () => {
-        await client.call("CLUSTER", "REPLICATE", ids[i % masters]!); // an error until the nodes have met
+        await client.call("CLUSTER", "REPLICATE", ids[i % masters]!); // fails until the nodes have met
         return true;
       }),
     ),
   );
   await Promise.all(clients.map((client) => until("a cluster node to be ready", () => isReady(client, clients.length, masters))));
-  // What Valkey 8.0 and Redis 7.2 wrote before this moment may be a file that they do not start from again.
+  // The file that Valkey 8.0 and Redis 7.2 wrote before this moment may keep them from restarting.
   await Promise.all(clients.map((client) => client.call("CLUSTER", "SAVECONFIG")));
 }
 
@@ -96,7 +96,7 @@ async function isReady(client: Redis, size: number, masters: number): Promise<bo
   if (!flags.every((flag) => flag === "slave" || flag === "master")) return false;
 
   const shards = (await client.call("CLUSTER", "SHARDS")) as unknown[];
-  if (shards.length !== masters) return false; // a replica is not known to be in its master's shard yet
+  if (shards.length !== masters) return false; // a replica has not joined its master's shard yet
 
   const replication = await client.info("replication");
   return field(replication, "role") === "master" || field(replication, "master_link_status") === "up";

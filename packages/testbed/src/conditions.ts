@@ -1,8 +1,8 @@
 import { defaultServerConditions } from "vite";
 
 /**
- * Where the name of a package leads in a test: to its source, so that a change needs no build to be seen;
- * with TEST_SHIPPED to what users get, which must have been built before.
+ * Resolves the packages of this workspace in tests to their sources, so that a change takes effect without a build.
+ * With TEST_SHIPPED they resolve to what users get, which must be built first.
  */
 export const conditions: string[] = [
   ...(process.env["TEST_SHIPPED"] === undefined ? ["@ratelimit/source"] : []),

@@ -6,8 +6,8 @@ import { tmpdir } from "node:os";
 import { text } from "node:stream/consumers";
 import { hold } from "./lifeline.ts";
 
-// The keeper makes the folder and waits on its stdin. When that closes, our process has no more use for the folder, or
-// is gone, even by SIGKILL. A server that is about to die may still write: hence more than one try.
+// The keeper makes the folder and waits on its stdin. When that closes, this process no longer needs the folder, or is gone
+// (even by SIGKILL). It tries several times, because a dying server may still write to the folder.
 const KEEPER = `
 trap '' PIPE
 folder=$(mktemp -d "$1") || exit 1
@@ -27,7 +27,7 @@ export async function makeFolder(parent: string = tmpdir()): Promise<OwnedFolder
   const keeper: ChildProcess = spawn("/bin/sh", ["-c", KEEPER, "keeper", `${parent}/ratelimit-testbed-XXXXXX`], {
     env: { PATH: `${process.env["PATH"] ?? ""}:/usr/bin:/bin` },
     stdio: ["pipe", "pipe", "ignore"],
-    detached: true, // the terminal's Ctrl-C is not for it
+    detached: true, // so that Ctrl-C in the terminal does not reach it
   });
   const stdin = keeper.stdin as Socket;
   hold(stdin);

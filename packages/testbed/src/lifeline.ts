@@ -4,12 +4,12 @@ const leashes = new Set<Socket>();
 let watch: NodeJS.Timeout | undefined;
 
 /**
- * Holds the pipe whose closing ends a server or removes a folder. The kernel closes it when this process ends, however
- * it ends. A worker that lost the process which forked it, such as one of a test runner that was killed, may live on
- * for as long as its test: the pipe is closed then, too.
+ * Holds a pipe that ends a server or removes a folder when it closes. The kernel closes it when this process ends, for whatever
+ * reason. It is also closed when a forked worker loses its parent, such as a test runner that was killed, because the worker
+ * may live on for as long as its test.
  */
 export function hold(leash: Socket): void {
-  leash.on("error", () => {}); // the shell at the other end was killed by somebody
+  leash.on("error", () => {}); // the shell at the other end may have been killed
   leash.once("close", () => leashes.delete(leash));
   leash.unref();
   leashes.add(leash);

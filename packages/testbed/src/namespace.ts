@@ -5,8 +5,8 @@ import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { hold } from "./lifeline.ts";
 
-// The keeper makes the namespace and the two ends of a cable into it, and waits on its stdin. When that closes, our
-// process has no more use for them, or is gone, even by SIGKILL. What runs inside has a guard of its own.
+// The keeper makes the namespace and a virtual cable into it, and waits on its stdin. When that closes, this process no longer
+// needs them, or is gone (even by SIGKILL). Programs that run inside have their own guards.
 const KEEPER = `
 trap '' PIPE
 name=$1 ours=$2 its=$3
@@ -25,25 +25,25 @@ exit $status
 
 const PATH = `${process.env["PATH"] ?? ""}:/usr/sbin:/usr/bin:/sbin:/bin`;
 
-/** A network of its own on the same machine, at the other end of a cable. It cannot outlive this process. */
+/** A separate network on this machine, at the other end of a virtual cable. It cannot outlive this process. */
 export interface NetworkNamespace extends AsyncDisposable {
   readonly name: string;
-  /** The address of what runs inside, as seen from outside. */
+  /** The address at which programs inside are reached from outside. */
   readonly host: string;
-  /** What a program and its arguments are put behind to run inside; the process stays the same. */
+  /** Put this before a program and its arguments to run it inside. It keeps the same process. */
   readonly prefix: readonly string[];
-  /** Pulls the cable: packets are lost both ways, and nobody is told. */
+  /** Pulls the cable: packets are lost both ways, and neither side is notified. */
   cut(): Promise<void>;
-  /** Lets so many kbit/s through, each way. What would have to wait longer than `queueMs` is lost. */
+  /** Limits the rate to `kbits` kbit/s each way. Packets that would have to wait longer than `queueMs` are lost. */
   narrow(kbits: number, queueMs: number): Promise<void>;
-  /** Loses each packet that comes `every`-th, both ways. It takes the program `iptables`. */
+  /** Drops one in `every` packets, both ways. Needs the program `iptables`. */
   lose(every: number): Promise<void>;
-  /** Makes the cable good again. */
+  /** Undoes all of these. */
   mend(): Promise<void>;
   remove(): Promise<void>;
 }
 
-/** Why there can be no namespace here, or no loss in it, in one line; nothing if there can. */
+/** Returns one line that says why a namespace, or packet loss in it, is not possible here, or `undefined` if it is. */
 export async function whyNoNamespace({ loss = false }: { loss?: boolean } = {}): Promise<string | undefined> {
   try {
     await using namespace = await makeNamespace();
@@ -57,21 +57,21 @@ export async function whyNoNamespace({ loss = false }: { loss?: boolean } = {}):
 
 class NotPermitted extends Error {}
 
-/** @internal Runs a program that sees to networks. */
+/** @internal Runs a program that configures networks. */
 export async function run(program: string, ...args: readonly string[]): Promise<void> {
   await promisify(execFile)(program, args, { env: { PATH } });
 }
 
 export async function makeNamespace(): Promise<NetworkNamespace> {
   const random = randomBytes(4);
-  const name = `rl-${random.toString("hex")}`; // an interface may have 15 letters
-  // Of the network that is set aside for measuring: 198.18.0.0/15.
+  const name = `rl-${random.toString("hex")}`; // the name of an interface has at most 15 characters
+  // 198.18.0.0/15 is reserved for benchmarks.
   const [a, b, c] = [18 + (random[0]! % 2), random[1]!, random[2]! & 0xfc];
   const [ours, host] = [`198.${a}.${b}.${c + 1}`, `198.${a}.${b}.${c + 2}`];
   const keeper: ChildProcess = spawn("/bin/sh", ["-c", KEEPER, "keeper", name, ours, host], {
     env: { PATH },
     stdio: ["pipe", "pipe", "pipe"],
-    detached: true, // the terminal's Ctrl-C is not for it
+    detached: true, // so that Ctrl-C in the terminal does not reach it
   });
   const stdin = keeper.stdin as Socket;
   hold(stdin);

@@ -2,14 +2,14 @@ import { createServer, type Server } from "node:net";
 
 export const HOST = "127.0.0.1";
 
-// Below the ports that a kernel gives to outgoing connections (32768 up on Linux, 49152 up elsewhere): there a client
-// that knocks at a dead server can take the server's port, or even reach itself.
+// Stay below the ports that the kernel uses for outgoing connections (from 32768 on Linux, from 49152 elsewhere). There, a client
+// that connects to a dead server could take the server's port, or even connect to itself.
 const LOWEST = 10_000;
 const HIGHEST = 32_000;
 
 const handedOut = new Set<number>();
 
-/** Free loopback ports, none of which this process was given before. All probes are open together: no port comes twice. */
+/** Returns free loopback ports that this process has not been given before. All probes stay open together, so no port appears twice. */
 export async function freePorts(count: number): Promise<number[]> {
   const probes: Server[] = [];
   const ports: number[] = [];

@@ -3,9 +3,9 @@ import type { Socket } from "node:net";
 import { finished } from "node:stream/promises";
 import { hold } from "./lifeline.ts";
 
-// This shell becomes the program (exec keeps the pid), but first it leaves a guard behind, which is nobody's child and
-// waits on fd 3. When that closes without a word, our process is gone, even by SIGKILL, and the guard ends the program.
-// A word says that the program has ended: its pid may be somebody else's by now.
+// This shell becomes the program (exec keeps the pid), but first it starts a detached guard that waits on fd 3. If fd 3 closes
+// without a line, this process is gone (even by SIGKILL), and the guard kills the program. A line means that the program has
+// ended, and the guard must not kill a pid that may be reused by now.
 const GUARD = `
 ({ read -r _ <&3 || kill -9 $$; } </dev/null >/dev/null 2>&1 &)
 exec "$@" 3<&-
@@ -41,7 +41,7 @@ export class OwnedProcess {
         this.#output = (this.#output + text).slice(-20_000);
       });
     }
-    // A script that forgets stop() ends all the same, and takes its servers with it.
+    // A script that forgets stop() still ends, and its servers end with it.
     for (const handle of [child, ...this.#streams]) handle.unref();
   }
 
@@ -49,12 +49,12 @@ export class OwnedProcess {
     return running.has(this);
   }
 
-  /** The last of what it wrote. */
+  /** The last 20,000 characters of its output. */
   get output(): string {
     return this.#output;
   }
 
-  /** All that it wrote, when it has ended. */
+  /** Waits until it has ended, and returns the last 20,000 characters of its output. */
   async lastWords(): Promise<string> {
     await Promise.all(
       this.#streams.map((stream) => {
@@ -66,11 +66,11 @@ export class OwnedProcess {
   }
 
   signal(signal: NodeJS.Signals): void {
-    if (!this.running) throw new Error(`Process ${this.pid} has ended and takes no ${signal}.`);
+    if (!this.running) throw new Error(`Process ${this.pid} has ended and cannot receive ${signal}.`);
     this.#child.kill(signal);
   }
 
-  /** SIGKILL; settled when the process is gone. */
+  /** Sends SIGKILL, and resolves when the process is gone. */
   async kill(): Promise<void> {
     if (!this.running) return;
     this.#child.ref();
@@ -79,15 +79,15 @@ export class OwnedProcess {
   }
 }
 
-/** Starts a program that goes when this process goes, of whatever cause. */
+/** Starts a program that ends when this process ends, whatever the reason. */
 export function spawnOwned(command: readonly string[], { env, cwd }: { env: NodeJS.ProcessEnv; cwd: string }): OwnedProcess {
   const child = spawn("/bin/sh", ["-c", GUARD, "guard", ...command], {
     cwd,
     env,
     stdio: ["ignore", "pipe", "pipe", "pipe"],
-    detached: true, // the terminal's Ctrl-C is not for it
+    detached: true, // so that Ctrl-C in the terminal does not reach it
   });
-  child.on("error", () => {}); // then there is no pid
+  child.on("error", () => {}); // there is no pid then
   if (child.pid === undefined) throw new Error(`Could not start a shell in ${cwd}.`);
   return new OwnedProcess(child, child.pid);
 }

@@ -1,13 +1,13 @@
 import type {} from "vitest";
 import type { Address } from "./client.ts";
 
-/** What a test gets by `inject("redis")`: addresses only, for it has crossed to another process. */
+/** What `inject("redis")` returns in a test. It holds only addresses, because it crosses to another process. */
 export interface ProvidedRedis {
-  /** Standalone. */
+  /** The standalone server. */
   readonly url: string;
   readonly cluster: readonly Address[];
   readonly sentinels: { readonly name: string; readonly addresses: readonly Address[] };
-  /** TLS and ACL: the URL is of a user who may do everything; `ca` is PEM. */
+  /** The server with TLS and ACLs: the URL of a user who may do everything, and the certificate authority as PEM. */
   readonly tls: { readonly url: string; readonly ca: string };
 }
 

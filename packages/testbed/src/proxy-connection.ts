@@ -3,14 +3,14 @@ import type { Address } from "./client.ts";
 import type { FaultMode } from "./proxy.ts";
 import { ThrottledPipe } from "./throttled-pipe.ts";
 
-/** What a link asks of its proxy. */
+/** What a connection needs from its proxy. */
 export interface ProxyConnectionOwner {
   readonly mode: FaultMode;
   readonly target: Address;
-  /** The fault has happened, once: from now on, pass. */
+  /** Called when a one-time fault has happened. The proxy then switches to `pass`. */
   done(): void;
   count(direction: "up" | "down", bytes: number): void;
-  /** Both connections are closed. */
+  /** Called when both sides are closed. */
   forget(link: ProxyConnection): void;
 }
 
@@ -18,7 +18,7 @@ const GARBAGE = Buffer.from("\u0000\u0001garbage\u00ff\r\n}{", "latin1");
 const BODY = "Bad Request";
 const HTTP = `HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain\r\nContent-Length: ${BODY.length}\r\nConnection: close\r\n\r\n${BODY}`;
 
-/** One client's connection and, behind it, the one to the server. */
+/** One client's connection together with the one that the proxy opens to the server. */
 export class ProxyConnection {
   readonly #owner: ProxyConnectionOwner;
   readonly #client: Socket;
@@ -43,7 +43,7 @@ export class ProxyConnection {
     const up = new ThrottledPipe(client, server);
     const down = new ThrottledPipe(server, client);
     client.on("data", (data: Buffer) => this.#fromClient(data, up));
-    client.on("close", () => up.afterwards(() => server.destroySoon())); // what was sent still arrives
+    client.on("close", () => up.afterwards(() => server.destroySoon())); // what the client has sent still arrives
     server.on("close", () => {
       if (client.destroyed) owner.forget(this);
       else client.on("close", () => owner.forget(this));
@@ -62,17 +62,17 @@ export class ProxyConnection {
     return !this.#client.destroyed;
   }
 
-  /** From now on nothing goes through, either way, for as long as this connection lives. */
+  /** Lets nothing through in either direction for the rest of this connection's life. */
   silence(): void {
     this.#silent = true;
   }
 
-  /** A one-time fault waits for the reply to a command that comes from now on. */
+  /** Makes a one-time fault wait for the reply to a command that is sent from now on. */
   disarm(): void {
     this.#armed = false;
   }
 
-  /** A reset, as seen by the client. */
+  /** Resets the client's connection and closes the one to the server. */
   cut(): void {
     this.#client.resetAndDestroy();
     this.#server?.destroy();

@@ -6,15 +6,15 @@ import { ProxyConnection, type ProxyConnectionOwner } from "./proxy-connection.t
 /**
  * What the proxy does to traffic:
  * - `pass`: nothing.
- * - `{ latency: { up, down } }`: every byte comes that many milliseconds later, to the server and back.
- * - `{ slice: n }`: bytes come in pieces of n.
- * - `blackholeEstablished`: the connections of now are swallowed for good, in later modes too; new ones pass.
- * - `blackholeNew`: new connections are accepted and stay silent for good; those of now pass.
- * - `refuse`: new connections are refused, those of now pass (`cut()` ends them).
- * - `cutOnReply`: the next command is executed, but instead of its reply comes a reset. Once; then `pass`.
- * - `halfReply`: of the next command's reply comes one half, then silence on that connection. Once; then `pass`.
- * - `garble`: commands do not reach the server, and are answered with garbage.
- * - `http`: commands do not reach the server, and are answered by an HTTP error and a close.
+ * - `{ latency: { up, down } }`: delays every byte by that many milliseconds, to the server and back.
+ * - `{ slice: n }`: delivers bytes in pieces of n.
+ * - `blackholeEstablished`: silences the open connections for good, even in later modes. New ones pass.
+ * - `blackholeNew`: accepts new connections, and silences them for good. Open ones pass.
+ * - `refuse`: refuses new connections. Open ones pass (`cut()` ends them).
+ * - `cutOnReply`: lets the next command execute, but resets the connection instead of replying. Once, then `pass`.
+ * - `halfReply`: delivers half of the next reply, then silences that connection. Once, then `pass`.
+ * - `garble`: answers commands with garbage. They do not reach the server.
+ * - `http`: answers commands with an HTTP error and closes the connection. They do not reach the server.
  */
 export type FaultMode =
   | "pass"
@@ -30,17 +30,17 @@ export type FaultMode =
 
 export interface FaultProxy extends Address, AsyncDisposable {
   readonly mode: FaultMode;
-  /** Settled when the mode holds for every byte and connection that comes. */
+  /** Resolves when the mode applies to every further byte and connection. */
   set(mode: FaultMode): Promise<void>;
-  /** Resets every connection of now, in any mode. */
+  /** Resets every open connection, in any mode. */
   cut(): void;
   /** Connections accepted so far, those open now, and the bytes received from clients (up) and from the server (down). */
   readonly counts: { readonly connections: number; readonly open: number; readonly up: number; readonly down: number };
-  /** Ends every connection and gives the port back. */
+  /** Ends every connection and frees the port. */
   stop(): Promise<void>;
 }
 
-/** A TCP proxy on a free loopback port that can be told to misbehave. */
+/** Starts a TCP proxy on a free loopback port that misbehaves on demand. */
 export async function startFaultProxy(target: Address): Promise<FaultProxy> {
   const [port] = (await freePorts(1)) as [number];
   const links = new Set<ProxyConnection>();

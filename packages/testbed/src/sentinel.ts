@@ -8,29 +8,29 @@ import { until } from "./until.ts";
 export interface SentinelOptions {
   replicas?: number;
   sentinels?: number;
-  /** More arguments of the master and its replicas. */
+  /** Additional arguments for the master and its replicas. */
   args?: readonly string[];
-  /** The networks in which the master runs, and all the others. */
+  /** The network of the master, and that of all the other servers. */
   namespaces?: readonly [master: NetworkNamespace, others: NetworkNamespace];
 }
 
 export interface SentinelGroup extends AsyncDisposable {
-  /** What the sentinels call the master. */
+  /** The name by which the sentinels know the master. */
   readonly name: string;
-  /** Of the sentinels. */
+  /** The addresses of the sentinels. */
   readonly addresses: readonly Address[];
   /** The master at the start. */
   readonly master: RedisServer;
   readonly replicas: readonly RedisServer[];
   readonly sentinels: readonly RedisServer[];
-  /** Whom most of the sentinels that answer call the master now. */
+  /** Returns the server that most of the sentinels that answer consider the master now. */
   currentMaster(): Promise<Address>;
   stop(): Promise<void>;
 }
 
 const NAME = "mymaster";
 
-/** A master, its replicas, and the sentinels that watch them. A dead master is replaced in about 3 s. */
+/** Starts a master, its replicas, and sentinels that watch them. They replace a dead master in about 3 s. */
 export async function startSentinel({ replicas = 1, sentinels = 3, args = [], namespaces }: SentinelOptions = {}): Promise<SentinelGroup> {
   const [island, mainland] = namespaces ?? [];
   const servers: RedisServer[] = [];
@@ -88,7 +88,7 @@ function sentinelOf(master: RedisServer, sentinels: number, namespace: NetworkNa
         `sentinel down-after-milliseconds ${NAME} 1000`,
         `sentinel failover-timeout ${NAME} 5000`,
       ];
-      const path = join(dir, "sentinel.conf"); // the sentinel itself writes it again and again
+      const path = join(dir, "sentinel.conf"); // the sentinel keeps rewriting it
       await writeFile(path, `${config.join("\n")}\n`);
       return [path, "--sentinel", ...binding(namespace)];
     },
@@ -96,8 +96,8 @@ function sentinelOf(master: RedisServer, sentinels: number, namespace: NetworkNa
 }
 
 /**
- * Sentinels hear of each other on a channel of the master, where each speaks every two seconds. What they would say is
- * said here for them.
+ * Publishes the messages with which sentinels discover each other, so that the test does not wait for them: each sentinel
+ * publishes one on a channel of the master only every two seconds.
  */
 async function introduce(master: RedisServer, watchers: readonly RedisServer[]): Promise<void> {
   const ids = await Promise.all(watchers.map((w) => withClient(w.address, (client) => client.call("SENTINEL", "MYID"))));
@@ -109,7 +109,7 @@ async function introduce(master: RedisServer, watchers: readonly RedisServer[]):
   });
 }
 
-/** Whether this sentinel sees a master that is up, all its replicas, and all the other sentinels. */
+/** Whether this sentinel sees a running master, all its replicas, and all the other sentinels. */
 async function agrees(watcher: RedisServer, replicas: number, sentinels: number): Promise<boolean> {
   const info = await withClient(watcher.address, (client) => client.info("sentinel"));
   return (

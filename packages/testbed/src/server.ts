@@ -9,39 +9,45 @@ import { freePorts, HOST } from "./ports.ts";
 import { type OwnedProcess, spawnOwned } from "./process.ts";
 import { Fatal, until } from "./until.ts";
 
-/** Where a server is put. Nothing listens on the second port but a cluster bus, or TLS. */
+/** The folder and ports of a server. Only a cluster bus or TLS uses the second port. */
 export interface Place {
   readonly dir: string;
   readonly port: number;
   readonly secondPort: number;
 }
 
-/** What a server is started with. */
+/** How to start a server. */
 export interface Recipe {
-  /** Its arguments; the files they name are written here too. */
+  /** Returns the arguments, and writes the files that they name. */
   readonly args: (place: Place) => string[] | Promise<string[]>;
   readonly sentinel?: boolean;
   readonly password?: string;
-  /** Instead of a free one. */
+  /** @defaultValue a free port */
   readonly port?: number | undefined;
-  /** Instead of a temporary one; this one is not removed. */
+  /**
+   * An existing folder, which is kept at the end.
+   * @defaultValue a temporary folder, which is removed
+   */
   readonly dir?: string | undefined;
-  /** In which it runs, instead of the network of this process. */
+  /**
+   * The network to run in.
+   * @defaultValue the network of this process
+   */
   readonly namespace?: NetworkNamespace | undefined;
 }
 
-/** What every data server of the testbed is started with: nothing saved unasked, replicas synced at once. */
+/** Arguments of every data server in the testbed: it saves nothing unless asked, and syncs replicas at once. */
 export const COMMON: readonly string[] = [...["--save", ""], ...["--repl-diskless-sync-delay", "0"]];
 
-/** Where it listens: on loopback, or under the one address of its namespace, where nobody else is. */
+/** Makes a server listen on loopback, or on the address of its namespace, which needs no protection because nobody else is there. */
 export function binding(namespace?: NetworkNamespace): string[] {
   return ["--bind", namespace?.host ?? HOST, "--protected-mode", namespace === undefined ? "yes" : "no"];
 }
 
-// Asked once: else a first run would download it as often as it starts servers.
+// Looked up once, because otherwise the first run would download it for every server.
 let binary: Promise<RedisBinary> | undefined;
 
-/** Starts a server and waits until it answers. Whoever calls this stops it. */
+/** Starts a server and waits until it answers. The caller must stop it. */
 export async function startServer(recipe: Recipe): Promise<RedisServer> {
   binary ??= findRedisServer().catch((error: unknown) => {
     binary = undefined;
@@ -64,7 +70,7 @@ export async function startServer(recipe: Recipe): Promise<RedisServer> {
   }
 }
 
-/** Starts them side by side; if one fails, none stays. */
+/** Starts servers in parallel. If one fails, stops all of them. */
 export async function startServers(recipes: readonly Recipe[]): Promise<RedisServer[]> {
   const starts = await Promise.allSettled(recipes.map((recipe) => startServer(recipe)));
   const servers = starts.flatMap((start) => (start.status === "fulfilled" ? [start.value] : []));
@@ -78,7 +84,7 @@ export async function stopServers(servers: readonly RedisServer[]): Promise<void
   await Promise.all(servers.map((server) => server.stop()));
 }
 
-/** One redis-server of our own. */
+/** One redis-server process that the testbed controls. */
 export class RedisServer {
   readonly host: string;
   readonly port: number;
@@ -109,7 +115,7 @@ export class RedisServer {
     return { host: this.host, port: this.port };
   }
 
-  /** Of the process that runs now, or ran last. */
+  /** The pid of the process that is running or ran last. */
   get pid(): number {
     return this.#process.pid;
   }
@@ -118,32 +124,32 @@ export class RedisServer {
     return this.#process.running;
   }
 
-  /** The last of its log. */
+  /** The end of its log. */
   get log(): string {
     return this.#process.output;
   }
 
-  /** SIGSTOP: its connections stand, nothing answers. */
+  /** Sends SIGSTOP: connections stay open, but nothing answers. */
   pause(): void {
     this.#process.signal("SIGSTOP");
     this.#paused = true;
   }
 
-  /** SIGCONT. */
+  /** Sends SIGCONT. */
   resume(): void {
     this.#process.signal("SIGCONT");
     this.#paused = false;
   }
 
-  /** SIGKILL; settled when the process is gone. What it had not saved is lost. */
+  /** Sends SIGKILL, and resolves when the process is gone. Unsaved data is lost. */
   async kill(): Promise<void> {
     await this.#process.kill();
     this.#paused = false;
   }
 
   /**
-   * Starts it again on the same port; settled when it answers. One that still runs saves its data first, unless it is
-   * paused or `empty` is asked for. One that was killed comes back with its append-only file, or else with nothing.
+   * Restarts the server on the same port, and resolves when it answers. A running server saves its data first, unless it is paused or
+   * `empty` is set. A killed one comes back with the data in its append-only file, or empty if it has none.
    */
   async restart({ empty = false }: { empty?: boolean } = {}): Promise<void> {
     if (this.running && !this.#paused && !empty && this.#recipe.sentinel !== true) {
@@ -158,17 +164,17 @@ export class RedisServer {
       await sleep(200);
       await this.#again();
     }
-    // Else a later kill and restart would bring back the data of today.
+    // Otherwise a later kill and restart would bring this data back.
     if (this.#folder !== undefined) await this.#remove("dump.rdb");
   }
 
-  /** SIGKILL, and its folder is removed. May be called again. */
+  /** Sends SIGKILL and removes the folder. Calling it again does nothing. */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
   }
 
-  /** @internal Waits until it answers, and makes sure that it is this very process which answers. */
+  /** @internal Waits until the server answers, and makes sure that it is this process that answers. */
   async whenReady(): Promise<void> {
     const text = this.#recipe.sentinel === true ? "Sentinel ID is" : "Ready to accept connections";
     const what = `redis-server on port ${this.port} to be ready`;
@@ -213,7 +219,7 @@ export class RedisServer {
   }
 }
 
-/** Somebody took the port between the probe and the start. */
+/** Whether another process took the port between the probe and the start. */
 function isPortTaken(error: unknown): boolean {
   return error instanceof Fatal && error.message.includes("Address already in use");
 }

@@ -7,7 +7,7 @@ import { startSentinel } from "./sentinel.ts";
 import { startStandalone } from "./standalone.ts";
 import { startTls } from "./tls.ts";
 
-/** The global setup of a vitest project: starts every topology, and gives its tests their addresses. */
+/** Starts every topology for a vitest project, as its `globalSetup`, and gives its tests the addresses. */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const { redis, stop } = await startAll();
   project.provide("redis", redis);
@@ -15,9 +15,9 @@ export default async function setup(project: TestProject): Promise<() => Promise
 }
 
 /**
- * Starts the four side by side; if one fails, none stays. A topology that the environment names is not started:
- * REDIS_URL; REDIS_CLUSTER, `host:port,host:port`; REDIS_SENTINELS alike, with REDIS_SENTINEL_NAME (`mymaster`);
- * REDIS_TLS_URL with REDIS_TLS_CA, the path of a PEM file.
+ * Starts the four topologies in parallel. If one fails, stops all of them. Does not start a topology that the environment names:
+ * REDIS_URL; REDIS_CLUSTER as `host:port,host:port`; REDIS_SENTINELS in the same form, with REDIS_SENTINEL_NAME (`mymaster` by
+ * default); REDIS_TLS_URL, with REDIS_TLS_CA as the path of a PEM file.
  */
 export async function startAll(env: NodeJS.ProcessEnv = process.env): Promise<{ redis: ProvidedRedis; stop: () => Promise<void> }> {
   const given = (name: string): string | undefined => env[name] || undefined;

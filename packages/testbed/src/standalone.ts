@@ -2,12 +2,12 @@ import type { NetworkNamespace } from "./namespace.ts";
 import { binding, COMMON, type RedisServer, startServer } from "./server.ts";
 
 export interface StandaloneOptions {
-  /** More arguments of redis-server, such as `["--appendonly", "yes"]`. */
+  /** Additional arguments for redis-server, such as `["--appendonly", "yes"]`. */
   args?: readonly string[];
   port?: number;
-  /** Where it keeps its data: a folder that exists and is left there at the end. */
+  /** An existing folder for its data, which is kept at the end. */
   dir?: string;
-  /** A network of its own for it to run in. */
+  /** The network to run it in. */
   namespace?: NetworkNamespace;
 }
 
@@ -19,7 +19,7 @@ export interface Standalone extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** One redis-server. */
+/** Starts one redis-server. */
 export async function startStandalone({ args = [], port, dir, namespace }: StandaloneOptions = {}): Promise<Standalone> {
   const server = await startServer({
     args: (place) => [...["--port", String(place.port)], ...binding(namespace), ...COMMON, ...args],

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 
-/** One direction of a connection: bytes arrive in order, each no sooner than its delay, in pieces if so wished. */
+/** One direction of a connection. Bytes arrive in order, each no earlier than its delay, and optionally in small pieces. */
 export class ThrottledPipe {
   readonly #from: Socket;
   readonly #to: Socket;
@@ -18,7 +18,7 @@ export class ThrottledPipe {
     else this.#queue(delay, () => this.#writePieces(data, slice));
   }
 
-  /** Runs after all that was sent before. */
+  /** Calls back once everything sent so far has been delivered. */
   afterwards(last: () => void): void {
     this.#queue(0, last);
   }

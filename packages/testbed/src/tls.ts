@@ -7,7 +7,7 @@ import { binding, COMMON, type RedisServer, startServer } from "./server.ts";
 
 export interface TlsOptions {
   certificate?: CertificateKind;
-  /** More arguments of redis-server. */
+  /** Additional arguments for redis-server. */
   args?: readonly string[];
 }
 
@@ -18,24 +18,24 @@ export interface RedisUser {
   readonly url: string;
 }
 
-/** A server that speaks TLS and asks for a user and a password. */
+/** A server that speaks TLS and requires a user and a password. */
 export interface TlsServer extends AsyncDisposable {
-  /** As the user `default`, who may do everything. */
+  /** The URL of the user `default`, who may do everything. */
   readonly url: string;
   readonly host: string;
   readonly port: number;
   readonly username: string;
   readonly password: string;
-  /** The same server without TLS, for set-up, and for the test that a `rediss:` URL is never served in the clear. */
+  /** The same server without TLS, for setup, and to test that a `rediss:` URL never connects in the clear. */
   readonly plain: Address;
-  /** What a client has to trust, as PEM. */
+  /** The certificate authority that a client must trust, as PEM. */
   readonly ca: string;
   readonly caPath: string;
   readonly certPath: string;
   readonly keyPath: string;
-  /** Its `port` is the plain one, its `secondPort` the one of TLS. */
+  /** Its `port` is the plain one and its `secondPort` is for TLS. */
   readonly server: RedisServer;
-  /** Makes or replaces a user with exactly these ACL rules, such as `["~ratelimit:*", "+evalsha"]`. Outlives restart(). */
+  /** Creates or replaces a user with exactly these ACL rules, such as `["~ratelimit:*", "+evalsha"]`. The user survives `restart()`. */
   createUser(name: string, rules: readonly string[]): Promise<RedisUser>;
   deleteUser(name: string): Promise<void>;
   stop(): Promise<void>;

@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Asks again every `every` milliseconds until the answer is true; what throws while asking counts as "not yet". */
+/**
+ * Polls a condition every `every` milliseconds until it is true. An error counts as "not yet", unless it is `Fatal`.
+ * @throws {Error} if the condition is not true within `within` milliseconds.
+ */
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
@@ -15,12 +18,12 @@ export async function until(
       if (error instanceof Fatal) throw error;
       cause = error;
     }
-    if (performance.now() > end) throw new Error(`Waited ${within} ms in vain: ${what}.`, { cause });
+    if (performance.now() > end) throw new Error(`Waited ${within} ms for ${what}.`, { cause });
     await sleep(every);
   }
 }
 
-/** Thrown inside `until` when waiting longer cannot help. */
+/** Thrown from a condition of `until` when waiting longer cannot help. */
 export class Fatal extends Error {
   override readonly name = "Fatal";
 }

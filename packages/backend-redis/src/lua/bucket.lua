@@ -1,30 +1,30 @@
 --[[
-  Calls on buckets of one policy, in the order given: takes, charges, refunds, blocks and resets. docs/state.md describes what is stored.
+  Executes calls on buckets of one policy in order: takes, charges, refunds, blocks and resets. docs/state.md describes what is stored.
 
-  KEYS[i]  the bucket of the i-th call; one bucket may come several times
-  ARGV[1]  of each call first an amount, then how to apply it:
-             1 or more  take the amount so many times, or as often as it fits; an amount of 0 only looks
-             -1         charge the amount, down to a debt of one burst, or give it back if it is below 0
-             -2         block the key for as many milliseconds
+  KEYS[i]  the bucket of the i-th call; a bucket may appear several times
+  ARGV[1]  the first of two arguments for each call, an amount and what to do with it:
+             1 or more  take the amount this many times, or as often as it fits; an amount of 0 only peeks
+             -1         charge the amount, down to a debt of one burst, or refund it if it is negative
+             -2         block the key for this many milliseconds
              -3         delete the bucket
-  ARGV[..] then of each limit full (units in a whole bucket), its fingerprint, r (units that drain in a millisecond) and p (units in one
-           unit of the amount), and last, if the policy blocks keys, the milliseconds of a block
-           A single take from a policy of one limit without a block may be written short: amount, full, fingerprint, and r unless it is 1
+  ARGV[..] four arguments for each limit: full (units in a whole bucket), its fingerprint, r (units that drain per millisecond) and
+           p (units per unit of the amount); then the milliseconds of a block, if the policy blocks keys
+           The short form, for a single take from one limit without blocks: amount in units, full, fingerprint, and r unless it is 1
 
-  Returns for each call, as a list if there are several KEYS, one of
+  Returns one of these for each call, as a list if there are several KEYS:
     the units in use of the only limit, if the amount was taken every time; -1 minus these units, if it was never taken
     {how often it was taken, milliseconds that the key stays blocked, units in use of each limit} for any other take
     {whole amounts that the debt had room for, milliseconds that the key stays blocked, units in use of each limit} for a charge or refund
     0 for a block or a reset
     "wrongType", "neverExpires" or "notOurs" for a key that does not hold a bucket
 
-  A number that goes to redis.call is written by string.format, because Lua's own way ends at 14 digits. `+ 0` makes a number of a string
-  at half the price of tonumber.
+  Numbers for redis.call are formatted with string.format, because Lua itself writes only 14 digits. `+ 0` converts a string to a number
+  in half the time of tonumber.
 ]]
 local short = #ARGV <= 4
 
 if short then
-  -- Nearly every call: one take from one limit, whose bucket is absent or holds that limit alone.
+  -- The fast path for nearly every call: one take from one limit whose bucket is absent or holds only that limit.
   local key, amount, full, fingerprint, r = KEYS[1], ARGV[1] + 0, ARGV[2] + 0, ARGV[3], (ARGV[4] or 1) + 0
   local before = redis.pcall('GET', key)
   local slack = (not before or before == fingerprint) and 0
@@ -61,18 +61,18 @@ if short then
   end
 end
 
--- Any other call, policy or bucket: read every entry, decide, write every entry.
+-- For any other call, policy or bucket: read every entry, decide, and write every entry.
 local first = short and 2 or 2 * #KEYS + 1
 local limits = short and 1 or math.floor((#ARGV - first + 1) / 4)
 local blockMs = not short and #ARGV - first + 1 > 4 * limits and ARGV[#ARGV] + 0 or 0
--- Four values for each limit, in the order of ARGV.
+-- Four values for each limit, in the same order as in ARGV.
 local policy = {unpack(ARGV, first, first + 4 * limits - 1)}
 for n = 1, 4 * limits, 4 do
   policy[n], policy[n + 2], policy[n + 3] = policy[n] + 0, (policy[n + 2] or 1) + 0, (policy[n + 3] or 1) + 0
 end
 
 local used = {false, false} -- units in use of each limit
-local foreign = {} -- the entries of other policies, three values for each: fingerprint, milliseconds until it is full, slack
+local foreign = {} -- entries of other policies, three values for each: fingerprint, milliseconds until its bucket is full, slack
 local replies = {}
 
 for i = 1, #KEYS do
@@ -85,7 +85,7 @@ for i = 1, #KEYS do
     fault, before = 'wrongType', false
   end
 
-  -- Milliseconds until the bucket is full and until its block ends, the most that other policies' entries owe, and their count times three.
+  -- Milliseconds until the bucket is full, until its block ends and until the slowest foreign entry is full; length of `foreign` in use.
   local longest, blocked, owed, others = 0, 0, 0, 0
   for n = 1, limits do used[n] = false end
   if before then
@@ -93,7 +93,7 @@ for i = 1, #KEYS do
     if longest == -1 then fault = 'neverExpires' end
     local last = string.find(before, '^2|') or 0
     if last == 0 and not (#before <= 16 and string.find(before, '^%d+$')) then fault = 'notOurs' end
-    -- A key that has just expired is absent.
+    -- A key that has expired since the GET counts as absent.
     while longest > 0 and not fault and last < #before do
       local entry, distance, slack = before, 0, 0
       if last > 0 then
@@ -123,7 +123,7 @@ for i = 1, #KEYS do
       if entry == 'b' then
         blocked = math.max(0, ahead)
       elseif isForeign and ahead > -86400000 then
-        -- Kept for a day after it has drained: a client that comes back at its retryAfter must not inherit from others again.
+        -- Kept for a day after it has drained, so that a client returning at its retryAfter does not inherit from others again.
         foreign[others + 1], foreign[others + 2], foreign[others + 3] = entry, ahead, slack
         others = others + 3
         if ahead > owed then owed = ahead end
@@ -138,7 +138,7 @@ for i = 1, #KEYS do
   elseif fault then
     reply = fault
   else
-    -- A limit without an entry inherits what the entries of others owe, at most an empty bucket.
+    -- A limit without an entry inherits what the foreign entries owe, up to an empty bucket.
     local inherits, clamped = false, false
     for n = 1, ownLimits do
       local full = policy[4 * n - 3]
@@ -150,7 +150,7 @@ for i = 1, #KEYS do
       end
     end
 
-    -- A refusal or a look writes only what would otherwise make its retryAfter wrong.
+    -- A refusal or a peek writes only what would otherwise make its retryAfter wrong.
     local writes = true
     if times > 0 then
       local taken = blocked > 0 and amount > 0 and 0 or times

@@ -1,4 +1,4 @@
-/** The build and the tests embed a script as a string. */
+/** The build and the tests import a script as a string. */
 declare module "*.lua" {
   const source: string;
   export default source;

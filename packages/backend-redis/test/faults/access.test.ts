@@ -25,6 +25,7 @@ describe("a user of the limiter's who", () => {
       heal: () => admin.call("ACL", "SETUSER", username, ...given),
       forMs: 1500,
       meanwhile: "local",
+      stillAsks: name.includes("right to the keys"),
     });
     admin.disconnect();
     expect(problems).toEqual([]);

@@ -1,4 +1,4 @@
-/** The program of one of several processes that share budgets: it asks for far more than there is, and counts. */
+/** A program that runs in several processes with shared budgets. It asks for far more than there is, and counts what it gets. */
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RedisBackend } from "@ratelimit/backend-redis";
@@ -6,37 +6,37 @@ import { RateLimitError, RateLimiter } from "@ratelimit/core";
 import type { Opening } from "../../src/options.ts";
 import { strict } from "./strict.ts";
 
-/** What a process is told to do. */
+/** The work of one process. */
 export interface Job {
   readonly backend: Opening;
   readonly name: string;
   readonly rate: number;
   readonly burst: number;
   readonly keys: readonly string[];
-  /** Calls under way at once. */
+  /** How many calls are in flight at once. */
   readonly crowd: number;
 }
 
-/** Until when to ask; the processes begin when they are told. */
+/** The message that starts the calls. It says until when to make them. */
 export interface Go {
   readonly until: number;
 }
 
-/** What it saw. Times are ms since 1970, by the one clock of the machine. */
+/** What a process saw. Times are ms since 1970, on the clock that all processes of the machine share. */
 export interface Report {
-  /** Tokens admitted, of each key. */
+  /** The tokens admitted for each key. */
   readonly admitted: readonly number[];
-  /** When it began to ask, when the first token was admitted, and when the last. */
+  /** When the process began to make calls, and when its first and last tokens were admitted. */
   readonly from: number;
   readonly first: number;
   readonly last: number;
   readonly calls: number;
-  /** Calls that failed as they may, and what else went wrong. */
+  /** How many calls failed, and which errors were not of the expected kind. */
   readonly failures: number;
   readonly mistakes: readonly string[];
 }
 
-/** After a refusal, so that Redis has the processor when it needs it: before 7.2 it loses what time it is kept from running in a script. */
+/** Pause after a refusal to leave the processor to Redis: before 7.2 it loses the time that a script spends waiting for the processor. */
 const pauseMs = 80;
 
 const tell = (message: "ready" | Report): void => {
@@ -44,7 +44,7 @@ const tell = (message: "ready" | Report): void => {
 };
 const clock = (): number => performance.timeOrigin + performance.now();
 
-/** The next message of the test. */
+/** Waits for the next message from the test. */
 async function heard<T>(): Promise<T> {
   const [message] = (await once(process, "message")) as [T];
   return message;

@@ -1,24 +1,24 @@
-/** One process of a deploy: it calls one key by its own policy, in the way its argument says, and prints what it saw as JSON. */
+/** One process of a deploy. It makes calls on one key with its own policy, as its argument says, and prints what it saw as JSON. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { RedisBackend } from "@ratelimit/backend-redis";
 import { type PolicyOptions, RateLimiter } from "@ratelimit/core";
 import { strict } from "./strict.ts";
 
-/** What a process is asked to do. */
+/** The work of one process. */
 export interface Deployed {
   readonly url: string;
   readonly name: string;
   readonly policy: PolicyOptions;
-  /** Take whatever there is, or wait for each `retryAfter` before the next call. */
+  /** Whether it takes whatever it can get, or waits out each `retryAfter` before the next call. */
   readonly how: "takes" | "waits";
   readonly ms: number;
 }
 
-/** What it saw. */
+/** What a process saw. */
 export interface Seen {
   readonly admitted: number;
   readonly refused: number;
-  /** Calls that were refused although they came at the `retryAfter` of the last refusal. */
+  /** Calls that were refused although they waited for the `retryAfter` of the previous refusal. */
   readonly broken: number;
   /** Seconds from its first call to its last. */
   readonly seconds: number;
@@ -37,7 +37,7 @@ while (performance.now() - start < ms) {
   else refused++;
   if (!allowed && waited) broken++;
   waited = !allowed && how === "waits";
-  // Before 7.2 Redis may be late by a millisecond, and so may a timer be early.
+  // Before 7.2 Redis may be a millisecond late, and a timer may be a millisecond early.
   if (!allowed) await sleep(how === "waits" ? retryAfter * 1000 + 3 : 5);
 }
 const seconds = (performance.now() - start) / 1000;

@@ -5,50 +5,64 @@ import { RateLimiter } from "@ratelimit/core";
 import type { DecisionSource } from "@ratelimit/core/backend";
 import { clock, type Decision, Events, Load, tight } from "./load.ts";
 
-/** What is done to Redis, and what has to come of it. */
+/** What to do to Redis, and what must happen as a result. */
 export interface Fault {
   readonly backend: RedisBackendOptions;
-  /** Breaks something; and repairs it. */
+  /** Breaks something, and `heal` repairs it. */
   readonly hurt: () => unknown;
   readonly heal: () => unknown;
   /** How long it lasts, in ms. */
   readonly forMs: number;
-  /** Who decides meanwhile, once the process has noticed; nothing where both may. */
+  /** What decides calls during the fault, once the process has noticed it. Leave it out if it may be either. */
   readonly meanwhile?: DecisionSource;
-  /** How soon Redis decides again, in ms after it can; 1 s. */
+  /** Whether every call still asks Redis, because Redis only refuses this limiter. Local decisions then take a round trip. */
+  readonly stillAsks?: boolean;
+  /**
+   * How soon Redis must decide again, in ms after it can.
+   * @defaultValue 1000
+   */
   readonly backMs?: number;
-  /** Bursts of a key that may be admitted on top; 1, for Redis' bucket filled while a local one was used. */
+  /**
+   * How many extra bursts of a key may be admitted.
+   * @defaultValue 1, because the bucket in Redis fills while a local one is used
+   */
   readonly bursts?: number;
-  /** Outages that are reported, and reported as over; 1. Those that are "passing" are any number, and no call is kept from Redis. */
+  /**
+   * How many outages must be reported as over. "passing" allows any number, but every call must still ask Redis.
+   * @defaultValue 1
+   */
   readonly outages?: number | "passing";
-  /** Whether Redis is there in the beginning; true. */
+  /**
+   * Whether Redis is available at the start.
+   * @defaultValue true
+   */
   readonly isThere?: boolean;
   readonly timeoutMs?: number;
   readonly keys?: readonly string[];
 }
 
-/** What was seen. */
+/** What happened. */
 export interface Seen {
   readonly decisions: readonly Decision[];
   readonly events: Events;
   readonly hurtAt: number;
   readonly healedAt: number;
-  /** From when it was healed until the last local decision. */
+  /** Ms from the repair to the last decision that Redis did not make. */
   readonly backAfterMs: number;
-  /** What was promised and not kept. */
+  /** Every broken promise. */
   readonly problems: readonly string[];
 }
 
-/** The time after which a process must have noticed: five failures and half a second, and one more deadline. */
+/** Ms after which a process must have noticed: five failures and half a second, and one more deadline. */
 const noticedMs = 900;
 
-/** Puts a load on a backend, hurts and heals what is behind it, and holds what is seen against the promises. */
+/** Puts a backend under load, breaks and repairs what is behind it, and checks what happened against the promises. */
 export async function suffer(name: string, fault: Fault): Promise<Seen> {
   const { backMs = 1000, bursts = 1, outages = 1, isThere = true } = fault;
   const events = new Events();
   const backend = new RedisBackend({ denyCache: false, onOutage: events.listener, ...fault.backend });
   const load = new Load(backend, { timeoutMs: fault.timeoutMs, keys: fault.keys, name: name.replace(/\W/g, "-") });
-  // Another one is closed in the middle of it; before it, where it is so short that the fault might meet only this one.
+  // Closed in the middle of the fault, or before it if the fault is so short that it might hit only this backend.
   const leaving = new RedisBackend({ onOutage: () => {}, ...fault.backend });
   await new RateLimiter({ rate: 1000, name: "leaving", backend: leaving }).check("key");
   let [hurtAt, healAt, healedAt, leftMs] = [0, 0, 0, 0];
@@ -79,7 +93,7 @@ export async function suffer(name: string, fault: Fault): Promise<Seen> {
   const before = decisions.filter(({ to }) => to < hurtAt).slice(-10);
   const during = decisions.filter(({ from, to }) => from > hurtAt + noticedMs && to < healAt);
   process.stdout.write(
-    `${name}: ${figures(decisions)}; back after ${backAfterMs.toFixed()} ms, closed meanwhile in ${leftMs.toFixed()} ms\n`,
+    `${name}: ${figures(decisions)}; back after ${backAfterMs.toFixed()} ms, closed during the fault in ${leftMs.toFixed()} ms\n`,
   );
 
   const allowances = [{ name, from: isThere ? hurtAt : 0, to: healedAt + backMs, tokens: bursts * tight.burst }];
@@ -90,9 +104,9 @@ export async function suffer(name: string, fault: Fault): Promise<Seen> {
   const atMost = (what: string, is: number, most: number): void => {
     if (!(is <= most)) problems.push(`Expected ${what} to be at most ${most}, got ${is}`);
   };
-  if (isThere) expected("one of those who decide before", sources(before).includes("backend") && "backend", "backend");
-  if (fault.meanwhile !== undefined) expected("who decides meanwhile", sources(during), fault.meanwhile);
-  if (fault.meanwhile === "local") {
+  if (isThere) expected("a source before the fault", sources(before).includes("backend") && "backend", "backend");
+  if (fault.meanwhile !== undefined) expected("the source during the fault", sources(during), fault.meanwhile);
+  if (fault.meanwhile === "local" && !fault.stillAsks) {
     const times = during.map(({ from, to }) => to - from);
     atMost("p99 of local decisions, in ms", percentile(times, 0.99), 5 + percentile(lateness, 0.99));
   }
@@ -103,9 +117,9 @@ export async function suffer(name: string, fault: Fault): Promise<Seen> {
     const last = events.all.at(-1);
     if (last !== undefined) expected("the last event to be a recovery", last.recovered, true);
   }
-  // A fault of one moment may cost no more than one late answer.
-  else if (fault.forMs < 500) atMost("recoveries told", events.recovered, outages);
-  else expected("recoveries told", events.recovered, outages);
+  // A momentary fault may cost no more than one late answer.
+  else if (fault.forMs < 500) atMost("reported recoveries", events.recovered, outages);
+  else expected("reported recoveries", events.recovered, outages);
   atMost("ms that close() takes", leftMs, 2500);
   return { decisions, events, hurtAt, healedAt, backAfterMs, problems };
 }
@@ -116,15 +130,15 @@ async function timeOf(act: () => Promise<void>): Promise<number> {
   return clock() - start;
 }
 
-/** Decisions that are late, and calls that got none. */
+/** Describes decisions that were late and calls that failed. */
 export function lateOf(decisions: readonly Decision[]): string[] {
   return decisions.flatMap(({ error, from, to, within }) => [
     ...(error === undefined ? [] : [`A call failed: ${error instanceof Error ? error.message : typeof error}`]),
-    ...(to - from <= within ? [] : [`A decision took ${(to - from).toFixed()} ms, in place of ${within.toFixed()}`]),
+    ...(to - from <= within ? [] : [`A decision took ${(to - from).toFixed()} ms instead of ${within.toFixed()}`]),
   ]);
 }
 
-/** Events that came within a second of one of their class. */
+/** Describes events that came within a second of another of the same class. */
 export function noiseOf({ all }: Events): string[] {
   const last = new Map<string, number>();
   return all
@@ -136,7 +150,7 @@ export function noiseOf({ all }: Events): string[] {
     });
 }
 
-/** The window in which the tight limit was exceeded most, if it was. */
+/** Describes the window in which the tight limit was exceeded most, if it was. */
 export function excessOf(
   decisions: readonly Decision[],
   allowances: readonly Allowance[],
@@ -149,7 +163,7 @@ export function excessOf(
   return excess <= 0 ? [] : [`Admitted ${excess.toFixed(1)} tokens beyond the bound in ${(to - from).toFixed()} ms`];
 }
 
-/** Who decided the calls of the wide limit. */
+/** Returns what decided the calls of the wide limit. */
 export function sources(decisions: readonly Decision[]): string {
   return [...new Set(decisions.filter(({ limiter }) => limiter === "wide").map(({ source }) => source))].sort().join(" and ");
 }

@@ -5,16 +5,16 @@ import { type Bundle, bundle } from "@ratelimit/testbed/bundle";
 import { type Decision, Events } from "./load.ts";
 import type { Record, RecorderJob } from "./recorder.ts";
 
-/** Processes that ask all the while. */
+/** Processes that keep making calls. */
 export interface Fleet extends AsyncDisposable {
   readonly processes: readonly ChildProcess[];
-  /** Ends them, each by itself and without an error, and collects what they saw. */
+  /** Lets each process end by itself and without an error, and collects what they saw. */
   stop(): Promise<{ decisions: readonly Decision[]; events: readonly Events[] }>;
 }
 
 let program: Promise<Bundle> | undefined;
 
-/** Starts so many processes, all with a load of their own on the same limits. */
+/** Starts processes that each put their own load on the same limits. */
 export async function startFleet(size: number, job: RecorderJob): Promise<Fleet> {
   program ??= bundle(join(import.meta.dirname, "recorder.ts"));
   const { path } = await program;

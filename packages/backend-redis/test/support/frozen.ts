@@ -4,19 +4,19 @@ import { ManualClock } from "@ratelimit/core";
 import type { Redis } from "ioredis";
 import { bucketScript, type Script, scriptOf } from "../../src/scripts.ts";
 
-/** A client that runs our scripts, line for line, by a clock which only the test moves. */
+/** A client that runs the real script with a clock that only the test moves. */
 export interface Frozen {
   readonly client: RedisClient;
   readonly clock: ManualClock;
 }
 
-/** A clock that stands still in Redis: a hash holds its reading, and when each bucket is full. */
+/** Freezes the clock in Redis. A hash keeps the time and when each bucket is full. */
 export function frozen(redis: Redis): Frozen {
   const hash = `frozen:${randomUUID()}`;
   const stopped = stop(bucketScript, hash);
   const clock = new ManualClock();
   let told = Number.NaN;
-  /** Commands of one connection keep their order, so the call that follows sees it. */
+  /** Sends the time to Redis. Commands on one connection keep their order, so the call that follows sees it. */
   const tell = (): void => {
     if (told === clock.now()) return;
     told = clock.now();
@@ -43,7 +43,7 @@ export function frozen(redis: Redis): Frozen {
   };
 }
 
-/** The same script, line for line, but for the three commands that tell the time. */
+/** Returns the same script, except for the three commands that depend on the time. */
 function stop({ lua }: Script, hash: string): Script {
   const read = `math.max(0, (redis.call('HGET', '${hash}', key) or 0) - redis.call('HGET', '${hash}', 'now'))`;
   const set = (ahead: string): string =>

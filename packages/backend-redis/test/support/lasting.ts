@@ -1,4 +1,4 @@
-/** The program of a process whose Redis stops answering: its first argument is the URL, the second says what to do. It prints what it saw as JSON. */
+/** A program whose Redis stops answering. Its arguments are the URL and what to do, and it prints what it saw as JSON. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { RedisBackend } from "@ratelimit/backend-redis";
 import { RateLimiter } from "@ratelimit/core";
@@ -9,7 +9,7 @@ const limiter = new RateLimiter({ name: "lasting", rate: 1_000_000, period: 1, b
 const check = async (): Promise<string> => (await limiter.check("key")).source;
 
 const programs: Readonly<Record<string, () => Promise<object>>> = {
-  /** Is asked, and closes. */
+  /** Makes one call and closes. */
   async close() {
     const source = await check();
     const start = performance.now();
@@ -17,7 +17,7 @@ const programs: Readonly<Record<string, () => Promise<object>>> = {
     return { source, closedMs: Math.round(performance.now() - start) };
   },
 
-  /** Stalls fifty times for 120 ms, each with a call under way that Redis answers at once. */
+  /** Stalls fifty times for 120 ms, each time with a call in flight that Redis answers at once. */
   async stall() {
     for (let i = 0; i < 10; i++) await check();
     const sources: string[] = [];
@@ -33,7 +33,7 @@ const programs: Readonly<Record<string, () => Promise<object>>> = {
     return { redis: sources.filter((source) => source === "backend").length, local: sources.filter((source) => source === "local").length };
   },
 
-  /** Asks all the while, until it is told to stop. */
+  /** Keeps making calls until it gets a message. */
   async ask() {
     const seen = { redis: 0, local: 0, errors: 0, lastLocal: 0 };
     let isOver = false;

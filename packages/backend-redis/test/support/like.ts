@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 
-/** A text, within an expected object, that need not be known to the letter. */
+/** Matches a string within an expected object by a pattern. */
 export function like(pattern: RegExp): unknown {
   return expect.stringMatching(pattern);
 }

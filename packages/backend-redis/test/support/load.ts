@@ -4,10 +4,10 @@ import type { Recorded } from "@ratelimit/conformance";
 import { type OutageEvent, RateLimiter } from "@ratelimit/core";
 import type { DecisionSource } from "@ratelimit/core/backend";
 
-/** One decision, as its caller saw it. Times are ms since 1970, by the one clock of the machine. */
+/** One decision as its caller saw it. Times are ms since 1970, on the clock that all processes of the machine share. */
 export interface Decision extends Recorded {
   readonly limiter: "wide" | "tight";
-  /** The longest that it may have taken: the timeout and 50 ms, and what this process itself was late, by a timer and by the next one. */
+  /** How many ms it may have taken: the timeout, 50 ms, and twice the lateness of this process itself, for two timers in a row. */
   readonly within: number;
   readonly source: DecisionSource | undefined;
   readonly error?: unknown;
@@ -15,7 +15,7 @@ export interface Decision extends Recorded {
 
 export const clock = (): number => performance.timeOrigin + performance.now();
 
-/** A limit that a load never reaches, and shows by whom it is decided; and one that it exceeds all the time. */
+/** A limit that a load never reaches, which shows what decides the calls. `tight` is one that a load always exceeds. */
 const wide = { rate: 1_000_000, period: 1, burst: 1_000_000 } as const;
 export const tight: { readonly rate: number; readonly period: 1; readonly burst: number } = { rate: 20, period: 1, burst: 10 };
 
@@ -24,11 +24,11 @@ interface LoadOptions {
   readonly timeoutMs?: number | undefined;
   readonly keys?: readonly string[] | undefined;
   readonly name?: string | undefined;
-  /** In place of the usual tight limit. */
+  /** Replaces the usual tight limit. */
   readonly limit?: typeof tight | undefined;
 }
 
-/** Calls at a steady pace, whether or not the ones before were answered, on several keys of a wide and one of a tight limit. */
+/** Makes calls at a steady pace without waiting for answers, on several keys of a wide limit and one key of a tight limit. */
 export class Load {
   readonly decisions: Decision[] = [];
   readonly #limiters: Readonly<Record<Decision["limiter"], RateLimiter>>;
@@ -37,7 +37,7 @@ export class Load {
   readonly #timer: NodeJS.Timeout;
   readonly #pending = new Set<Promise<void>>();
   #calls = 0;
-  /** How late each tick came, in ms: the machine's own part in whatever is slow. */
+  /** How many ms late each tick was, which is the delay that the machine itself causes. */
   readonly lateness: number[] = [];
   readonly #tickedAt: number[] = [];
 
@@ -67,20 +67,20 @@ export class Load {
     this.#pending.add(pending);
   }
 
-  /** Resolves when the last call is decided. */
+  /** Stops, and resolves when the last call is decided. */
   async stop(): Promise<readonly Decision[]> {
     clearInterval(this.#timer);
     await Promise.all(this.#pending);
     return this.decisions;
   }
 
-  /** How late the latest tick was since then; the one that is late now comes as soon as it can. */
+  /** Returns by how many ms the latest tick since `from` was late. Waits for a tick that is late now. */
   async #latenessSince(from: number): Promise<number> {
     await sleep(30);
     return Math.max(0, ...this.lateness.slice(this.#tickedAt.findIndex((at) => at >= from)));
   }
 
-  /** A timer beside each call, of the same length and as patient, tells how late this process itself was. */
+  /** Makes one call, next to a timer of the same length that shows how late this process itself is. */
   async #ask(limiter: Decision["limiter"], key: string): Promise<void> {
     const from = clock();
     const witness = new Promise<number>((resolve) => {
@@ -98,7 +98,7 @@ export class Load {
   }
 }
 
-/** Events, and when they came. */
+/** Records events and when they came. */
 export class Events {
   readonly all: (OutageEvent & { readonly at: number })[] = [];
   readonly listener = (event: OutageEvent): void => void this.all.push({ ...event, at: clock() });
@@ -107,7 +107,7 @@ export class Events {
     return this.all.filter(({ recovered }) => recovered).length;
   }
 
-  /** Why it failed, told so far. */
+  /** The reasons of all failures so far. */
   get reasons(): string {
     return this.all.map(({ reason }) => reason ?? "").join("\n");
   }

@@ -2,24 +2,24 @@ import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { slotOf } from "../../src/slots.ts";
 
-/** A proxy with one endpoint before a Redis, which refuses scripts with keys of different slots, as those of clusters do. */
+/** A proxy with one endpoint in front of Redis. It refuses scripts with keys of different slots, as the proxies of clusters do. */
 export interface OneEndpoint extends AsyncDisposable {
   readonly url: string;
-  /** Scripts that it refused. */
+  /** How many scripts it has refused. */
   readonly refused: number;
 }
 
-/** A command as it was received: its arguments, and its bytes. */
+/** A command as received: its arguments and its bytes. */
 interface Command {
   readonly args: readonly string[];
   readonly bytes: Buffer;
 }
 
-/** Starts such a proxy; `message` is what it answers to a script that it refuses. */
+/** Starts such a proxy. It answers a script that it refuses with `message`. */
 export async function startOneEndpoint(target: { host: string; port: number }, message: string): Promise<OneEndpoint> {
   const sockets = new Set<Socket>();
   let refused = 0;
-  // Redis answers in the proxy's place, so that the error comes in the order of the other replies.
+  // Let Redis send the error for the proxy, so that it keeps its place among the other replies.
   const refusal = encode(["EVAL", "return redis.error_reply(ARGV[1])", "0", message]);
   const listener = createServer((client) => {
     const server = connect(target);
@@ -65,7 +65,7 @@ function encode(args: readonly string[]): string {
   return `*${args.length}\r\n${args.map((arg) => `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`).join("")}`;
 }
 
-/** The whole commands at the start of what was received, and what comes after them. */
+/** Splits the received bytes into complete commands and the rest. */
 function commandsIn(received: Buffer): { commands: Command[]; rest: Buffer } {
   const commands: Command[] = [];
   let start = 0;

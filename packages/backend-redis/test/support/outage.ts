@@ -1,10 +1,10 @@
-/** A program that meets nothing but outages, waits for none of its calls, and has to end by itself, without a rejection that nobody handles. */
+/** A program that sees only outages and awaits none of its calls. It must end by itself, without an unhandled rejection. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { RedisBackend, type RedisBackendOptions } from "@ratelimit/backend-redis";
 import { RateLimiter } from "@ratelimit/core";
 import { strict } from "./strict.ts";
 
-/** What the program prints at its end: how many of its calls failed, and how many did not. */
+/** What the program prints at the end: how many of its calls failed, and how many did not. */
 export interface Tally {
   readonly failed: number;
   readonly answered: number;
@@ -13,7 +13,7 @@ export interface Tally {
 const ways = JSON.parse(process.argv[2] as string) as RedisBackendOptions[];
 let [failed, answered] = [0, 0];
 const backends = ways.map((options) => new RedisBackend({ ...options, ...strict }));
-// Nobody ever asks these.
+// These are never called.
 const idle = ways.map((options) => new RedisBackend(options));
 for (const backend of backends) {
   const limiter = new RateLimiter({ name: "outage", rate: 10, backend });

@@ -1,8 +1,8 @@
-/** The program of one of several processes that share limits: it keeps up a load, and writes down every decision. */
+/** A program that runs in several processes with shared limits. It keeps up a load and records every decision. */
 import { RedisBackend, type RedisBackendOptions } from "@ratelimit/backend-redis";
 import { type Decision, Events, Load, type tight } from "./load.ts";
 
-/** What a process is told to do. */
+/** The work of one process. */
 export interface RecorderJob {
   readonly backend: RedisBackendOptions;
   readonly name: string;
@@ -11,7 +11,7 @@ export interface RecorderJob {
   readonly everyMs: number;
 }
 
-/** What it saw. */
+/** What a process saw. */
 export interface Record {
   readonly decisions: readonly Decision[];
   readonly events: Events["all"];
@@ -31,7 +31,7 @@ process.once("message", ({ backend: options, ...job }: RecorderJob) => {
   process.send?.("asking");
 });
 
-/** An error does not cross to another process as it is. */
+/** Errors cannot be sent to another process unchanged. */
 function readable({ error, ...decision }: Decision): Decision {
   return error === undefined ? decision : { ...decision, error: error instanceof Error ? error.message : "no Error" };
 }

@@ -1,7 +1,7 @@
 import type { DecisionOptions } from "../../src/options.ts";
 
-/** Only Redis decides, a busy machine gives it time, and the outages that a test makes are no news. */
+/** Only Redis decides, it has time to answer on a busy machine, and outages are not reported. */
 export const strict = { timeout: "5s", outage: "throw", onOutage: () => {} } as const satisfies DecisionOptions;
 
-/** The same, and Redis is asked every time: for clocks and contents that the test changes behind our back. */
+/** The same, but every call asks Redis, because the test changes the clock or the contents without the backend's knowledge. */
 export const strictAsked = { ...strict, denyCache: false } as const satisfies DecisionOptions;

@@ -1,8 +1,8 @@
 import { definePolicy, type Policy } from "@ratelimit/core";
 import fc from "fast-check";
 
-/** One limit as the oracle takes it. */
-export interface LimitSpec {
+/** One limit in the form that the oracle takes. */
+interface LimitSpec {
   readonly name: string;
   readonly rate: number;
   readonly periodMs: number;
@@ -15,19 +15,19 @@ export type Step =
   | { readonly do: "reset" }
   | { readonly do: "policy"; readonly to: number };
 
-/** Limits, and for how long a refusal blocks the key. */
+/** The limits of a policy, and for how many ms a refusal blocks the key. */
 export interface PolicySpec {
   readonly limits: readonly LimitSpec[];
   readonly blockMs: number;
 }
 
-/** Policies that take turns on one bucket, and what happens to it. */
+/** Policies that take turns on one bucket, and the steps that happen to it. */
 export interface Trace {
   readonly policies: readonly PolicySpec[];
   readonly steps: readonly Step[];
 }
 
-/** Limits that differ in all that matters: units per token and per millisecond, size, and the time that a token takes. */
+/** Limits that differ in everything that matters: units per token and per millisecond, size, and the time to refill a token. */
 const nameless: fc.Arbitrary<Omit<LimitSpec, "name">> = fc.oneof(
   fc
     .record({ rate: fc.integer({ min: 1, max: 60 }), periodMs: fc.integer({ min: 1, max: 900 }), more: fc.nat(30) })
@@ -42,7 +42,7 @@ const nameless: fc.Arbitrary<Omit<LimitSpec, "name">> = fc.oneof(
   ),
 );
 
-/** Limits of one trace come from a small pool, so that policies differ by an added, removed, renamed or reordered limit. */
+/** The limits of a trace come from a small pool, so that policies differ by an added, removed, renamed or reordered limit. */
 const policies: fc.Arbitrary<PolicySpec[]> = fc.array(nameless, { minLength: 1, maxLength: 5 }).chain((pool) => {
   const limits = fc
     .uniqueArray(fc.constantFrom("a", "b", "c", "d"), { minLength: 1, maxLength: 3 })
@@ -50,7 +50,7 @@ const policies: fc.Arbitrary<PolicySpec[]> = fc.array(nameless, { minLength: 1, 
   return fc.array(fc.record({ limits, blockMs: fc.constantFrom(0, 0, 0, 1, 5000) }), { minLength: 1, maxLength: 4 });
 });
 
-/** As a part of the burst of the first limit, or as it is. */
+/** A number of tokens, as a fraction of the first limit's burst plus a fixed amount. */
 const tokens: fc.Arbitrary<{ share: number; more: number }> = fc.record({
   share: fc.oneof(fc.constant(0), fc.constantFrom(0.1, 0.25, 0.5, 1, 2.5)),
   more: fc.oneof(fc.nat(3), fc.constant(Number.MAX_SAFE_INTEGER)),
@@ -69,7 +69,7 @@ const sketch = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant("reset" as const) }) },
 );
 
-/** Traces of about `length` steps. */
+/** Generates traces of about `length` steps. */
 export function traces(length: number): fc.Arbitrary<Trace> {
   return fc
     .record({
@@ -82,7 +82,7 @@ export function traces(length: number): fc.Arbitrary<Trace> {
         Math.min(Number.MAX_SAFE_INTEGER, Math.floor(share * burst) + more);
       const written = steps.map((step): Step => {
         if (step.do === "take") return { do: "take", tokens: amount(step.tokens) };
-        // Nothing is not charged: that might rewrite a bucket or not.
+        // Never adjust by 0, because that may or may not rewrite a bucket.
         if (step.do === "adjust") return { do: "adjust", tokens: step.sign * Math.max(1, amount(step.tokens)) };
         return step;
       });

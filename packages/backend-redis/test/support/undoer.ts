@@ -1,10 +1,10 @@
-/** The program of another process that gives back, or forgets, what a limiter took here. */
+/** A program that runs in another process, and refunds or resets what a limiter of the test has taken. */
 import { once } from "node:events";
 import { RedisBackend } from "@ratelimit/backend-redis";
 import { RateLimiter, type RateLimiterOptions } from "@ratelimit/core";
 import { strict } from "./strict.ts";
 
-/** What to undo, and of which limiter. */
+/** What to undo, and for which limiter. */
 export interface Undoing {
   readonly url: string;
   readonly limiter: Omit<RateLimiterOptions, "backend"> & { readonly rate: number };

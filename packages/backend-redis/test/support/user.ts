@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 
-/** What the README says that the limiter's user needs. */
+/** The rights that the limiter's user needs according to the README. */
 export const rights: readonly string[] = [
   "~ratelimit:*",
   "+evalsha",
@@ -15,15 +15,15 @@ export const rights: readonly string[] = [
   "+info",
 ];
 
-/** The same in a Cluster. */
+/** The rights that the user needs in a Cluster. */
 export const clusterRights: readonly string[] = [...rights, "+cluster|slots", "+cluster|shards", "+cluster|info"];
 
-/** A server, or a node of a Cluster. */
+/** A server or a Cluster node. */
 interface Node {
   call(command: string, ...args: string[]): Promise<unknown>;
 }
 
-/** Makes a user with exactly these rights on all nodes. */
+/** Creates a user with exactly these rights on all nodes. */
 export async function makeUser(nodes: readonly Node[], rights: readonly string[]): Promise<{ username: string; password: string }> {
   const [username, password] = [`limiter-${randomBytes(6).toString("hex")}`, randomBytes(12).toString("hex")];
   await Promise.all(nodes.map((node) => node.call("ACL", "SETUSER", username, "reset", "on", `>${password}`, ...rights)));

@@ -4,25 +4,22 @@ import { capacityOf, policyOf, slowLimits } from "./arbitraries.ts";
 import { always } from "./property.ts";
 import { type BackendRequirement, requirement } from "./subject.ts";
 
-export const refund: BackendRequirement = requirement(
-  "a refund gives back what was taken, and never more than a full bucket",
-  "any",
-  (bench) =>
-    always(fc.tuple(slowLimits, fc.nat(20), fc.integer({ min: 1, max: 40 })), async ([limits, cost, back]) => {
-      const limiter = bench.limiter(policyOf(limits));
-      const taken = (await limiter.check("key", { cost })).allowed ? cost : 0;
-      const { allowed, retryAfter, limits: figures } = await limiter.refund("key", back);
-      assert.deepEqual([allowed, retryAfter], [true, 0]);
-      assert.deepEqual(
-        figures.map(({ remaining }) => remaining),
-        limits.map(({ burst }) => burst - Math.max(0, taken - back)),
-      );
-      assert.equal((await limiter.check("key", { cost: capacityOf(limits) + 1 })).allowed, false, "no refund makes a bucket larger");
-    }),
+export const refund: BackendRequirement = requirement("a refund returns what was taken, up to a full bucket", "any", (bench) =>
+  always(fc.tuple(slowLimits, fc.nat(20), fc.integer({ min: 1, max: 40 })), async ([limits, cost, back]) => {
+    const limiter = bench.limiter(policyOf(limits));
+    const taken = (await limiter.check("key", { cost })).allowed ? cost : 0;
+    const { allowed, retryAfter, limits: figures } = await limiter.refund("key", back);
+    assert.deepEqual([allowed, retryAfter], [true, 0]);
+    assert.deepEqual(
+      figures.map(({ remaining }) => remaining),
+      limits.map(({ burst }) => burst - Math.max(0, taken - back)),
+    );
+    assert.equal((await limiter.check("key", { cost: capacityOf(limits) + 1 })).allowed, false, "a refund never makes a bucket larger");
+  }),
 );
 
 export const charge: BackendRequirement = requirement(
-  "a charge takes what is left and owes at most one burst; it tells what it could not take",
+  "a charge takes what is left, goes into debt by at most one burst, and reports the rest as uncharged",
   "any",
   (bench) =>
     always(fc.tuple(slowLimits, fc.array(fc.integer({ min: 1, max: 25 }), { minLength: 1, maxLength: 6 })), async ([limits, charges]) => {
@@ -41,7 +38,7 @@ export const charge: BackendRequirement = requirement(
     }),
 );
 
-export const debt: BackendRequirement = requirement("a debt is paid before anything is admitted", "any", async (bench) => {
+export const debt: BackendRequirement = requirement("a debt is paid off before anything is admitted", "any", async (bench) => {
   const limiter = bench.limiter({ rate: 1, period: "1d", burst: 10 });
   assert.equal((await limiter.charge("key", Number.MAX_SAFE_INTEGER)).uncharged, Number.MAX_SAFE_INTEGER - 20);
   await limiter.refund("key", 10);

@@ -5,7 +5,7 @@ import { severalSlow, slow } from "./arbitraries.ts";
 import { type BackendRequirement, requirement, unusedName } from "./subject.ts";
 
 export const answers: BackendRequirement = requirement(
-  "an answer has whole units in use: one number for one limit, a list for several",
+  "a reply reports usage in whole units: a number for one limit, a list for several",
   "any",
   async ({ backend }) => {
     const [one, several] = [scopeOf(slow(2)), scopeOf(severalSlow)];
@@ -31,7 +31,7 @@ function scopeOf(policy: PolicyOptions): KeyScope {
   return { prefix: `ratelimit:${unusedName()}:`, policy: definePolicy(policy) };
 }
 
-/** On a live clock some of the units have drained meanwhile, one in a millisecond; not those of half a minute. */
+/** On a live clock, one unit drains per millisecond, so usage may be up to 30,000 units (half a minute) lower than expected. */
 function assertUnits({ allowed, used }: BackendReply, expectedAllowed: boolean, expected: number | readonly number[]): void {
   assert.equal(allowed, expectedAllowed);
   assert.equal(typeof used, typeof expected);

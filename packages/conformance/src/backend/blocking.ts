@@ -7,7 +7,7 @@ import { type BackendRequirement, requirement, unusedName } from "./subject.ts";
 const blocking = { ...slow(2), block: "10s" } as const;
 
 export const blockOnRefusal: BackendRequirement = requirement(
-  "a policy with `block` refuses a key from its first refusal until the block is over, however many refusals follow",
+  "a policy with `block` refuses a key from its first refusal until the block ends, however many refusals follow",
   "standing",
   async (bench) => {
     const limiter = bench.limiter({ rate: 1, period: 1, burst: 2, block: "10s" });
@@ -15,7 +15,7 @@ export const blockOnRefusal: BackendRequirement = requirement(
     assert.equal((await limiter.check("key")).retryAfter, 10, "the first refusal starts the block");
     await bench.pass(4000);
     const { allowed, remaining, retryAfter } = await limiter.check("key");
-    assert.deepEqual([allowed, remaining, retryAfter], [false, 0, 6], "a later one does not prolong it");
+    assert.deepEqual([allowed, remaining, retryAfter], [false, 0, 6], "a later refusal does not prolong it");
     await bench.pass(5999);
     assert.equal((await limiter.check("key")).allowed, false);
     await bench.pass(1);
@@ -30,7 +30,7 @@ export const blockOnRefusal: BackendRequirement = requirement(
 );
 
 export const blockByCall: BackendRequirement = requirement(
-  "block refuses every call with a cost, a look sees it, a second one never shortens it, and reset lifts it",
+  "a block refuses every call with a cost, shows in a peek, is never shortened by another block, and is lifted by reset",
   "any",
   async (bench) => {
     const scope: KeyScope = { prefix: `ratelimit:${unusedName()}:`, policy: definePolicy(slow(5)) };
@@ -41,7 +41,7 @@ export const blockByCall: BackendRequirement = requirement(
     assert.equal(refused.allowed, false);
     assert.ok((refused.blockedMs ?? 0) > 3_590_000, `blocked for ${refused.blockedMs} ms`);
     const look = await bench.backend.take(scope, "key", 0);
-    assert.ok((look.blockedMs ?? 0) > 3_590_000, `a look sees ${look.blockedMs} ms`);
+    assert.ok((look.blockedMs ?? 0) > 3_590_000, `the peek reports ${look.blockedMs} ms`);
     assert.ok(([look.used].flat()[0] as number) <= ([refused.used].flat()[0] as number), "nothing was charged");
     assert.equal((await bench.backend.take(scope, "other", 1)).blockedMs, undefined, "another key is free");
     await bench.backend.reset(scope, "key");
@@ -50,7 +50,7 @@ export const blockByCall: BackendRequirement = requirement(
   },
 );
 
-export const blockAcrossPolicies: BackendRequirement = requirement("a block outlives a change of the policy", "any", async (bench) => {
+export const blockAcrossPolicies: BackendRequirement = requirement("a block survives a policy change", "any", async (bench) => {
   const limiter = bench.limiter(blocking);
   await limiter.check("key", { cost: 2 });
   await limiter.check("key");

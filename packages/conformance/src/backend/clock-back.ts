@@ -15,7 +15,7 @@ const steps = fc.array(
 );
 
 export const clockBack: BackendRequirement = requirement(
-  "a clock that steps back never admits more than one that stands still",
+  "a clock that steps back never admits more than a steady one",
   "standing",
   (bench) =>
     always(fc.tuple(anyLimits, steps), async ([limits, steps]) => {
@@ -32,14 +32,14 @@ export const clockBack: BackendRequirement = requirement(
         for (let i = 0; "take" in step && i < step.take; i++) {
           if (steady.take(limits, cost).allowed) lead--;
           if ((await limiter.check("key", { cost })).allowed) lead++;
-          assert.ok(lead <= 0, `${lead} calls more than by a steady clock`);
+          assert.ok(lead <= 0, `${lead} more calls than with a steady clock`);
         }
       }
     }),
 );
 
 export const clampIsKept: BackendRequirement = requirement(
-  "what a clock that stepped back makes of a bucket is at most a debt of one burst",
+  "after the clock steps back, a bucket owes at most one burst",
   "standing",
   async (bench) => {
     const limiter = bench.limiter({ rate: 10, period: 1, burst: 10 });
@@ -50,12 +50,12 @@ export const clampIsKept: BackendRequirement = requirement(
     await bench.pass(1099);
     assert.equal((await limiter.check("key")).allowed, false);
     await bench.pass(1);
-    assert.equal((await limiter.check("key")).allowed, true, "the retryAfter of the refusal came true, because the clamp was written");
+    assert.equal((await limiter.check("key")).allowed, true, "the refusal's retryAfter is exact, because the clamp was stored");
   },
 );
 
 export const lookIsKept: BackendRequirement = requirement(
-  "a look at such a bucket, or at one of a changed limit, stores what it found, so that the retryAfter of a peek comes true",
+  "a peek after a clock step or a lowered limit stores the clamped bucket, so its retryAfter is exact",
   "standing",
   async (bench) => {
     const limiter = bench.limiter({ rate: 10, period: 1, burst: 10 });

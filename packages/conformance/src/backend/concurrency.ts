@@ -5,7 +5,7 @@ import { always } from "./property.ts";
 import { type BackendRequirement, requirement } from "./subject.ts";
 
 export const sameTick: BackendRequirement = requirement(
-  "of two calls of one tick at a limit of 1, exactly one is admitted",
+  "of two calls in one tick at a limit of 1, exactly one is admitted",
   "any",
   async (bench) => {
     const limiter = bench.limiter(slow(1));
@@ -15,7 +15,7 @@ export const sameTick: BackendRequirement = requirement(
 );
 
 export const crowd: BackendRequirement = requirement(
-  "of many calls of one tick, exactly as many are admitted as there are tokens",
+  "of many calls in one tick, exactly as many are admitted as there are tokens",
   "any",
   (bench) =>
     always(
@@ -25,15 +25,23 @@ export const crowd: BackendRequirement = requirement(
         const calls = Array.from({ length: capacityOf(limits) + more }, () => limiter.check("key"));
         const admitted = (await Promise.all(calls)).filter(({ allowed }) => allowed);
         assert.equal(admitted.length, capacityOf(limits));
-        assert.equal(new Set(admitted.map(({ remaining }) => remaining)).size, admitted.length, "each was told another rest");
+        assert.equal(
+          new Set(admitted.map(({ remaining }) => remaining)).size,
+          admitted.length,
+          "each admitted call reports a different remaining",
+        );
       },
       20,
     ),
 );
 
-export const nothingLost: BackendRequirement = requirement("of charges and refunds of one tick, none is lost", "any", async (bench) => {
-  const limiter = bench.limiter(slow(100));
-  await limiter.charge("key", 50);
-  await Promise.all(Array.from({ length: 40 }, (_, i) => (i % 4 === 0 ? limiter.refund("key", 2) : limiter.charge("key", 2))));
-  assert.equal((await limiter.peek("key")).remaining, 10);
-});
+export const nothingLost: BackendRequirement = requirement(
+  "no charge or refund is lost when many are made in one tick",
+  "any",
+  async (bench) => {
+    const limiter = bench.limiter(slow(100));
+    await limiter.charge("key", 50);
+    await Promise.all(Array.from({ length: 40 }, (_, i) => (i % 4 === 0 ? limiter.refund("key", 2) : limiter.charge("key", 2))));
+    assert.equal((await limiter.peek("key")).remaining, 10);
+  },
+);

@@ -8,7 +8,7 @@ import { type BackendRequirement, requirement } from "./subject.ts";
 const costs = fc.array(fc.record({ share: fc.double({ min: 0, max: 1, noNaN: true }), pause: fc.nat(20) }), { minLength: 1, maxLength: 8 });
 
 export const expiry: BackendRequirement = requirement(
-  "a bucket that is forgotten when resetAfter has passed changes no later answer",
+  "forgetting a bucket once resetAfter has passed changes no later result",
   "standing",
   (bench) =>
     always(fc.record({ limits: anyLimits, before: costs, after: costs }), async ({ limits, before, after }) => {
@@ -31,7 +31,7 @@ export const expiry: BackendRequirement = requirement(
 );
 
 export const fullAtReset: BackendRequirement = requirement(
-  "a bucket is full when resetAfter has passed, and not a millisecond before",
+  "a bucket is full when resetAfter has passed, and not a millisecond earlier",
   "standing",
   (bench) =>
     always(fc.tuple(anyLimits, fc.double({ min: 0, max: 2, noNaN: true })), async ([limits, spent]) => {
@@ -49,7 +49,7 @@ export const fullAtReset: BackendRequirement = requirement(
 );
 
 export const liveFullAtReset: BackendRequirement = requirement(
-  "a caller who sleeps resetAfter finds the bucket full",
+  "a caller that sleeps for resetAfter finds the bucket full",
   "any",
   async (bench) => {
     const limiter = bench.limiter({ rate: 7001, period: 1, burst: 100 });

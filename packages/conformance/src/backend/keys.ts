@@ -8,7 +8,7 @@ import { type BackendRequirement, requirement, unusedName } from "./subject.ts";
 
 const long = "k".repeat(1025);
 
-/** Every one of them is a key of its own. */
+/** Keys that must all have separate buckets. */
 const strange: readonly string[] = [
   " ",
   "a",
@@ -66,22 +66,22 @@ const strange: readonly string[] = [
   `${"m".repeat(9_999_999)}n`,
 ];
 
-/** Any UTF-16 units, well-formed or not, and many that are special somewhere. */
+/** Arbitrary UTF-16 code units, well-formed or not, weighted towards characters with a special meaning somewhere. */
 const special = [..."%:{}| \0\r\na"].map((character) => character.charCodeAt(0));
 const unit = fc.oneof(fc.nat(0xffff), fc.constantFrom(...special), fc.constantFrom(0xd800, 0xdbff, 0xdc00, 0xdfff, 0xfffd));
 const text = fc.array(unit, { minLength: 1, maxLength: 6 }).map((units) => String.fromCharCode(...units));
 const texts = fc.uniqueArray(text, { minLength: 2, maxLength: 12 });
 
-export const strangeKeys: BackendRequirement = requirement("every key is a bucket of its own, however strange", "any", async (bench) => {
+export const strangeKeys: BackendRequirement = requirement("every key has its own bucket, however strange", "any", async (bench) => {
   const limiter = bench.limiter(slow(3));
-  for (const key of strange) assert.equal((await limiter.check(key)).remaining, 2, `${show(key)} shares a bucket with a key before it`);
+  for (const key of strange) assert.equal((await limiter.check(key)).remaining, 2, `${show(key)} shares a bucket with an earlier key`);
   for (const key of strange) assert.equal((await limiter.check(key, { cost: 2 })).allowed, true, `${show(key)} was not kept`);
   for (const key of strange) assert.equal((await limiter.check(key)).allowed, false, `${show(key)} was not kept`);
   await limiter.reset("\uD800");
   assert.deepEqual(await remainingOf(limiter, ["\uD800", "\uDC00", "\uFFFD"]), [3, 0, 0]);
 });
 
-export const anyKeys: BackendRequirement = requirement("so are any texts", "any", (bench) =>
+export const anyKeys: BackendRequirement = requirement("arbitrary strings have their own buckets too", "any", (bench) =>
   always(texts, async (keys) => {
     const limiter = bench.limiter(slow(keys.length + 1));
     for (const [i, key] of keys.entries()) await limiter.check(key, { cost: i + 1 });
@@ -93,7 +93,7 @@ export const anyKeys: BackendRequirement = requirement("so are any texts", "any"
 );
 
 export const anyNames: BackendRequirement = requirement(
-  "limiters of different names share no bucket, whatever their names and keys",
+  "limiters with different names share no bucket, whatever their names and keys",
   "any",
   (bench) =>
     always(fc.tuple(texts, text), async ([names, key]) => {
@@ -107,24 +107,28 @@ export const anyNames: BackendRequirement = requirement(
     }),
 );
 
-export const joinedNames: BackendRequirement = requirement("no key reaches into a limiter of another name", "any", async (bench) => {
-  const name = unusedName();
-  const pairs = [
-    [`${name}`, "a:b:c"],
-    [`${name}:a`, "b:c"],
-    [`${name}:a:b`, "c"],
-    [`${name}%3Aa`, "b:c"],
-    [`{${name}}`, "c"],
-    [`${name}:`, "c"],
-    [`${name}`, ":c"],
-    [`${name} `, "c"],
-  ] as const;
-  for (const [name, key] of pairs) {
-    const limiter = bench.limiter(slow(3), name);
-    assert.equal((await limiter.check(key)).remaining, 2, `${name} and ${key}`);
-    await limiter.close();
-  }
-});
+export const joinedNames: BackendRequirement = requirement(
+  "no key reaches a bucket of a limiter with another name",
+  "any",
+  async (bench) => {
+    const name = unusedName();
+    const pairs = [
+      [`${name}`, "a:b:c"],
+      [`${name}:a`, "b:c"],
+      [`${name}:a:b`, "c"],
+      [`${name}%3Aa`, "b:c"],
+      [`{${name}}`, "c"],
+      [`${name}:`, "c"],
+      [`${name}`, ":c"],
+      [`${name} `, "c"],
+    ] as const;
+    for (const [name, key] of pairs) {
+      const limiter = bench.limiter(slow(3), name);
+      assert.equal((await limiter.check(key)).remaining, 2, `${name} and ${key}`);
+      await limiter.close();
+    }
+  },
+);
 
 async function remainingOf(limiter: RateLimiter, keys: readonly string[]): Promise<number[]> {
   const remaining: number[] = [];
@@ -137,5 +141,5 @@ function digest(text: string, encoding: "utf8" | "utf16le"): string {
 }
 
 function show(key: string): string {
-  return key.length > 40 ? `a key of ${key.length} units that begins with ${JSON.stringify(key.slice(0, 10))}` : JSON.stringify(key);
+  return key.length > 40 ? `a key of ${key.length} code units that begins with ${JSON.stringify(key.slice(0, 10))}` : JSON.stringify(key);
 }

@@ -6,7 +6,7 @@ import { type Expected, type LimitSpec, Oracle } from "./oracle.ts";
 import { always } from "./property.ts";
 import { type BackendRequirement, type Bench, requirement } from "./subject.ts";
 
-/** Tokens as quarters of what the policy can admit at once, and some more. */
+/** A number of tokens: quarters of what the policy can admit at once, plus `more`. */
 interface Amount {
   readonly quarters: number;
   readonly more: number;
@@ -16,7 +16,7 @@ type Step =
   | { readonly do: "take" | "peek" | "refund" | "charge"; readonly amount: Amount }
   | { readonly do: "pass"; readonly ms: number }
   | { readonly do: "step back"; readonly ms: number }
-  /** To the moment that the last answer named, or a millisecond beside it; and there the same call again. */
+  /** Passes time until the moment that the last answer named, or 1 ms before or after it, then repeats the same call. */
   | { readonly do: "pass until"; readonly what: "retryMs" | "resetMs"; readonly off: -1 | 0 | 1 }
   | { readonly do: "change policy"; readonly to: number; readonly blockMs: number }
   | { readonly do: "reset" };
@@ -45,10 +45,10 @@ const trace = fc.record({
 });
 
 /**
- * Several limits, costs, refunds, charges, resets, a clock that steps back, and limits that are reordered, added, removed,
- * renamed and changed on the way.
+ * Covers several limits, costs, refunds, charges, resets, a clock that steps back, and limits that are reordered, added, removed,
+ * renamed and changed along the way.
  */
-export const oracleEquality: BackendRequirement = requirement("every answer equals a rational oracle", "standing", (bench) =>
+export const oracleEquality: BackendRequirement = requirement("every answer equals that of an exact oracle", "standing", (bench) =>
   always(trace, ({ policies, steps }) => followed(bench, policies, steps), 200),
 );
 
@@ -90,7 +90,7 @@ async function compared(
   call: "take" | "peek" | "refund" | "charge",
   tokens: number,
 ): Promise<Expected> {
-  // To charge nothing may rewrite a bucket or not.
+  // A charge or refund of 0 may or may not rewrite the bucket, so use at least 1.
   const some = Math.max(1, tokens);
   if (call === "take") return equal(await limiter.check("key", { cost: tokens }), oracle.take(limits, tokens, blockMs), `take ${tokens}`);
   if (call === "peek") return equal(await limiter.peek("key", { cost: tokens }), oracle.peek(limits, tokens), `peek ${tokens}`);
@@ -132,7 +132,7 @@ function equal(result: RateLimitResult, expected: Expected, call: string): Expec
   return expected;
 }
 
-/** Nine quarters and more are as many tokens as there can be: no bucket holds them. */
+/** The largest generated amount stands for the largest possible number of tokens, which no bucket can hold. */
 function tokensOf({ quarters, more }: Amount, limits: readonly LimitSpec[]): number {
   return quarters === 9 && more === 3 ? Number.MAX_SAFE_INTEGER : Math.floor((quarters * capacityOf(limits)) / 4) + more;
 }

@@ -1,12 +1,12 @@
 /**
- * What every answer must be: the definition of the token bucket in BigInt, without the units of core.
+ * Computes the exact answer to every call: the definition of the token bucket in BigInt, without core's units.
  *
- * `rate` tokens flow in per `periodMs`, so with a token cut into `periodMs` parts, `rate` parts flow in per millisecond, and
- * nothing is ever rounded. Only what is *stored* is in the units of core, because that is a format (docs/state.md): of each limit, when it
+ * `rate` tokens flow in per `periodMs`, so if a token is cut into `periodMs` parts, `rate` parts flow in per millisecond and nothing is
+ * ever rounded. Only the *stored* values use core's units, because they are a documented format (docs/state.md): for each limit, when it
  * is full again and the slack of that last millisecond.
  */
 
-/** One limit, as plain numbers. */
+/** One limit as plain numbers. */
 export interface LimitSpec {
   readonly name: string;
   readonly rate: number;
@@ -14,36 +14,36 @@ export interface LimitSpec {
   readonly burst: number;
 }
 
-/** What is expected of one limit. */
+/** The expected figures of one limit. */
 interface ExpectedLimit {
   readonly name: string;
   readonly remaining: number;
-  /** `Infinity` for never. */
+  /** `Infinity` means never. */
   readonly retryMs: number;
   readonly resetMs: number;
   /** In the units of algorithm.md. */
   readonly used: number;
 }
 
-/** What is expected of one call. */
+/** The expected answer to one call. */
 export interface Expected {
   readonly allowed: boolean;
   readonly limits: readonly ExpectedLimit[];
-  /** The limit that the headline figures come from. */
+  /** The limit that the result's top-level figures come from. */
   readonly tightest: ExpectedLimit;
-  /** Whole tokens of a charge that the debt of one burst could not take. */
+  /** Whole tokens of a charge beyond the maximum debt of one burst. */
   readonly uncharged: number;
   readonly blockedMs: number;
 }
 
 interface Entry {
-  /** The numbers of its limit. */
+  /** Identifies the limit by its numbers. */
   readonly id: string;
   readonly fullAt: bigint;
   readonly slack: bigint;
 }
 
-/** What a policy finds in a bucket. */
+/** The state of a bucket as one policy reads it. */
 interface Found {
   readonly claimed: readonly bigint[];
   readonly inherits: boolean;
@@ -52,7 +52,7 @@ interface Found {
 
 const day = 86_400_000n;
 
-/** The bucket of one key, by a clock of its own. */
+/** The bucket of one key, with its own clock. */
 export class Oracle {
   #now = 0n;
   #entries: readonly Entry[] = [];
@@ -62,7 +62,7 @@ export class Oracle {
     this.#now += BigInt(ms);
   }
 
-  /** Whether something is kept that is over by now: backends may have dropped it or not, which shows if the clock steps back. */
+  /** Whether expired state is still stored. A backend may or may not have dropped it, which shows if the clock steps back. */
   get isStale(): boolean {
     return (this.#entries.length > 0 || this.#blockedUntil !== undefined) && this.#isOver();
   }
@@ -80,7 +80,7 @@ export class Oracle {
     return expected(limits, after, allowed, cost, max(blockedMs, blocks));
   }
 
-  /** A look that asks whether `cost` would be admitted. */
+  /** Reports whether `cost` would be admitted, without taking it. */
   peek(specs: readonly LimitSpec[], cost: number): Expected {
     const limits = specs.map(exact);
     const { claimed, inherits, blockedMs } = this.#read(limits);
@@ -90,7 +90,7 @@ export class Oracle {
     return expected(limits, used, allowed, cost, blockedMs);
   }
 
-  /** Gives back (< 0) or charges (> 0). */
+  /** Refunds (`tokens` < 0) or charges (`tokens` > 0). */
   adjust(specs: readonly LimitSpec[], tokens: number): Expected {
     const limits = specs.map(exact);
     const { claimed, blockedMs } = this.#read(limits);
@@ -120,7 +120,7 @@ export class Oracle {
     return this.#blockedMs() === 0n && this.#entries.every(({ fullAt }) => fullAt <= this.#now);
   }
 
-  /** Limits are found by their numbers. One without an entry inherits what the entries of other policies owe, at most an empty bucket. */
+  /** Finds limits by their numbers. A limit without an entry inherits the time owed by other policies' entries, up to an empty bucket. */
   #read(limits: readonly Exact[]): Found {
     const entries = this.#isOver() ? [] : this.#entries;
     const owed = others(entries, limits).reduce((most, { fullAt }) => max(most, fullAt - this.#now), 0n);
@@ -135,8 +135,8 @@ export class Oracle {
   }
 
   /**
-   * Entries of other policies stay for a day after they have drained, at most the eight that are furthest from it. A limit that is full
-   * has an entry only beside such.
+   * Keeps other policies' entries for a day after they have drained, at most the eight that take longest to drain. A full limit has an
+   * entry only if such entries exist.
    */
   #write(limits: readonly Exact[], used: readonly bigint[], blockedMs: bigint): void {
     const kept = others(this.#isOver() ? [] : this.#entries, limits).filter(({ fullAt }) => fullAt > this.#now - day);
@@ -162,18 +162,18 @@ function others(entries: readonly Entry[], limits: readonly Exact[]): Entry[] {
   return entries.filter(({ id }) => !limits.some((limit) => limit.id === id));
 }
 
-/** A limit in parts of a token. */
+/** A limit measured in parts of a token. */
 interface Exact {
   readonly name: string;
-  /** Parts in a token. */
+  /** Parts per token. */
   readonly part: bigint;
   /** Parts that flow in per millisecond. */
   readonly flow: bigint;
   /** Parts in a full bucket. */
   readonly full: bigint;
-  /** Parts in a unit of core. */
+  /** Parts per unit of core. */
   readonly unit: bigint;
-  /** What makes two limits one: their numbers in lowest terms. */
+  /** The limit's numbers in lowest terms; limits with equal numbers are the same limit. */
   readonly id: string;
 }
 

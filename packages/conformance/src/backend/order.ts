@@ -12,7 +12,7 @@ interface Call {
   readonly method: (typeof methods)[number];
   readonly key: string;
   readonly tokens: number;
-  /** Whether every call so far is answered before the next one is made. */
+  /** Whether to wait for all answers before the next call. */
   readonly pause: boolean;
 }
 
@@ -27,7 +27,7 @@ const calls: fc.Arbitrary<Call[]> = fc.array(
 );
 
 export const madeOrder: BackendRequirement = requirement(
-  "calls on one key take effect in the order in which they were made, though nobody waits for their answers",
+  "calls on one key take effect in the order they were made, even if nobody awaits them",
   "any",
   (bench) =>
     always(calls, async (made) => {
@@ -35,7 +35,7 @@ export const madeOrder: BackendRequirement = requirement(
       const buckets = new Map<string, Bucket>();
       const answers: Promise<unknown>[] = [];
       const expected: unknown[] = [];
-      // Something else is under way: a backend that gathers calls has a reason to.
+      // A call that is already in flight gives a batching backend a reason to batch the rest.
       answers.push(limiter.check("other"));
       expected.push([true, burst - 1]);
       for (const { method, key, tokens, pause } of made) {
@@ -60,7 +60,7 @@ interface Bucket {
 
 const unused: Bucket = { used: 0, isBlocked: false };
 
-/** What a bucket without a clock answers: whether it admits, and what is left. */
+/** Applies a call to a bucket without a clock, and returns whether it is admitted and what is left. */
 function carriedOut(buckets: Map<string, Bucket>, method: Call["method"], key: string, tokens: number): unknown {
   const before = buckets.get(key) ?? unused;
   const fits = !before.isBlocked && before.used + tokens <= burst;

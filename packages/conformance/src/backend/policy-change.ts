@@ -13,20 +13,20 @@ interface Row {
   readonly before: readonly LimitSpec[];
   readonly spent: number;
   readonly after: readonly LimitSpec[];
-  /** Whole tokens left of each limit afterwards. */
+  /** Whole tokens left in each limit after the change. */
   readonly left: readonly number[];
 }
 
-/** A token is a day of all these limits, so the time that is owed tells the tokens that are left. */
+/** A token takes a day to refill in each limit unless the row says otherwise, so the time owed determines the tokens left. */
 const rows: readonly Row[] = [
-  { what: "the same limit, renamed", before: [a], spent: 4, after: [{ ...a, name: "z" }], left: [6] },
+  { what: "the same limit under a new name", before: [a], spent: 4, after: [{ ...a, name: "z" }], left: [6] },
   { what: "a larger burst", before: [a], spent: 10, after: [{ ...a, burst: 15 }], left: [5] },
   { what: "a smaller burst", before: [a], spent: 6, after: [{ ...a, burst: 5 }], left: [0] },
-  { what: "a smaller burst than is owed: an empty bucket", before: [a], spent: 9, after: [{ ...a, burst: 5 }], left: [0] },
-  { what: "a faster rate keeps the time that is owed", before: [a], spent: 4, after: [{ ...a, periodMs: 12 * hour }], left: [2] },
+  { what: "a burst smaller than the debt: an empty bucket", before: [a], spent: 9, after: [{ ...a, burst: 5 }], left: [0] },
+  { what: "a faster rate keeps the time owed", before: [a], spent: 4, after: [{ ...a, periodMs: 12 * hour }], left: [2] },
   { what: "a limit is added in front", before: [a], spent: 4, after: [b, a], left: [20, 6] },
-  { what: "several become one of them", before: [a, b], spent: 4, after: [b], left: [16] },
-  { what: "several become another one", before: [a, b], spent: 4, after: [c], left: [26] },
+  { what: "several limits become one of them", before: [a, b], spent: 4, after: [b], left: [16] },
+  { what: "several limits become a different one", before: [a, b], spent: 4, after: [c], left: [26] },
   {
     what: "names are swapped",
     before: [a, b],
@@ -40,7 +40,7 @@ const rows: readonly Row[] = [
   { what: "the order changes", before: [a, b], spent: 4, after: [b, a], left: [16, 6] },
   { what: "a limit is added", before: [a, b], spent: 4, after: [a, c, b], left: [6, 30, 16] },
   { what: "a limit is removed", before: [a, b, c], spent: 4, after: [c, a], left: [26, 6] },
-  { what: "all limits are others", before: [a, b], spent: 4, after: [c, { ...c, name: "d" }], left: [26, 26] },
+  { what: "all limits are replaced", before: [a, b], spent: 4, after: [c, { ...c, name: "d" }], left: [26, 26] },
 ];
 
 export const policyChange: BackendRequirement = requirement(
@@ -53,7 +53,7 @@ export const policyChange: BackendRequirement = requirement(
       limiter.update(policyOf(after));
       const seen = (await limiter.peek("key")).limits.map(({ remaining }) => remaining);
       assert.deepEqual(seen, left, what);
-      // A token or not: what is kept from now on is the new policy's.
+      // Whether or not a token is taken, the state now belongs to the new policy.
       const { allowed } = await limiter.check("key");
       const kept = (await limiter.peek("key")).limits.map(({ remaining }) => remaining);
       assert.deepEqual(kept, allowed ? left.map((tokens) => tokens - 1) : left, `${what}, and a token is taken`);
@@ -62,7 +62,7 @@ export const policyChange: BackendRequirement = requirement(
 );
 
 export const loweredLimit: BackendRequirement = requirement(
-  "a limit that was lowered starts with an empty bucket at most, and a refusal stores that, so that its retryAfter comes true",
+  "a lowered limit starts with an empty bucket at worst, and a refusal stores that, so its retryAfter is exact",
   "standing",
   async (bench) => {
     const limiter = bench.limiter({ rate: 1, period: 1, burst: 1000 });
@@ -78,17 +78,17 @@ export const loweredLimit: BackendRequirement = requirement(
 );
 
 export const slack: BackendRequirement = requirement(
-  "the slack of a limit is exact, and no other limit inherits it",
+  "a limit's slack is exact, and no other limit inherits it",
   "standing",
   async (bench) => {
-    // 7 units in a millisecond, 1000 in a token: a token is 142 ms and 6 units of the last.
+    // 7 units drain per millisecond and a token is 1000 units, so it takes 142 ms plus 6 units of the next.
     const limiter = bench.limiter({ rate: 7, period: 1, burst: 7 });
     const used = async (): Promise<number | undefined> => (await limiter.peek("key")).limits[0]?.used;
     await limiter.check("key");
     assert.equal(await used(), 1000);
     await bench.pass(142);
     assert.equal(await used(), 6);
-    // What is owed is a millisecond: 3 units at 3 units a millisecond.
+    // One millisecond is owed, which is 3 units at 3 units per millisecond.
     limiter.update({ rate: 3, period: 1, burst: 7 });
     assert.equal(await used(), 3);
   },

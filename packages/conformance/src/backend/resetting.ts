@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { severalSlow, slow } from "./arbitraries.ts";
 import { type BackendRequirement, requirement } from "./subject.ts";
 
-export const reset: BackendRequirement = requirement("a reset fills the bucket of its key, and no other", "any", async (bench) => {
+export const reset: BackendRequirement = requirement("a reset fills the bucket of its key and no other", "any", async (bench) => {
   for (const policy of [slow(5), severalSlow]) {
     const [limiter, other] = [bench.limiter(policy), bench.limiter(policy)];
     for (const key of ["key", "neighbour"]) await limiter.charge(key, 8);
@@ -23,7 +23,7 @@ export const reset: BackendRequirement = requirement("a reset fills the bucket o
   }
 });
 
-export const close: BackendRequirement = requirement("closing twice is closing once", "any", async ({ backend }) => {
+export const close: BackendRequirement = requirement("closing twice has the same effect as closing once", "any", async ({ backend }) => {
   await Promise.all([backend.close(), backend.close()]);
   await backend.close();
 });

@@ -7,7 +7,7 @@ import { type BackendRequirement, requirement } from "./subject.ts";
 const share = fc.double({ min: 0, max: 1, noNaN: true });
 
 export const retryAfter: BackendRequirement = requirement(
-  "what is refused is refused until retryAfter - 1 ms, and admitted at retryAfter",
+  "a refused call stays refused until retryAfter - 1 ms and is admitted at retryAfter",
   "standing",
   (bench) =>
     always(fc.record({ limits: anyLimits, spent: share, cost: share, later: fc.nat(50) }), async ({ limits, spent, cost, later }) => {
@@ -27,7 +27,7 @@ export const retryAfter: BackendRequirement = requirement(
 );
 
 export const liveRetryAfter: BackendRequirement = requirement(
-  "a caller who sleeps retryAfter and comes back is admitted",
+  "a caller that sleeps for retryAfter and retries is admitted",
   "any",
   async (bench) => {
     const limiter = bench.limiter({
@@ -48,7 +48,7 @@ export const liveRetryAfter: BackendRequirement = requirement(
 );
 
 export const aboveBurst: BackendRequirement = requirement(
-  "a cost above the burst is never admitted, and takes nothing",
+  "a cost above the burst is never admitted and takes nothing",
   "any",
   async (bench) => {
     const limiter = bench.limiter({ rate: 5, period: "1d" });

@@ -3,40 +3,40 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Backend, type PolicyOptions, RateLimiter } from "@ratelimit/core";
 import type { Awaitable } from "@ratelimit/core/backend";
 
-/** A backend that is held against a promise, and the hand on its clock. */
+/** A backend under test, and a way to advance its clock. */
 export interface Subject {
   readonly backend: Backend;
-  /** Moves the backend's clock by whole milliseconds, back if negative; absent where it runs by itself. */
+  /** Moves the backend's clock by whole milliseconds, backwards if negative. Absent if the clock runs by itself. */
   readonly clock?: { advance(ms: number): Awaitable<void> } | undefined;
-  /** Gives up what was made beside the backend, which the suite closes itself. */
+  /** Releases everything that was created along with the backend. The suite closes the backend itself. */
   dispose?(): Awaitable<void>;
 }
 
-/** Makes a fresh subject for each promise; a store may be the same one, for no two limiters of the suite share a name. */
+/** Creates a fresh subject for each requirement. They may share a store, because no two limiters of the suite share a name. */
 export type MakeBackend = () => Awaitable<Subject>;
 
-/** What a promise is tried on. */
+/** The tools a requirement is tested with. */
 export interface Bench {
   readonly backend: Backend;
-  /** Whether only the test moves the clock. */
+  /** Whether the clock moves only when the test moves it. */
   readonly stands: boolean;
-  /** A limiter on the backend; of a name that nobody else uses, unless one is given. */
+  /** Creates a limiter on the backend, with an unused name unless one is given. */
   limiter(policy: PolicyOptions, name?: string): RateLimiter;
-  /** Lets `ms` pass: to the millisecond where the clock stands, otherwise at the least. */
+  /** Lets `ms` milliseconds pass: exactly on a test clock, at least that long on a live one. */
   pass(ms: number): Promise<void>;
-  /** Milliseconds that passed, as near as the test can tell. */
+  /** Milliseconds that have passed, as precisely as the test can measure. */
   now(): number;
 }
 
-/** One promise of a backend. `holds` throws where it is broken, so that a broken backend can be shown to be caught. */
+/** One requirement for backends. `holds` throws if a backend breaks it, so tests can prove that broken backends are caught. */
 export interface BackendRequirement {
   readonly name: string;
-  /** "standing": can only be tried where the test moves the clock. "any": holds on a live clock too. */
+  /** `"standing"` can only be tested on a clock that the test moves, `"any"` on a live clock too. */
   readonly clock: "standing" | "any";
   holds(make: MakeBackend): Promise<void>;
 }
 
-/** States a promise: `holds` tries it on a backend of its own. */
+/** Defines a requirement that `holds` tests on a fresh backend. */
 export function requirement(name: string, clock: BackendRequirement["clock"], holds: (bench: Bench) => Promise<void>): BackendRequirement {
   return {
     name,
@@ -53,7 +53,7 @@ export function requirement(name: string, clock: BackendRequirement["clock"], ho
   };
 }
 
-/** Text that no other test of any process uses. */
+/** Returns a name that no other test in any process uses. */
 export function unusedName(): string {
   return `${run}-${count++}`;
 }
@@ -76,7 +76,7 @@ function benchOf({ backend, clock }: Subject): Bench {
   };
 }
 
-/** Timers may be early by a millisecond, and a store that counts whole ones may be late by another. */
+/** Waits 2 ms longer: a timer may fire 1 ms early, and a store that counts whole milliseconds may be 1 ms late. */
 async function liveFor(ms: number): Promise<void> {
   const end = performance.now() + ms + 2;
   while (performance.now() < end) await sleep(Math.max(1, end - performance.now()));

@@ -16,7 +16,7 @@ import { allOrNone, look, monotony, sum } from "./sums.ts";
 import { takingTurns, turnsComeTrue } from "./taking-turns.ts";
 import { liveWindowBound, windowBound } from "./window-bound.ts";
 
-/** What every backend promises, in the order of algorithm, keys, concurrency, end of life. */
+/** The requirements for every backend: first the algorithm, then keys, concurrency and end of life. */
 export const backendRequirements: readonly BackendRequirement[] = [
   answers,
   oracleEquality,
@@ -59,10 +59,10 @@ export const backendRequirements: readonly BackendRequirement[] = [
 ];
 
 /**
- * Registers a test for each promise of a backend.
+ * Registers a test for each backend requirement.
  *
- * With `liveClock` the backend's clock runs by itself, and the promises that need it to stand still are left out: run the suite once
- * with a clock that the test moves, and once on the live one.
+ * With `liveClock`, the backend's clock runs by itself, and the requirements that need a clock under test control are skipped. Run the
+ * suite once with a clock that the test moves, and once on the live one.
  *
  * @example
  * backendSuite(() => {
@@ -72,5 +72,5 @@ export const backendRequirements: readonly BackendRequirement[] = [
  */
 export function backendSuite(make: MakeBackend, { liveClock = false }: { liveClock?: boolean } = {}): void {
   const provable = backendRequirements.filter(({ clock }) => clock === "any" || !liveClock);
-  for (const promise of provable) test(promise.name, () => promise.holds(make));
+  for (const requirement of provable) test(requirement.name, () => requirement.holds(make));
 }

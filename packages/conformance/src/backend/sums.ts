@@ -7,7 +7,7 @@ import { type BackendRequirement, requirement } from "./subject.ts";
 
 const cost = fc.nat(12);
 
-export const sum: BackendRequirement = requirement("take(a) then take(b) is take(a + b) where that fits", "any", (bench) =>
+export const sum: BackendRequirement = requirement("take(a) then take(b) equals take(a + b) if that fits", "any", (bench) =>
   always(fc.tuple(slowLimits, cost, cost), async ([limits, a, b]) => {
     const limiter = bench.limiter(policyOf(limits));
     const whole = await limiter.check("whole", { cost: a + b });
@@ -19,30 +19,30 @@ export const sum: BackendRequirement = requirement("take(a) then take(b) is take
   }),
 );
 
-export const monotony: BackendRequirement = requirement("more cost never admits more", "any", (bench) =>
+export const monotony: BackendRequirement = requirement("a higher cost is never admitted if a lower one is refused", "any", (bench) =>
   always(fc.tuple(slowLimits, cost, cost, cost), async ([limits, spent, a, b]) => {
     const limiter = bench.limiter(policyOf(limits));
     for (const key of ["little", "much"]) await limiter.check(key, { cost: spent });
     const little = await limiter.check("little", { cost: Math.min(a, b) });
     const much = await limiter.check("much", { cost: Math.max(a, b) });
-    assert.ok(little.allowed || !much.allowed, `${Math.max(a, b)} was admitted where ${Math.min(a, b)} was not`);
+    assert.ok(little.allowed || !much.allowed, `${Math.max(a, b)} was admitted although ${Math.min(a, b)} was not`);
   }),
 );
 
-export const look: BackendRequirement = requirement("a look changes nothing, whatever it asks for", "any", (bench) =>
+export const look: BackendRequirement = requirement("peeking changes nothing, whatever cost it asks about", "any", (bench) =>
   always(fc.tuple(slowLimits, fc.array(fc.tuple(cost, cost), { maxLength: 8 })), async ([limits, takes]) => {
     const limiter = bench.limiter(policyOf(limits));
     for (const [cost, asked] of takes) {
       const peeked = await limiter.peek("watched", { cost: asked });
       const looked = await limiter.check("watched", { cost: 0 });
       const [watched, alone] = [await limiter.check("watched", { cost }), await limiter.check("alone", { cost })];
-      assert.deepEqual(left(peeked), left(looked), "peek and a cost of 0 see the same");
-      assert.deepEqual([watched.allowed, left(watched)], [alone.allowed, left(alone)], "the looked-at bucket is like the other");
+      assert.deepEqual(left(peeked), left(looked), "peek and a cost of 0 must see the same");
+      assert.deepEqual([watched.allowed, left(watched)], [alone.allowed, left(alone)], "the peeked-at bucket equals the other one");
     }
   }),
 );
 
-export const allOrNone: BackendRequirement = requirement("several limits are taken all or none", "any", (bench) =>
+export const allOrNone: BackendRequirement = requirement("several limits are all charged, or none is", "any", (bench) =>
   always(fc.tuple(slowLimits, fc.array(cost, { maxLength: 12 })), async ([limits, costs]) => {
     const limiter = bench.limiter(policyOf(limits));
     let spent = 0;
@@ -59,7 +59,7 @@ export const allOrNone: BackendRequirement = requirement("several limits are tak
   }),
 );
 
-/** Whole tokens left of each limit: what a live clock cannot change while a test of slow limits runs. */
+/** Whole tokens left in each limit, which a live clock cannot change during a test of slow limits. */
 function left({ limits }: RateLimitResult): number[] {
   return limits.map(({ remaining }) => remaining);
 }

@@ -7,7 +7,7 @@ import type { LimitSpec } from "./oracle.ts";
 import { always } from "./property.ts";
 import { type BackendRequirement, type Bench, requirement, unusedName } from "./subject.ts";
 
-/** Policies that take turns on one key, as old and new processes do during a deploy. */
+/** Policies that take turns on one key, like the old and new processes of a rolling deploy. */
 const trace = fc.record({
   policies: fc.array(anyLimits, { minLength: 2, maxLength: 3 }),
   steps: fc.array(fc.record({ by: fc.nat(2), quarters: fc.nat(5), ms: fc.oneof(fc.constant(0), fc.nat(20), fc.nat(3000)) }), {
@@ -22,7 +22,7 @@ interface Admission {
 }
 
 export const takingTurns: BackendRequirement = requirement(
-  "each of several policies that take turns on one key keeps its own bound in every window",
+  "when several policies take turns on one key, each keeps its own bound in every window",
   "standing",
   (bench) =>
     always(
@@ -36,7 +36,7 @@ export const takingTurns: BackendRequirement = requirement(
           const cost = Math.ceil((quarters * Math.min(...limits.map(({ burst }) => burst))) / 4);
           const { allowed } = await bench.backend.take(scopes[by % policies.length] as KeyScope, "key", cost);
           if (!allowed || cost === 0) continue;
-          // Limits of equal numbers are one.
+          // Limits with equal numbers are the same limit.
           for (const admissions of new Set(limits.map((limit) => admissionsOf(admitted, limit))))
             admissions.push({ at: bench.now(), tokens: cost });
         }
@@ -46,17 +46,17 @@ export const takingTurns: BackendRequirement = requirement(
     ),
 );
 
-/** The limits of a policy that fill within a day: for so long the entry of another policy is kept after it has drained. */
+/** Limits that fill within a day, because another policy's entry is kept for only a day after it has drained. */
 function fast(limits: readonly LimitSpec[]): LimitSpec[] {
   const some = limits.filter(({ rate, periodMs, burst }) => (burst * periodMs) / rate < 86_400_000).slice(0, 2);
   return some.length > 0 ? some : [{ name: "fast", rate: 3, periodMs: 1000, burst: 5 }];
 }
 
-/** Owes something for as long as the test runs, so that the key lives on; the entries of all policies fit beside its own. */
+/** Stays in debt throughout the test, so that the key never expires. The entries of all policies fit beside this one. */
 const anchor: LimitSpec = { name: "anchor", rate: 1, periodMs: 30 * 86_400_000, burst: 1000 };
 
 export const turnsComeTrue: BackendRequirement = requirement(
-  "a retryAfter comes true although other policies take turns on the key meanwhile",
+  "a retryAfter stays exact while other policies take turns on the key",
   "standing",
   (bench) =>
     always(
@@ -72,20 +72,20 @@ export const turnsComeTrue: BackendRequirement = requirement(
           if (retryMs === 0 || retryMs === Number.POSITIVE_INFINITY) continue;
           await bench.pass(retryMs);
           for (const other of scopes.filter((candidate) => sharesNoLimit(candidate, scope))) await check(bench, other, 1);
-          assert.equal(await check(bench, scope, cost), 0, `refused ${retryMs} ms after it was told to retry then`);
+          assert.equal(await check(bench, scope, cost), 0, `refused ${retryMs} ms later, although retryAfter allowed a retry`);
         }
       },
       150,
     ),
 );
 
-/** One scope for each policy, all on the same buckets. */
+/** Returns one scope per policy, all on the same buckets. */
 function scopesOf(policies: readonly LimitSpec[][]): KeyScope[] {
   const prefix = `ratelimit:${unusedName()}:`;
   return policies.map((limits) => ({ prefix, policy: definePolicy(policyOf(limits)) }));
 }
 
-/** Milliseconds until the call would be admitted: 0 if it was. */
+/** Takes `cost`, and returns the milliseconds until it would be admitted: 0 if it was. */
 async function check(bench: Bench, scope: KeyScope, cost: number): Promise<number> {
   const { allowed, used } = await bench.backend.take(scope, "key", cost);
   const units = [used].flat();

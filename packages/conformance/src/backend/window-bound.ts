@@ -5,21 +5,21 @@ import type { LimitSpec } from "./oracle.ts";
 import { always } from "./property.ts";
 import { type BackendRequirement, type Bench, requirement } from "./subject.ts";
 
-/** An admitted call: between which readings of the clock, and how many tokens. */
+/** An admitted call: the clock readings before and after it, and its cost in tokens. */
 interface Admitted {
   readonly from: number;
   readonly to: number;
   readonly cost: number;
 }
 
-/** Pauses as twentieths of the time that an empty bucket takes to fill; costs as fifths of what it holds, and single tokens. */
+/** Pauses in twentieths of the time an empty bucket takes to fill, plus 0 to 2 ms; costs in fifths of its capacity, plus 0 to 2 tokens. */
 const attempts = fc.array(
   fc.record({ twentieths: fc.oneof(fc.constant(0), fc.nat(4), fc.constant(25)), ms: fc.nat(2), fifths: fc.nat(4), tokens: fc.nat(2) }),
   { maxLength: 60 },
 );
 
 export const windowBound: BackendRequirement = requirement(
-  "in any window of length T at most burst + rate * T / period tokens are admitted",
+  "any window of length T admits at most burst + rate * T / period tokens",
   "standing",
   (bench) =>
     always(
@@ -37,7 +37,7 @@ export const windowBound: BackendRequirement = requirement(
 );
 
 export const liveWindowBound: BackendRequirement = requirement(
-  "so it is for a caller who asks without a pause, by the caller's own clock",
+  "the same bound holds for a caller that rarely pauses, measured on its own clock",
   "any",
   async (bench) => {
     const limits: LimitSpec[] = [
@@ -45,7 +45,7 @@ export const liveWindowBound: BackendRequirement = requirement(
       { name: "b", rate: 7, periodMs: 20, burst: 9 },
     ];
     const attempts = Array.from({ length: 400 }, (_, i) => ({ pause: i % 40 === 0 ? 1 : 0, cost: 1 + (i % 3) }));
-    // Of the backend's clock the caller sees whole milliseconds only.
+    // The backend's clock counts whole milliseconds, so a window may be 1 ms longer than the caller measures.
     assertBound(limits, await admittedOf(bench, limits, attempts), bench.stands ? 0n : 1n);
   },
 );

@@ -1,4 +1,4 @@
-/** Random choices that a seed repeats. */
+/** A source of random choices that are repeatable from a seed. */
 export class Random {
   #state: number;
 
@@ -6,7 +6,7 @@ export class Random {
     this.#state = seed | 0;
   }
 
-  /** A whole number from 0 to `below` - 1 (mulberry32). */
+  /** Returns an integer from 0 to `below` - 1 (mulberry32). */
   below(below: number): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
@@ -14,7 +14,7 @@ export class Random {
     return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
   }
 
-  /** True once in so many times. */
+  /** Returns true with a probability of 1 in `inTimes`. */
   once(inTimes: number): boolean {
     return this.below(inTimes) === 0;
   }
@@ -23,7 +23,7 @@ export class Random {
     return choices[this.below(choices.length)] as T;
   }
 
-  /** Text of 0 to `longest` characters of an alphabet. */
+  /** Returns a string of 0 to `longest` characters from `alphabet`. */
   text(alphabet: string, longest: number): string {
     return Array.from({ length: this.below(longest + 1) }, () => alphabet[this.below(alphabet.length)]).join("");
   }

@@ -1,11 +1,11 @@
 import { Random } from "./random.ts";
 
-/** A request as it goes over the wire, and whose it is. */
+/** A request as it goes over the wire, and the client it belongs to. */
 export interface FuzzRequest {
   readonly number: number;
   readonly method: string;
   readonly text: string;
-  /** The key of the client that the last proxy names; `undefined`: it names none. */
+  /** The key of the client that the last proxy names, or `undefined` if it names none. */
   readonly forwarded: string | undefined;
 }
 
@@ -62,7 +62,7 @@ const fields = [
   "If-None-Match",
 ];
 
-/** The request of a seed that has this number, which is in its `X-Case`. */
+/** Generates request `number` of a seed, and puts the number in its `X-Case` header. */
 export function fuzzRequest(seed: number, number: number): FuzzRequest {
   const random = new Random(seed ^ Math.imul(number + 1, 0x9e3779b1));
   const method = random.of(methods);
@@ -100,12 +100,12 @@ function forwardedFor(random: Random): { lines: readonly string[]; forwarded: st
   return { lines, forwarded: last.key };
 }
 
-/** Text that is no address in any notation. */
+/** Returns a string that is not an address in any notation. */
 function noAddress(random: Random): string {
   return `x${random.text(latin1.replaceAll(",", ""), random.once(20) ? 300 : 20)}`;
 }
 
-/** One of a few thousand clients, in one of the many spellings of its address. */
+/** Picks one of a few thousand clients, and one of the many spellings of its address. */
 function address(random: Random): { text: string; key: string } {
   return random.once(2) ? ipv4(random) : ipv6(random);
 }

@@ -9,20 +9,20 @@ import { Wire } from "./wire.ts";
 const seed = Number(process.env["FUZZ_SEED"] ?? Date.now()) | 0;
 const requests = Number(process.env["FUZZ_REQUESTS"] ?? 12_000);
 
-/** Connections at a time, and requests under way on each. */
+/** The number of concurrent connections, and of pipelined requests on each. */
 const [wires, pipelined] = [16, 8];
 
-/** Who is believed, and whose a request is then. */
+/** Which proxy is trusted, and which key a request must get in that case. */
 const setUps: readonly {
   readonly who: string;
   readonly app: Partial<App>;
   readonly options: object;
   readonly keyOf: (request: FuzzRequest) => string;
 }[] = [
-  { who: "nobody", app: {}, options: { trust: false }, keyOf: () => "ip:127.0.0.1" },
-  { who: "one proxy, by trust", app: {}, options: { trust: 1 }, keyOf: ({ forwarded = "ip:127.0.0.1" }) => forwarded },
+  { who: "no proxy", app: {}, options: { trust: false }, keyOf: () => "ip:127.0.0.1" },
+  { who: "one proxy (by trust)", app: {}, options: { trust: 1 }, keyOf: ({ forwarded = "ip:127.0.0.1" }) => forwarded },
   {
-    who: "one proxy, by the framework's setting",
+    who: "one proxy (by the framework)",
     app: { proxied: true },
     options: {},
     keyOf: ({ forwarded = "ip:127.0.0.1" }) => forwarded,
@@ -30,15 +30,15 @@ const setUps: readonly {
 ];
 
 /**
- * Registers tests of an adapter with generated requests (X-Forwarded-For, paths, methods, fields) on raw connections: each is answered,
- * none by a 5xx, and whatever the spelling of its address, each client has one bucket.
+ * Registers tests that send generated requests (X-Forwarded-For, paths, methods, headers) to an adapter over raw connections. Each must
+ * be answered, none with a 5xx, and each client must have one bucket, whatever the spelling of its address.
  *
- * `FUZZ_REQUESTS` says how many over all tests (12,000; `test:fuzz` asks for 100,000), `FUZZ_SEED` repeats a run.
+ * `FUZZ_REQUESTS` sets the total over all tests (default 12,000; `test:fuzz` uses 100,000), and `FUZZ_SEED` repeats a run.
  */
 export function fuzzSuite(serve: Serve): void {
   process.stdout.write(`FUZZ_SEED=${seed}\n`);
   test.each(setUps)(
-    "generated requests while $who is believed: all are answered, no 5xx, one bucket for each client",
+    "generated requests, trusting $who: all are answered, none with a 5xx, and each client has one bucket",
     { timeout: 300_000 },
     async ({ app, options, keyOf }) => {
       const { backend, cost, keys } = recording();
@@ -48,8 +48,7 @@ export function fuzzSuite(serve: Serve): void {
       const wrong: string[] = [];
       await inBatches(limited.port, Math.ceil(requests / setUps.length), async (request, status) => {
         const key = keys.get(request.number);
-        if (key !== undefined && key !== keyOf(request))
-          wrong.push(`${key} in place of ${keyOf(request)}: ${JSON.stringify(request.text)}`);
+        if (key !== undefined && key !== keyOf(request)) wrong.push(`${key} instead of ${keyOf(request)}: ${JSON.stringify(request.text)}`);
         else if (status >= 500 && !(await fails(unlimited.port, request))) wrong.push(`${status}: ${JSON.stringify(request.text)}`);
       });
       await Promise.all([limited.close(), unlimited.close()]);
@@ -69,7 +68,7 @@ const bare: App = {
   mount: "",
 };
 
-/** A backend that notes the key of each request by its `X-Case`, which the cost, asked right before, has read. */
+/** Returns a backend that records the key of each request under its `X-Case`, which the cost function reads just before each take. */
 function recording(): { backend: SyncBackend; cost: (req: AnyRequest) => number; keys: ReadonlyMap<number, string> } {
   const table = new BucketTable(100_000, performance);
   const keys = new Map<number, string>();
@@ -94,7 +93,7 @@ function recording(): { backend: SyncBackend; cost: (req: AnyRequest) => number;
   };
 }
 
-/** Sends `count` generated requests, and has each looked at with the status of its answer; none may stay unanswered. */
+/** Sends `count` generated requests, and passes each to `look` with its status, which is `Infinity` if it got no answer. */
 async function inBatches(port: number, count: number, look: (request: FuzzRequest, status: number) => Promise<void>): Promise<void> {
   let next = 0;
   const work = async (): Promise<void> => {
@@ -111,7 +110,7 @@ async function inBatches(port: number, count: number, look: (request: FuzzReques
   await Promise.all(Array.from({ length: wires }, work));
 }
 
-/** Whether the framework fails by itself: Koa, for one, on the target `/\\%@#`. */
+/** Whether the framework fails on its own: Koa, for example, does on the target `/\\%@#`. */
 async function fails(port: number, request: FuzzRequest): Promise<boolean> {
   const wire = new Wire(port);
   const [status = Number.POSITIVE_INFINITY] = await wire.exchange([request]);

@@ -9,7 +9,7 @@ export class Wire {
     this.#port = port;
   }
 
-  /** Sends all requests at once; gives the status of each answer. What the server leaves unanswered by closing is sent again. */
+  /** Sends all requests at once and returns their statuses. Requests left unanswered when the server closes the connection are resent. */
   async exchange(requests: readonly { readonly method: string; readonly text: string }[]): Promise<number[]> {
     const statuses: number[] = [];
     for (let stuck = 0; statuses.length < requests.length && stuck < 3; stuck++) {
@@ -54,7 +54,7 @@ export class Wire {
   }
 }
 
-/** The first response in `text`, where it is whole. */
+/** Finds the first response in `text`, if it is complete. */
 function parse(text: string, method: string | undefined): { status: number; length: number } | undefined {
   const end = text.indexOf("\r\n\r\n");
   if (end < 0) return undefined;

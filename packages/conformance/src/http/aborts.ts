@@ -7,11 +7,11 @@ import { asynchronous } from "./table-backend.ts";
 interface Held {
   readonly site: Site;
   readonly gate: Gate;
-  /** How often the handler ran. */
+  /** Counts how often the handler ran. */
   readonly calls: () => number;
 }
 
-/** A site whose backend answers only once the gate is open. */
+/** Starts a site whose backend answers only after the gate opens. */
 async function held(bench: Bench, rate: number, early: (res: ServerResponse) => void = () => {}): Promise<Held> {
   const at = gate();
   let calls = 0;
@@ -24,7 +24,7 @@ async function held(bench: Bench, rate: number, early: (res: ServerResponse) => 
   return { site, gate: at, calls: () => calls };
 }
 
-const gone = requirement("a client that gives up while the backend is asked: its token is spent, the server goes on", async (bench) => {
+const gone = requirement("a client that gives up while the backend decides spends its token, and the server goes on", async (bench) => {
   for (const rate of [10, 2]) {
     const { site, gate } = await held(bench, rate);
     const clients = [1, 2, 3].map(() => site.open());
@@ -32,20 +32,20 @@ const gone = requirement("a client that gives up while the backend is asked: its
     for (const client of clients) client.abort();
     await Promise.all(clients.map((client) => assert.rejects(client.reply)));
     gate.open();
-    await eventually("all were asked", () => bench.backend.asked.length === 3);
+    await eventually("the backend was asked about every request", () => bench.backend.asked.length === 3);
     assert.equal((await site.get()).status, rate === 10 ? 200 : 429);
     bench.renew();
   }
 });
 
 const answered = requirement(
-  "a response that was sent while the backend was asked stays as it was, and a refused request goes no further",
+  "a response sent while the backend decides stays as it is, and a refused request goes no further",
   async (bench) => {
     const responses: ServerResponse[] = [];
     const { site, gate, calls } = await held(bench, 1, (res) => void responses.push(res));
     const [first, second] = [site.open(), site.open()];
     await gate.entered;
-    await eventually("both are there", () => responses.length === 2);
+    await eventually("both requests have arrived", () => responses.length === 2);
     const [, late] = responses;
     late?.writeHead(504).end("too late");
     gate.open();
@@ -53,11 +53,11 @@ const answered = requirement(
     assert.deepEqual(replies.map(({ status, body }) => `${status} ${body}`).sort(), ["200 1", "504 too late"]);
     await gate.soon;
     assert.equal(calls(), 1);
-    assert.equal((await site.get()).status, 429, "the server goes on, and both were charged or refused");
+    assert.equal((await site.get()).status, 429, "the server goes on, and both requests were decided");
   },
 );
 
-const begun = requirement("a limiter behind a response that has begun adds nothing, and refuses by going no further", async (bench) => {
+const begun = requirement("a limiter behind a response that has begun adds nothing, and stops requests that it refuses", async (bench) => {
   let calls = 0;
   const handler = (): { status: number; body: string } => ({ status: 200, body: String(++calls) });
   const early = (res: ServerResponse): void => void (calls > 0 && res.writeHead(202).end("begun"));
@@ -65,7 +65,7 @@ const begun = requirement("a limiter behind a response that has begun adds nothi
   assert.equal((await site.get()).body, "1");
   const reply = await site.get();
   assert.equal(`${reply.status} ${reply.body}`, "202 begun");
-  assert.equal(calls, 1, "the refused request did not reach its handler");
+  assert.equal(calls, 1, "the refused request must not reach its handler");
   assert.equal((await site.get()).status, 202);
 });
 

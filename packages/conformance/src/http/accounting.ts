@@ -6,7 +6,7 @@ import { field } from "./client.ts";
 import { eventually, gate } from "./meanwhile.ts";
 import { asynchronous } from "./table-backend.ts";
 
-/** Answers with the status that `X-Status` asks for. */
+/** Answers with the status requested in `X-Status`. */
 const obedient: Handler = ({ headers }) => ({ status: Number(headers["x-status"] ?? 200), body: "done" });
 
 function wanting(site: Site, ...wanted: readonly number[]): Promise<number[]> {
@@ -18,7 +18,7 @@ function limiterOf(bench: Bench, rate: number): { limiter: RateLimiter; left: ()
   return { limiter, left: async () => (await limiter.peek("ip:127.0.0.1")).remaining };
 }
 
-const failuresOnly = requirement("refund: a log-in limit counts failures only", async (bench) => {
+const failuresOnly = requirement("refund: a login limit can count only failures", async (bench) => {
   const refund = (_: unknown, status: number): boolean => status < 400;
   const { limiter, left } = limiterOf(bench, 3);
   const site = await bench.site({ limiters: [bench.limit({ limiter, refund })], routes: [route("/", [], obedient)] });
@@ -29,7 +29,7 @@ const failuresOnly = requirement("refund: a log-in limit counts failures only", 
   assert.deepEqual(await wanting(site, 401, 401, 401, 401, 200), [401, 401, 401, 429, 429]);
 });
 
-const askedOnce = requirement("refund: asked once for each admitted request, with the status that was sent", async (bench) => {
+const askedOnce = requirement("refund: called once for each admitted request, with the status that was sent", async (bench) => {
   const asked: string[] = [];
   const refund = ({ url }: { url: string }, status: number): boolean => asked.push(`${url} ${status}`) < 0;
   const { limiter } = limiterOf(bench, 5);
@@ -40,12 +40,12 @@ const askedOnce = requirement("refund: asked once for each admitted request, wit
   await site.get("/none");
   await site.get("/throws");
   await wanting(site, 200, 200);
-  await eventually("all are settled", () => asked.length >= 5);
+  await eventually("every request has settled", () => asked.length >= 5);
   assert.deepEqual(asked.sort(), ["/ 200", "/ 201", "/ 403", "/none 404", "/throws 500"]);
 });
 
 const howMuch = requirement(
-  "refund: true gives back what the request cost, a number so many, and never beyond a full bucket",
+  "refund: true returns the request's cost and a number returns that many tokens, up to a full bucket",
   async (bench) => {
     const rows: readonly (readonly [unknown, number])[] = [
       [true, 10],
@@ -66,7 +66,7 @@ const howMuch = requirement(
       };
       const site = await bench.site({ limiters: [bench.limit({ limiter, refund, cost: 4 })] });
       await site.get();
-      await eventually("it was asked", () => asked === 1);
+      await eventually("refund was called", () => asked === 1);
       await eventually(`${expected} left`, async () => (await left()) === expected);
       await limiter.reset("ip:127.0.0.1");
       await limiter.close();
@@ -74,7 +74,7 @@ const howMuch = requirement(
   },
 );
 
-const badRefund = requirement("refund: one that throws, rejects or returns nonsense costs the token and nothing else", async (bench) => {
+const badRefund = requirement("refund: throwing, rejecting or returning nonsense refunds nothing and breaks nothing", async (bench) => {
   const { limiter, left } = limiterOf(bench, 100);
   const nothing: unknown = undefined;
   const nonsense: readonly (() => unknown)[] = [
@@ -96,12 +96,12 @@ const badRefund = requirement("refund: one that throws, rejects or returns nonse
     statuses(replies),
     nonsense.map(() => 200),
   );
-  await eventually("all were asked", () => asked === nonsense.length);
+  await eventually("refund was called for every request", () => asked === nonsense.length);
   await gate().soon;
   assert.equal(await left(), 100 - nonsense.length);
 });
 
-const gaveUp = requirement("refund: a client that does not wait for its response is settled with 499", async (bench) => {
+const gaveUp = requirement("refund: a client that does not wait for its response settles as 499", async (bench) => {
   const asked: number[] = [];
   const { entered, enter, opened, open } = gate();
   const waiting: Handler = async () => {
@@ -115,13 +115,13 @@ const gaveUp = requirement("refund: a client that does not wait for its response
   const client = site.open();
   await entered;
   client.abort();
-  await eventually("it is settled", () => asked.length > 0);
+  await eventually("the request has settled", () => asked.length > 0);
   open();
   await eventually("the token is back", async () => (await left()) === 5);
   assert.deepEqual(asked, [499]);
 });
 
-const gaveUpEarly = requirement("refund: so is one that gives up while its limit is being asked", async (bench) => {
+const gaveUpEarly = requirement("refund: a client that gives up while its limit is being checked settles as 499 too", async (bench) => {
   const asked: number[] = [];
   const { entered, enter, opened, open } = gate();
   const backend = asynchronous(bench.backend, () => {
@@ -137,15 +137,15 @@ const gaveUpEarly = requirement("refund: so is one that gives up while its limit
   await assert.rejects(client.reply);
   await gate().soon;
   open();
-  await eventually("it is settled", () => asked.length > 0);
+  await eventually("the request has settled", () => asked.length > 0);
   await eventually("the token is back", async () => (await limiter.peek("ip:127.0.0.1")).remaining === 5);
   assert.deepEqual(asked, [499]);
 });
 
-/** More than the socket buffers of a loopback connection hold, so that the server still writes when its client hangs up. */
+/** More than the socket buffers of a loopback connection hold, so that the server is still writing when its client hangs up. */
 const large = "x".repeat(32 << 20);
 
-const cutShort = requirement("refund: a response that its client cuts short is settled with 499", async (bench) => {
+const cutShort = requirement("refund: a response that its client cuts short settles as 499", async (bench) => {
   const asked: number[] = [];
   const refund = (_: unknown, status: number): boolean => asked.push(status) > 0;
   const { limiter, left } = limiterOf(bench, 5);
@@ -154,28 +154,28 @@ const cutShort = requirement("refund: a response that its client cuts short is s
   const client = site.open();
   await client.begun;
   client.abort();
-  await eventually("it is settled", () => asked.length > 0);
+  await eventually("the request has settled", () => asked.length > 0);
   await eventually("the token is back", async () => (await left()) === 5);
   assert.deepEqual(asked, [499]);
 });
 
-/** Charges `X-Tokens` when the work is done. */
+/** Charges `X-Tokens` after doing the work. */
 const charging: Handler = async ({ headers }, rateLimit) => {
   await gate().soon;
   const { remaining, uncharged } = (await rateLimit?.charge(Number(headers["x-tokens"]))) ?? {};
   return { status: 200, body: { remaining, uncharged } };
 };
 
-const afterwards = requirement("charge: what is known only afterwards is charged to the bucket of the request", async (bench) => {
+const afterwards = requirement("charge: a cost known only afterwards is charged to the bucket of the request", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit({ rate: 100 })], routes: [route("/", [], charging)] });
   const charge = async (tokens: number): Promise<unknown> => JSON.parse((await site.get("/", { "X-Tokens": String(tokens) })).body);
   assert.deepEqual(await charge(9), { remaining: 90, uncharged: 0 });
   assert.deepEqual(await charge(0), { remaining: 89, uncharged: 0 });
-  assert.deepEqual(await charge(500), { remaining: 0, uncharged: 312 }, "100 in debt, and what the debt does not take is told");
+  assert.deepEqual(await charge(500), { remaining: 0, uncharged: 312 }, "100 tokens of debt, and the rest is reported as uncharged");
   assert.equal(field(await site.get(), "retry-after"), "61");
 });
 
-const concurrently = requirement("charge and refund: exact for requests that run at one time", async (bench) => {
+const concurrently = requirement("charge and refund: exact for concurrent requests", async (bench) => {
   const { limiter, left } = limiterOf(bench, 1000);
   const handler: Handler = async ({ headers }, rateLimit) => {
     await Promise.all([rateLimit?.charge(Number(headers["x-tokens"])), rateLimit?.refund(2)]);
@@ -187,7 +187,7 @@ const concurrently = requirement("charge and refund: exact for requests that run
   assert.equal(await left(), 900 - 40 + 80 - (39 * 40) / 2);
 });
 
-const chargedAnyway = requirement("charge: exact when the client has gone", async (bench) => {
+const chargedAnyway = requirement("charge: exact even after the client has gone", async (bench) => {
   const { entered, enter, opened, open } = gate();
   const handler: Handler = async (_, rateLimit) => {
     enter();
@@ -202,7 +202,7 @@ const chargedAnyway = requirement("charge: exact when the client has gone", asyn
   client.abort();
   await assert.rejects(client.reply);
   open();
-  await eventually("it is charged", async () => (await left()) === 100 - 1 - 7);
+  await eventually("the charge has been made", async () => (await left()) === 100 - 1 - 7);
 });
 
 const eachItsOwn = requirement("charge and refund: each decision of a request has its own bucket", async (bench) => {

@@ -5,14 +5,14 @@ import { told } from "./client.ts";
 import { eventually } from "./meanwhile.ts";
 import { asynchronous } from "./table-backend.ts";
 
-/** The buckets that requests with these X-Forwarded-For took from, each once. */
+/** Sends a request with each X-Forwarded-For, and returns the distinct buckets that they took from. */
 async function bucketsOf(bench: Bench, site: Site, forwarded: readonly string[]): Promise<string[]> {
   bench.backend.asked.length = 0;
   await inTurn(forwarded.length, (i) => site.get("/", { "X-Forwarded-For": forwarded[i] as string }));
   return [...new Set(bench.backend.asked)];
 }
 
-/** The same promise where the framework believes its proxy, and where `trust` says so. */
+/** Tests a requirement twice: with a framework that trusts its proxy, and with `trust: 1`. */
 function behindProxy(name: string, holds: (bench: Bench, site: Site) => Promise<void>): HttpRequirement {
   return requirement(name, async (bench) => {
     await holds(bench, await bench.site({ proxied: true, limiters: [bench.limit({ rate: 1000 })] }));
@@ -20,34 +20,34 @@ function behindProxy(name: string, holds: (bench: Bench, site: Site) => Promise<
   });
 }
 
-/** What was found in others' limiters and their frameworks, held against ours on the wire. */
+/** Advisories against other limiters and their frameworks, tested against this adapter on the wire. */
 export const advisories: readonly HttpRequirement[] = [
-  behindProxy("CVE-2026-30827 (express-rate-limit): IPv4 clients in their IPv6 form are not one bucket", async (bench, site) => {
+  behindProxy("CVE-2026-30827 (express-rate-limit): IPv4-mapped clients do not share one bucket", async (bench, site) => {
     assert.deepEqual(await bucketsOf(bench, site, ["::ffff:198.51.100.1", "::ffff:203.0.113.9"]), ["ip:198.51.100.1", "ip:203.0.113.9"]);
   }),
-  behindProxy("express-rate-limit #667: an IPv6 address that ends in dotted figures is IPv6", async (bench, site) => {
+  behindProxy("express-rate-limit #667: an IPv6 address that ends in dotted-decimal form is IPv6", async (bench, site) => {
     assert.deepEqual(await bucketsOf(bench, site, ["2001:db8::1.2.3.4", "2001:db8::5.6.7.8"]), ["ip:2001:db8::/64"]);
     assert.deepEqual(await bucketsOf(bench, site, ["::ffff:102:304"]), ["ip:1.2.3.4"]);
   }),
-  behindProxy("GHSA-5847-rm3g-23mw (openclaw): 1.2.3.4 and ::ffff:1.2.3.4 are not two budgets", async (bench, site) => {
+  behindProxy("GHSA-5847-rm3g-23mw (openclaw): 1.2.3.4 and ::ffff:1.2.3.4 share one budget", async (bench, site) => {
     assert.deepEqual(await bucketsOf(bench, site, ["1.2.3.4", "::ffff:1.2.3.4", "::FFFF:102:304"]), ["ip:1.2.3.4"]);
   }),
-  behindProxy("CVE-2026-45364 (better-auth): addresses of one /64 are one bucket, whatever their spelling", async (bench, site) => {
+  behindProxy("CVE-2026-45364 (better-auth): addresses in one /64 share one bucket, whatever their spelling", async (bench, site) => {
     const rotated = Array.from({ length: 20 }, (_, i) => `2001:db8:0:1::${(i * 3001).toString(16)}`);
     assert.deepEqual(await bucketsOf(bench, site, [...rotated, "2001:0DB8:0000:0001::1", "2001:db8::1:0:0:0:1"]), ["ip:2001:db8:0:1::/64"]);
   }),
-  behindProxy("CVE-2026-18174 (@fastify/forwarded): a tab is no part of an address", async (bench, site) => {
+  behindProxy("CVE-2026-18174 (@fastify/forwarded): a tab is not part of an address", async (bench, site) => {
     assert.deepEqual(await bucketsOf(bench, site, ["198.51.100.1,\t203.0.113.9\t", "203.0.113.9"]), ["ip:203.0.113.9"]);
   }),
   behindProxy(
-    "CVE-2026-47674, CVE-2026-39409, CVE-2026-24398 (hono): odd spellings and octets above 255 make no other client",
+    "CVE-2026-47674, CVE-2026-39409, CVE-2026-24398 (hono): odd spellings and octets above 255 do not create another client",
     async (bench, site) => {
       assert.deepEqual(await bucketsOf(bench, site, ["2001:DB8::0:1", "2001:db8:0:0:0:0:0:1"]), ["ip:2001:db8::/64"]);
       assert.deepEqual(await bucketsOf(bench, site, ["256.0.0.1", "300.300.300.300", "1.2.3.999"]), ["ip:127.0.0.1"]);
     },
   ),
   behindProxy(
-    "CVE-2026-110724, CVE-2026-108162, CVE-2026-23848, chi PR 967: the left-most X-Forwarded-For mints no bucket",
+    "CVE-2026-110724, CVE-2026-108162, CVE-2026-23848, chi PR 967: a spoofed left-most X-Forwarded-For creates no bucket",
     async (bench, site) => {
       assert.deepEqual(
         await bucketsOf(
@@ -59,10 +59,10 @@ export const advisories: readonly HttpRequirement[] = [
       );
     },
   ),
-  behindProxy("CVE-2026-46415 (Caddy Defender): behind a trusted proxy the client is not the proxy", async (bench, site) => {
+  behindProxy("CVE-2026-46415 (Caddy Defender): behind a trusted proxy, the client is not the proxy", async (bench, site) => {
     assert.deepEqual(await bucketsOf(bench, site, ["198.51.100.1", "198.51.100.2"]), ["ip:198.51.100.1", "ip:198.51.100.2"]);
   }),
-  requirement("CVE-2025-59152 (Litestar): by default X-Forwarded-For is not believed", async (bench) => {
+  requirement("CVE-2025-59152 (Litestar): X-Forwarded-For is not trusted by default", async (bench) => {
     const site = await bench.site({ limiters: [bench.limit({ rate: 3 })] });
     const headers = (i: number): Record<string, string> => ({
       "X-Forwarded-For": `9.9.9.${i}`,
@@ -71,12 +71,12 @@ export const advisories: readonly HttpRequirement[] = [
     });
     assert.deepEqual(statuses(await inTurn(5, (i) => site.get("/", headers(i)))), [200, 200, 200, 429, 429]);
   }),
-  requirement("CVE-2024-45410 (Traefik): a proxy's field that was stripped on the way lifts no limit", async (bench) => {
+  requirement("CVE-2024-45410 (Traefik): having Connection strip a proxy header lifts no limit", async (bench) => {
     const site = await bench.site({ proxied: true, limiters: [bench.limit({ rate: 2, burst: 2 })] });
     const headers = { Connection: "close, X-Forwarded-For, X-Forwarded-Host" };
     assert.deepEqual(statuses(await inTurn(3, () => site.get("/", headers))), [200, 200, 429]);
   }),
-  requirement("CVE-2026-3635 (Fastify): forwarded host and protocol of a peer are no part of the key or the path", async (bench) => {
+  requirement("CVE-2026-3635 (Fastify): a peer's forwarded host and protocol affect neither the key nor the path", async (bench) => {
     const site = await bench.site({ proxied: true, limiters: [bench.limit({ excludePaths: ["/health"] })] });
     const forged = {
       "X-Forwarded-Host": "evil/health",
@@ -114,18 +114,18 @@ export const advisories: readonly HttpRequirement[] = [
       ];
       for (const path of spellings) {
         const reply = await site.get(path);
-        assert.equal(reply.status === 200, told(reply).length === 3, `${path}: answered and limited go together`);
+        assert.equal(reply.status === 200, told(reply).length === 3, `${path}: an answered request must be a limited one`);
       }
       assert.ok(bench.backend.asked.length >= 2);
     },
   ),
-  requirement("GHSA-984p-xq9m-4rjw (express-brute): requests at one time are all counted", async (bench) => {
+  requirement("GHSA-984p-xq9m-4rjw (express-brute): concurrent requests are all counted", async (bench) => {
     const backend = asynchronous(bench.backend);
     const site = await bench.site({ limiters: [bench.limit({ backend, rate: 5, name: "race" })] });
     const replies = await Promise.all(Array.from({ length: 30 }, () => site.get()));
     assert.equal(replies.filter(({ status }) => status === 200).length, 5);
   }),
-  requirement("CVE-2026-26330 (Envoy): a backend that fails in the response's phase crashes nothing", async (bench) => {
+  requirement("CVE-2026-26330 (Envoy): a backend that fails while settling a response crashes nothing", async (bench) => {
     let adjusts = 0;
     const backend = {
       inProcess: true as const,
@@ -142,9 +142,9 @@ export const advisories: readonly HttpRequirement[] = [
     const refund = (): boolean => true;
     const site = await bench.site({ limiters: [bench.limit({ limiter, refund })] });
     assert.deepEqual(statuses(await inTurn(3, () => site.get())), [200, 200, 200]);
-    await eventually("all refunds were tried", () => adjusts === 3);
+    await eventually("every refund was attempted", () => adjusts === 3);
   }),
-  requirement("CVE-2025-64526 (Strapi): nothing a client writes into its request changes the default key", async (bench) => {
+  requirement("CVE-2025-64526 (Strapi): nothing a client puts in its request changes the default key", async (bench) => {
     const site = await bench.site({ limiters: [bench.limit({ rate: 2, burst: 2 })] });
     const replies = await inTurn(4, (i) =>
       site.get(`/?email=a${i}@b.example`, { "User-Agent": `agent ${i}`, Cookie: `a=${i}`, Authorization: `Bearer ${i}`, Host: `h${i}` }),

@@ -4,28 +4,28 @@ import type { RateLimitResult } from "@ratelimit/core";
 import type { Awaitable } from "@ratelimit/core/adapter";
 import type { LimitByApiKeyOptions, LimitByUserOptions, RateLimitOptions, RequestRateLimit } from "@ratelimit/core/http";
 
-/** What the requests of all frameworks have in common: all that the functions among the options of this suite look at. */
+/** The part that requests of all frameworks have in common, and the only part that this suite's option functions read. */
 export interface AnyRequest {
   readonly method: string;
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
 }
 
-/** What a handler answers, by the framework's own means: a text, or an object as JSON. */
+/** A handler's answer, sent in the framework's own way: a string, or an object as JSON. */
 export interface Answer {
   readonly status: number;
   readonly body: string | object;
 }
 
-/** What a route does. `rateLimit` is the decision where the adapter puts it. */
+/** Handles a route. `rateLimit` is the decision, read from where the adapter puts it. */
 export type Handler = (req: AnyRequest, rateLimit: RequestRateLimit | undefined) => Awaitable<Answer>;
 
-/** The options of the three functions of an adapter; `onLimited` answers in place of the refusal's own page. */
+/** Options for the three functions of an adapter. `onLimited` is passed separately, because it answers differently in each framework. */
 export type LimiterOptions = Omit<RateLimitOptions<AnyRequest>, "onLimited"> &
   Pick<LimitByUserOptions<AnyRequest>, "user" | "anonymous"> &
   Pick<LimitByApiKeyOptions<AnyRequest>, "header" | "valid">;
 
-/** One call of one of the three functions of an adapter. */
+/** One call of one of an adapter's three functions. */
 export interface Limiter {
   readonly call: "rateLimit" | "limitByUser" | "limitByApiKey";
   readonly options: LimiterOptions;
@@ -35,40 +35,40 @@ export interface Limiter {
 export interface Route {
   readonly method: "get" | "post";
   readonly path: string;
-  /** Beside those of the application, outermost first. */
+  /** Limiters in addition to those of the application, outermost first. */
   readonly limiters: readonly Limiter[];
   readonly handler: Handler;
 }
 
-/** An application in no framework's words. */
+/** A framework-neutral description of an application. */
 export interface App {
-  /** Whether the framework itself believes one proxy, on this machine. */
+  /** Whether the framework itself trusts one proxy on this machine. */
   readonly proxied: boolean;
-  /** Fields of the response that are set before any limiter runs, by the framework's own means. */
+  /** Response headers that are set in the framework's own way before any limiter runs. */
   readonly fields: Readonly<Record<string, string>>;
-  /** Runs before any limiter, on Node's own response. */
+  /** Runs on Node's own response before any limiter. */
   readonly early: (res: ServerResponse) => void;
-  /** What every request passes, one without a route too; outermost first. Only `rateLimit`. */
+  /** `rateLimit` calls that every request passes through, even one without a route; outermost first. */
   readonly limiters: readonly Limiter[];
-  /** Before the limiters of a route, the user of {@link userIn} is where the framework keeps users. */
+  /** Before a route's limiters run, the user from {@link userIn} is stored where the framework keeps users. */
   readonly routes: readonly Route[];
-  /** Where in an outer application this one is mounted; `""`: it stands alone. */
+  /** The path under which an outer application mounts this one, or `""` if there is none. */
   readonly mount: string;
 }
 
-/** A server that listens. */
+/** A listening server. */
 export interface Served {
   readonly port: number;
   close(): Promise<void>;
 }
 
-/** Starts an application in one framework, with its adapter, on a free port of the loopback address. */
+/** Starts an application in one framework with its adapter, on a free loopback port. */
 export type Serve = (app: App) => Promise<Served>;
 
-/** What a server of node:http is made with: room for the 3,000 fields of a request, which are more than the 16 kB that Node allows. */
+/** Options for a `node:http` server: room for a request with 3,000 headers, which exceeds Node's limit of 16 kB. */
 export const serverOptions = { maxHeaderSize: 65_536 } as const;
 
-/** Starts what a framework made of an application. */
+/** Starts the server that a framework made of an application. */
 export async function listen(listener: (req: IncomingMessage, res: ServerResponse) => unknown): Promise<Served> {
   const server = createServer(serverOptions, (req, res) => void listener(req, res));
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -79,7 +79,7 @@ export function portOf(server: Pick<Server, "address">): number {
   return (server.address() as AddressInfo).port;
 }
 
-/** Who a request says it is, for want of an authentication: JSON in `X-User`. */
+/** Reads the user from the JSON in `X-User`, in place of real authentication. */
 export function userIn({ headers }: Pick<AnyRequest, "headers">): unknown {
   const user = headers["x-user"];
   return typeof user === "string" ? JSON.parse(user) : undefined;

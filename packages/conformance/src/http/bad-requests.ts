@@ -7,19 +7,19 @@ function get(fields: string, path: string = "/", version: string = "1.1"): strin
   return `GET ${path} HTTP/${version}\r\nHost: a\r\nConnection: close\r\n${fields}\r\n`;
 }
 
-/** Requests as no client should write them, and the first line that answers each. */
+/** Malformed or unusual requests, and the status line that must answer each. */
 const odd: readonly (readonly [what: string, text: string, answer: RegExp])[] = [
   ["HTTP/1.0", "GET / HTTP/1.0\r\n\r\n", /^HTTP\/1\.1 200/],
   ["an expectation", get("Expect: 100-continue\r\n"), /HTTP\/1\.1 200/],
-  ["1,500 fields", get(Array.from({ length: 1500 }, (_, i) => `a${i}: \r\n`).join("")), /^HTTP\/1\.1 (200|431)/],
-  ["3,000 fields", get(Array.from({ length: 3000 }, (_, i) => `a${i}: ${i}\r\n`).join("")), /^HTTP\/1\.1 (200|431)/],
+  ["1,500 headers", get(Array.from({ length: 1500 }, (_, i) => `a${i}: \r\n`).join("")), /^HTTP\/1\.1 (200|431)/],
+  ["3,000 headers", get(Array.from({ length: 3000 }, (_, i) => `a${i}: ${i}\r\n`).join("")), /^HTTP\/1\.1 (200|431)/],
   ["X-Forwarded-For 3,000 times", get("X-Forwarded-For: 1\r\n".repeat(3000)), /^HTTP\/1\.1 (200|431)/],
   ["an API key of 15 kB", get(`X-API-Key: ${"k".repeat(15_000)}\r\n`), /^HTTP\/1\.1 200/],
   ["an API key twice", get("X-API-Key: a\r\nX-API-Key: b\r\n"), /^HTTP\/1\.1 200/],
   ["bytes above 127", get("X-API-Key: d\u00fcnn\u00ff\r\nX-Forwarded-For: \u00e9\r\n"), /^HTTP\/1\.1 200/],
-  ["a folded field", get("X-API-Key: a\r\n b\r\n"), /^HTTP\/1\.1 (200|400)/],
+  ["a folded header", get("X-API-Key: a\r\n b\r\n"), /^HTTP\/1\.1 (200|400)/],
   ["a space before the colon", get("X-API-Key : a\r\n"), /^HTTP\/1\.1 400/],
-  ["NUL in a field", get("X-API-Key: a\u0000b\r\n"), /^HTTP\/1\.1 400/],
+  ["NUL in a header", get("X-API-Key: a\u0000b\r\n"), /^HTTP\/1\.1 400/],
   ["no Host", "GET / HTTP/1.1\r\nConnection: close\r\n\r\n", /^HTTP\/1\.1 (200|400)/],
   ["no version", "GET /\r\n\r\n", /^HTTP\/1\.1 (200|400)/],
   ["a broken escape", get("", "/%zz%"), /^HTTP\/1\.1 (400|404)/],
@@ -28,7 +28,7 @@ const odd: readonly (readonly [what: string, text: string, answer: RegExp])[] = 
   ["a target without a path", get("", "http://a?x"), /^HTTP\/1\.1 [234]/],
 ];
 
-const oddRequests = requirement("requests as no client should write them: an answer or a 4xx, and the server goes on", async (bench) => {
+const oddRequests = requirement("malformed or unusual requests get an answer or a 4xx, and the server goes on", async (bench) => {
   const named = { ...bench.limit({ trust: 1 }), call: "limitByApiKey" } as const;
   const site = await bench.site({
     limiters: [bench.limit({ trust: 1, excludePaths: ["/health"], rate: 1000 })],
@@ -38,8 +38,8 @@ const oddRequests = requirement("requests as no client should write them: an ans
   assert.equal((await site.get()).status, 200);
 });
 
-/** Node hands on some 1,000 fields. With more it refuses the request or, in older versions, drops what is behind them as if it were not sent. */
-const manyFields = requirement("3,000 fields: a request is counted once, by the key among them, or refused by Node", async (bench) => {
+/** Node passes on about 1,000 headers. It refuses a request with more or, in older versions, silently drops the rest. */
+const manyFields = requirement("3,000 headers: a request is counted once under the key among them, or refused by Node", async (bench) => {
   const others = Array.from({ length: 3000 }, (_, i) => `a${i}: ${i}\r\n`);
   const ask = async (fields: readonly string[]): Promise<readonly [status: string, asked: readonly string[]]> => {
     const site = await bench.site({ routes: [route("/", [{ ...bench.limit({ rate: 2, name: "one" }), call: "limitByApiKey" }])] });
@@ -60,7 +60,7 @@ const manyFields = requirement("3,000 fields: a request is counted once, by the 
   assert.deepEqual(await ask(others.slice(0, 900).concat("X-API-Key: j\r\n")), ["200", [digest("j")]]);
 });
 
-const truncated = requirement("requests that break off: the server goes on, and memory of them is none", async (bench) => {
+const truncated = requirement("requests that break off do not disturb the server", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit({ rate: 1000 })] });
   for (const text of [
     "GET",

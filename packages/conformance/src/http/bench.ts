@@ -5,40 +5,40 @@ import { exchange, type Reply, type Sent, send, type Underway } from "./client.t
 import { within } from "./meanwhile.ts";
 import { TableBackend } from "./table-backend.ts";
 
-/** One promise of an adapter. `holds` throws where it is broken, so that a broken adapter can be shown to be caught. */
+/** One requirement for adapters. `holds` throws if an adapter breaks it, so tests can prove that broken adapters are caught. */
 export interface HttpRequirement {
   readonly name: string;
-  /** An adapter that takes longer than `patienceMs` (8,000) has broken it too. */
+  /** An adapter also breaks the requirement if it takes longer than `patienceMs` milliseconds (default 8,000). */
   holds(serve: Serve, patienceMs?: number): Promise<void>;
 }
 
-/** An application that listens, and the ways to speak to it. */
+/** A listening application, and ways to send it requests. */
 export interface Site {
   readonly port: number;
   get(path?: string, headers?: Sent["headers"]): Promise<Reply>;
   request(sent: Sent): Promise<Reply>;
-  /** A request that its client may give up. */
+  /** Sends a request that the client may abort. */
   open(sent?: Sent): Underway;
-  /** Raw bytes on one connection, until the server closes it. */
+  /** Sends raw bytes on one connection, and returns all that comes back until the server closes it. */
   exchange(text: string): Promise<string>;
 }
 
-/** What a promise is tried on: it is 2026-11-24T12:00:00Z, and time passes where the test says so. */
+/** The tools a requirement is tested with. The clock starts at 2026-11-24T12:00:00Z and moves only when the test moves it. */
 export interface Bench {
   readonly backend: TableBackend;
-  /** `rateLimit` with 100 per minute in a bucket of 150, on the backend of the bench, unless `options` says otherwise. */
+  /** Returns a `rateLimit` call on the bench's backend: by default 100 per minute with a burst of 150. */
   limit(options?: LimiterOptions): Limiter;
-  /** Starts an application; what it leaves out is absent, and its routes are one GET / that answers 200. */
+  /** Starts an application. By default it has one route, `GET /`, that answers 200, and nothing else. */
   site(app: Partial<App>): Promise<Site>;
   pass(ms: number): void;
-  /** Makes it noon again, and every bucket full. */
+  /** Sets the clock back to noon and fills every bucket. */
   renew(): void;
 }
 
-/** Noon, the moment of the tables of http.md. */
+/** Noon, the time used in the tables of http.md. */
 const noon = 1_795_521_600;
 
-/** States a promise: `holds` tries it on a bench of its own. */
+/** Defines a requirement that `holds` tests on a fresh bench. */
 export function requirement(name: string, holds: (bench: Bench) => Promise<void>): HttpRequirement {
   return {
     name,
@@ -53,15 +53,15 @@ export function requirement(name: string, holds: (bench: Bench) => Promise<void>
   };
 }
 
-/** The handler that says yes. */
+/** A handler that always answers 200. */
 export const ok: Handler = () => ({ status: 200, body: "ok" });
 
-/** A route that answers GET. */
+/** Creates a route that answers GET. */
 export function route(path: string, limiters: readonly Limiter[] = [], handler: Handler = ok): Route {
   return { method: "get", path, limiters, handler };
 }
 
-/** `times` requests, one after the other. */
+/** Sends `times` requests, one after the other. */
 export async function inTurn(times: number, ask: (i: number) => Promise<Reply>): Promise<Reply[]> {
   const replies: Reply[] = [];
   for (let i = 0; i < times; i++) replies.push(await ask(i));

@@ -2,10 +2,10 @@ import assert from "node:assert/strict";
 import { request } from "node:http";
 import { connect } from "node:net";
 
-/** A request as it is to go over the wire. */
+/** A request as it goes over the wire. */
 export interface Sent {
   readonly method?: string;
-  /** The request target, as it is. */
+  /** The request target, sent unchanged. */
   readonly path?: string;
   readonly headers?: Readonly<Record<string, string | string[]>>;
 }
@@ -13,22 +13,22 @@ export interface Sent {
 /** A response as it came over the wire. */
 export interface Reply {
   readonly status: number;
-  /** The reason phrase. */
+  /** The reason phrase of the status line. */
   readonly reason: string;
-  /** Names in lower case; each line of its own. */
+  /** One entry per header line, with the name in lower case. */
   readonly fields: readonly (readonly [name: string, value: string])[];
   readonly body: string;
 }
 
-/** A request under way, which its client may give up. */
+/** A request in flight, which its client may abort. */
 export interface Underway {
   readonly reply: Promise<Reply>;
-  /** Resolves when the first bytes of the response are here. */
+  /** Resolves when the head of the response has arrived. */
   readonly begun: Promise<void>;
   abort(): void;
 }
 
-/** Sends a request on a connection of its own. */
+/** Sends a request on a new connection. */
 export function send(port: number, { method = "GET", path = "/", headers = {} }: Sent): Underway {
   const sent = request({ host: "127.0.0.1", port, method, path, headers: { ...headers }, agent: false });
   const begun = new Promise<void>((resolve) => void sent.on("response", () => resolve()));
@@ -49,7 +49,7 @@ export function send(port: number, { method = "GET", path = "/", headers = {} }:
   return { reply, begun, abort: () => void sent.destroy() };
 }
 
-/** Writes `text` on one connection, and gives what comes back until the server closes it. */
+/** Writes `text` on one connection, and returns all that comes back until the server closes it. */
 export function exchange(port: number, text: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = "";
@@ -61,7 +61,7 @@ export function exchange(port: number, text: string): Promise<string> {
   });
 }
 
-/** The value of a field, its lines joined so that a second one shows. */
+/** Returns the value of a header, with all of its lines joined so that a duplicate shows. */
 export function field(reply: Reply | undefined, name: string): string | undefined {
   const values = fieldsOf(reply)
     .filter(([known]) => known === name)
@@ -69,13 +69,13 @@ export function field(reply: Reply | undefined, name: string): string | undefine
   return values.length === 0 ? undefined : values.join(" and ");
 }
 
-/** What a client is told of limits: a line each, names in lower case, sorted. */
+/** Returns the reply's rate limit headers as sorted lines, with names in lower case. */
 export function told(reply: Reply | undefined): string[] {
   const lines = fieldsOf(reply).filter(([name]) => /^(x-)?ratelimit|^retry-after$/.test(name));
   return lines.map(([name, value]) => `${name}: ${value}`).sort();
 }
 
 function fieldsOf(reply: Reply | undefined): Reply["fields"] {
-  assert.ok(reply, "there is no such reply");
+  assert.ok(reply, "the reply is missing");
   return reply.fields;
 }

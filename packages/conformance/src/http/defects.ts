@@ -5,7 +5,7 @@ import { type HttpRequirement, inTurn, requirement, route, statuses } from "./be
 import { field } from "./client.ts";
 import { eventually } from "./meanwhile.ts";
 
-/** Defects that other libraries shipped, as far as an adapter can have them; those of backends are in backendSuite and in core's tests. */
+/** Defects shipped by other libraries that an adapter could have too. Those of backends are in backendSuite and in core's tests. */
 export const defects: readonly HttpRequirement[] = [
   requirement("shipped by others: a window of half a second that never ends", async (bench) => {
     const site = await bench.site({ limiters: [bench.limit({ rate: 1, period: 0.5 })] });
@@ -33,7 +33,7 @@ export const defects: readonly HttpRequirement[] = [
     ] as const;
     const site = await bench.site({ limiters: [bench.limit({ limits })] });
     for (let i = 0; i < 3; i++, bench.pass(1000)) assert.deepEqual(statuses(await inTurn(5, () => site.get())), [200, 429, 429, 429, 429]);
-    assert.equal((await site.get()).status, 429, "three were admitted, and three were counted");
+    assert.equal((await site.get()).status, 429, "three requests were admitted, so three must have been counted");
   }),
   requirement("shipped by others: a second limiter on one route that is ignored", async (bench) => {
     const site = await bench.site({ routes: [route("/", [bench.limit({ rate: 100 }), bench.limit({ rate: 2 })])] });
@@ -54,16 +54,16 @@ export const defects: readonly HttpRequirement[] = [
     let asked = 0;
     const site = await bench.site({ limiters: [bench.limit({ limiter, refund: () => ++asked * 100 })] });
     await inTurn(2, () => site.get());
-    await eventually("both are settled", async () => asked === 2 && (await limiter.peek("ip:127.0.0.1")).remaining === 3);
+    await eventually("both requests have settled", async () => asked === 2 && (await limiter.peek("ip:127.0.0.1")).remaining === 3);
     await limiter.check("ip:127.0.0.1", { cost: 3 });
     assert.equal((await limiter.check("ip:127.0.0.1")).allowed, false);
   }),
-  requirement("shipped by others: of two requests in one tick at limit 1 both are refused, or both admitted", async (bench) => {
+  requirement("shipped by others: two requests in one tick at a limit of 1 that are both refused, or both admitted", async (bench) => {
     const site = await bench.site({ limiters: [bench.limit({ rate: 1 })] });
     const replies = await Promise.all([site.get(), site.get()]);
     assert.deepEqual(statuses(replies).sort(), [200, 429]);
   }),
-  requirement("shipped by others: a refusal that says Retry-After 0 for ever", async (bench) => {
+  requirement("shipped by others: a refusal that says Retry-After: 0 forever", async (bench) => {
     const site = await bench.site({ limiters: [bench.limit({ rate: 1000, period: 1, burst: 1 })] });
     const replies = await inTurn(3, () => site.get());
     assert.deepEqual(

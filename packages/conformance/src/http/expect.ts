@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { STATUS_CODES } from "node:http";
 import { field, type Reply, told } from "./client.ts";
 
-/** Holds what a client is told of limits against lines in any order and case of names; no line more, none less, none twice. */
+/** Asserts that the reply has exactly these rate limit headers, each once, in any order and with names in any case. */
 export function assertTold(reply: Reply | undefined, lines: readonly string[], when: string = ""): void {
   const expected = lines.map((line) => line.replace(/^[^:]+/, (name) => name.toLowerCase())).sort();
-  assert.deepEqual(told(reply), expected, `${when} tells\n  ${told(reply).join("\n  ")}\nin place of\n  ${expected.join("\n  ")}`);
+  assert.deepEqual(told(reply), expected, `${when} got\n  ${told(reply).join("\n  ")}\ninstead of\n  ${expected.join("\n  ")}`);
 }
 
-/** The members of problem details that tell refusals apart. */
+/** The members of problem details that differ between refusals. */
 export interface Problem {
   readonly status?: 429 | 503;
   readonly detail: string;
@@ -16,7 +16,7 @@ export interface Problem {
   readonly violated?: readonly string[];
 }
 
-/** The refusal of `problem`, byte for byte: status, type, caching, length, body. */
+/** Asserts that the reply is the refusal with this problem, byte for byte: status, type, caching, length and body. */
 export function assertRefused(reply: Reply | undefined, { status = 429, detail, retryAfter, violated }: Problem): void {
   const [type, title] =
     status === 429 ? ["quota-exceeded", "Quota Exceeded"] : ["temporary-reduced-capacity", "Temporary Reduced Capacity"];
@@ -34,7 +34,7 @@ export function assertRefused(reply: Reply | undefined, { status = 429, detail, 
   assert.equal(field(reply, "content-length"), String(body.length));
 }
 
-/** The refusal of one limit. */
+/** Asserts that the reply is a 429 by the given limits. */
 export function assertQuotaExceeded(reply: Reply | undefined, retryAfter: number = 1, violated: readonly string[] = ["default"]): void {
   assertRefused(reply, { detail: retryIn(retryAfter), retryAfter, violated });
 }

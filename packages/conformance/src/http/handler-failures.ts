@@ -15,7 +15,7 @@ const failing: readonly (readonly [what: string, handler: Handler])[] = [
 ];
 
 const keepsHeaders = failing.map(([what, handler]) =>
-  requirement(`a handler that ${what} keeps its token spent and its headers sent`, async (bench) => {
+  requirement(`a handler that ${what} still spends its token and sends its headers`, async (bench) => {
     for (const [headers, first, second] of [
       ["legacy", ["X-RateLimit-Limit: 5", "X-RateLimit-Remaining: 4", "X-RateLimit-Reset: 1795521612"], "X-RateLimit-Remaining: 3"],
       ["draft-8", ['RateLimit-Policy: "default";q=5;w=60', 'RateLimit: "default";r=4;t=48'], 'RateLimit: "default";r=3;t=36'],
@@ -28,13 +28,13 @@ const keepsHeaders = failing.map(([what, handler]) =>
         JSON.stringify(replies[1]?.fields)
           .toLowerCase()
           .includes(JSON.stringify(second.split(": ")[1]).toLowerCase()),
-        "one token each",
+        "each request spends one token",
       );
     }
   }),
 );
 
-const keepsAll = requirement("a handler that throws behind two limiters keeps the headers of both", async (bench) => {
+const keepsAll = requirement("a handler that throws behind two limiters still sends the headers of both", async (bench) => {
   const [outer, inner] = [
     bench.limit({ name: "outer", rate: 5, headers: "draft-8" }),
     bench.limit({ name: "inner", rate: 2, headers: "draft-8" }),
@@ -51,7 +51,7 @@ const keepsAll = requirement("a handler that throws behind two limiters keeps th
   }
 });
 
-const exceeded = requirement("RateLimitExceeded, thrown by a handler, is answered as a 429 with its headers", async (bench) => {
+const exceeded = requirement("RateLimitExceeded thrown by a handler is answered as a 429 with its headers", async (bench) => {
   const limiter = new RateLimiter({ rate: 1, backend: bench.backend });
   const handler: Handler = async () => {
     await limiter.enforce("job of ada");
@@ -62,10 +62,10 @@ const exceeded = requirement("RateLimitExceeded, thrown by a handler, is answere
   assert.equal(admitted?.status, 200);
   assert.equal(refused?.status, 429);
   assertTold(refused, ["X-RateLimit-Limit: 1", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1795521660", "Retry-After: 60"]);
-  assert.ok(!JSON.stringify(refused).includes("ada"), "the key is not told");
+  assert.ok(!JSON.stringify(refused).includes("ada"), "the key must not be revealed");
 });
 
-const exceededInside = requirement("RateLimitExceeded behind a limiter: what it says of itself wins", async (bench) => {
+const exceededInside = requirement("RateLimitExceeded thrown behind a limiter sends its own figures, not the limiter's", async (bench) => {
   const handler: Handler = () => {
     throw new RateLimitExceeded({ limit: 3, retryAfter: 20 });
   };

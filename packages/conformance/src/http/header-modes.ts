@@ -6,7 +6,7 @@ import { type Bench, type HttpRequirement, requirement, type Site } from "./benc
 import type { Reply } from "./client.ts";
 import { assertTold } from "./expect.ts";
 
-/** The tables of http.md: what a client of 100 per minute, burst 150, is told at four moments. */
+/** The tables of http.md: the headers for 100 per minute with a burst of 150, at four moments. */
 const table: readonly {
   readonly headers: HeaderMode | readonly HeaderMode[];
   readonly first: readonly string[];
@@ -64,7 +64,7 @@ const table: readonly {
   },
 ];
 
-/** A limiter whose requests cost what their `X-Cost` says. */
+/** Starts a site whose requests cost what their `X-Cost` says. */
 export function costing(bench: Bench, options: LimiterOptions = {}): Promise<{ site: Site; spend: (cost: number) => Promise<Reply> }> {
   const cost: LimiterOptions["cost"] = (req) => Number(req.headers["x-cost"]);
   return bench.site({ limiters: [bench.limit({ cost, ...options })] }).then((site) => ({
@@ -74,23 +74,26 @@ export function costing(bench: Bench, options: LimiterOptions = {}): Promise<{ s
 }
 
 const tables = table.map(({ headers, first, fiftyLeft, noneLeft, refused }) =>
-  requirement(`headers ${[headers].flat().join(" and ")}: the bytes of the table, at 149, 50, 0 left and refused`, async (bench) => {
-    const one = await costing(bench, { headers });
-    assertTold(await one.spend(1), first, "the first request");
-    const two = await costing(bench, { headers });
-    assertTold(await two.spend(100), fiftyLeft, "the request that leaves 50");
-    await two.spend(49);
-    assertTold(await two.spend(1), noneLeft, "the request that takes the last token");
-    assertTold(await two.spend(1), refused, "the refusal");
-  }),
+  requirement(
+    `headers ${[headers].flat().join(" and ")}: exactly those of the table, with 149, 50 and 0 tokens left and on refusal`,
+    async (bench) => {
+      const one = await costing(bench, { headers });
+      assertTold(await one.spend(1), first, "the first request");
+      const two = await costing(bench, { headers });
+      assertTold(await two.spend(100), fiftyLeft, "the request that leaves 50");
+      await two.spend(49);
+      assertTold(await two.spend(1), noneLeft, "the request that takes the last token");
+      assertTold(await two.spend(1), refused, "the refusal");
+    },
+  ),
 );
 
-const byDefault = requirement("without a choice of headers they are the legacy ones", async (bench) => {
+const byDefault = requirement("the default headers are the legacy ones", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit()] });
   assertTold(await site.get(), ["X-RateLimit-Limit: 100", "X-RateLimit-Remaining: 100", "X-RateLimit-Reset: 1795521601"]);
 });
 
-const refill = requirement("Retry-After 1 stands for 600 ms: refused at 599 ms, admitted at 600 ms", async (bench) => {
+const refill = requirement("Retry-After: 1 rounds up 600 ms: refused at 599 ms, admitted at 600 ms", async (bench) => {
   const { spend } = await costing(bench, { headers: "draft-8" });
   await spend(150);
   bench.pass(599);
@@ -100,10 +103,10 @@ const refill = requirement("Retry-After 1 stands for 600 ms: refused at 599 ms, 
   bench.pass(60_000);
   assertTold(await spend(1), ['RateLimit-Policy: "default";q=150;w=90', 'RateLimit: "default";r=99;t=60'], "after a minute");
   bench.pass(900_000);
-  assertTold(await spend(1), ['RateLimit-Policy: "default";q=150;w=90', 'RateLimit: "default";r=149;t=90'], "after long");
+  assertTold(await spend(1), ['RateLimit-Policy: "default";q=150;w=90', 'RateLimit: "default";r=149;t=90'], "after a long time");
 });
 
-const dearRequest = requirement("a dear request is told the wait of its own cost, and is admitted after it", async (bench) => {
+const dearRequest = requirement("an expensive request gets the wait for its own cost, and is admitted after it", async (bench) => {
   const { spend } = await costing(bench, { headers: ["draft-8", "legacy"] });
   await spend(147);
   assertTold(await spend(10), [
@@ -121,7 +124,7 @@ const neverAdmitted = requirement("a cost above the burst has no Retry-After", a
   assertTold(reply, ['RateLimit-Policy: "default";q=150;w=90', 'RateLimit: "default";r=150;t=1']);
 });
 
-const slowPolicy = requirement("one per hour: the window is an hour, and the wait is told to the second", async (bench) => {
+const slowPolicy = requirement("one per hour: the window is an hour, and the wait is exact to the second", async (bench) => {
   const { spend } = await costing(bench, { headers: "draft-8", rate: 1, period: "1h" });
   assertTold(await spend(1), ['RateLimit-Policy: "default";q=1;w=3600', 'RateLimit: "default";r=0;t=3600']);
   bench.pass(10_000);
@@ -137,7 +140,7 @@ const twoLimits = {
   ],
 } as const satisfies LimiterOptions;
 
-const severalLimits = requirement("several limits: lists hold all, single values the tightest", async (bench) => {
+const severalLimits = requirement("several limits: lists contain all of them, single values describe the tightest", async (bench) => {
   for (const [headers, lines] of [
     ["legacy", ["X-RateLimit-Limit: 100", "X-RateLimit-Remaining: 100", "X-RateLimit-Reset: 1795521601"]],
     ["draft-6", ["RateLimit-Policy: 150;w=90, 10000;w=86400", "RateLimit-Limit: 150", "RateLimit-Remaining: 149", "RateLimit-Reset: 90"]],
@@ -149,28 +152,31 @@ const severalLimits = requirement("several limits: lists hold all, single values
   }
 });
 
-const refusedByDaily = requirement("refused by the daily limit: its wait, its figures, and the state of both", async (bench) => {
-  for (const [headers, lines] of [
-    ["legacy", ["X-RateLimit-Limit: 10000", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1795607998"]],
-    ["draft-6", ["RateLimit-Policy: 150;w=90, 10000;w=86400", "RateLimit-Limit: 10000", "RateLimit-Remaining: 0", "RateLimit-Reset: 7"]],
-    ["draft-7", ["RateLimit-Policy: 150;w=90, 10000;w=86400", "RateLimit: limit=10000, remaining=0, reset=7"]],
-    ["draft-8", ['RateLimit-Policy: "burst";q=150;w=90, "daily";q=10000;w=86400', 'RateLimit: "burst";r=80;t=49, "daily";r=0;t=7']],
-  ] as const) {
-    bench.renew();
-    bench.pass(-6_914_160);
-    const limiter = new RateLimiter({ ...twoLimits, backend: bench.backend, name: headers });
-    const site = await bench.site({ limiters: [bench.limit({ headers, limiter })] });
-    // 10,800 tokens in 6,914.16 s leave a quarter of a token of the daily limit, and 80.5 of the other.
-    for (let i = 0; i < 71; i++, bench.pass(90_000)) limiter.checkSync("ip:127.0.0.1", { cost: 150 });
-    limiter.checkSync("ip:127.0.0.1", { cost: 80 });
-    bench.pass(6_913_860 - 6_390_000);
-    limiter.checkSync("ip:127.0.0.1", { cost: 70 });
-    bench.pass(300);
-    assertTold(await site.get(), [...lines, "Retry-After: 7"], headers);
-  }
-});
+const refusedByDaily = requirement(
+  "a refusal by the daily limit sends its wait, its figures and the state of both limits",
+  async (bench) => {
+    for (const [headers, lines] of [
+      ["legacy", ["X-RateLimit-Limit: 10000", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1795607998"]],
+      ["draft-6", ["RateLimit-Policy: 150;w=90, 10000;w=86400", "RateLimit-Limit: 10000", "RateLimit-Remaining: 0", "RateLimit-Reset: 7"]],
+      ["draft-7", ["RateLimit-Policy: 150;w=90, 10000;w=86400", "RateLimit: limit=10000, remaining=0, reset=7"]],
+      ["draft-8", ['RateLimit-Policy: "burst";q=150;w=90, "daily";q=10000;w=86400', 'RateLimit: "burst";r=80;t=49, "daily";r=0;t=7']],
+    ] as const) {
+      bench.renew();
+      bench.pass(-6_914_160);
+      const limiter = new RateLimiter({ ...twoLimits, backend: bench.backend, name: headers });
+      const site = await bench.site({ limiters: [bench.limit({ headers, limiter })] });
+      // 10,800 tokens in 6,914.16 s leave a quarter of a token in the daily limit and 80.5 tokens in the other.
+      for (let i = 0; i < 71; i++, bench.pass(90_000)) limiter.checkSync("ip:127.0.0.1", { cost: 150 });
+      limiter.checkSync("ip:127.0.0.1", { cost: 80 });
+      bench.pass(6_913_860 - 6_390_000);
+      limiter.checkSync("ip:127.0.0.1", { cost: 70 });
+      bench.pass(300);
+      assertTold(await site.get(), [...lines, "Retry-After: 7"], headers);
+    }
+  },
+);
 
-const equalQuotas = requirement("draft 6 and 7 do not list two equal quotas", async (bench) => {
+const equalQuotas = requirement("drafts 6 and 7 list only one of two equal quotas", async (bench) => {
   const limits: LimiterOptions["limits"] = [
     { name: "second", rate: 100, period: 1 },
     { name: "minute", rate: 100, period: 60 },

@@ -8,7 +8,7 @@ import { answering } from "./table-backend.ts";
 
 type Hook = (req: AnyRequest) => never;
 
-/** The functions that a user gives to a limiter, each with the rest of what it is called with; `misbehave` is asked first. */
+/** The functions that a user can pass to a limiter, each with the options it needs. Each calls `misbehave` first. */
 const hooks: readonly {
   readonly name: string;
   readonly call: Limiter["call"];
@@ -31,7 +31,7 @@ const hooks: readonly {
 
 interface Misbehaving {
   readonly site: Site;
-  /** How often the handler ran. */
+  /** Returns how often the handler ran. */
   readonly calls: () => number;
 }
 
@@ -42,7 +42,7 @@ async function misbehaving(bench: Bench, { call, with: optionsWith }: (typeof ho
   return { site: await bench.site({ routes: [route("/", [limiter], handler)] }), calls: () => calls };
 }
 
-/** Whatever can be thrown; some frameworks take the falsy and some of the texts for "no error". */
+/** Values to throw. Some frameworks treat falsy values and some of these strings as "no error". */
 const thrown: readonly unknown[] = [
   new Error("of the hook"),
   undefined,
@@ -58,46 +58,40 @@ const thrown: readonly unknown[] = [
 ];
 
 const failing = hooks.map((hook) =>
-  requirement(
-    `${hook.name}: whatever it throws or rejects with, the request fails, and is neither unlimited nor a crash`,
-    async (bench) => {
-      const ways: readonly ((value: unknown) => never)[] = [
-        (value) => {
-          throw value;
-        },
-        (value) => Promise.reject(value) as never,
-      ];
-      for (const way of ways) {
-        const { site, calls } = await misbehaving(bench, hook, ({ headers }) =>
-          headers["x-row"] === undefined ? (undefined as never) : way(thrown[Number(headers["x-row"])]),
-        );
-        const replies = await inTurn(thrown.length, (i) => site.get("/", { "X-API-Key": "good", "X-Row": String(i) }));
-        assert.deepEqual(
-          statuses(replies),
-          thrown.map(() => 500),
-        );
-        assert.equal(calls(), 0, "the handler is not reached");
-        assert.equal((await site.get("/", { "X-API-Key": "good" })).status, 200, "the next request is served");
-      }
-      assert.equal(bench.backend.asked.length, ways.length, "a failed request costs nothing");
-    },
-  ),
+  requirement(`${hook.name}: whatever it throws or rejects with, the request fails: neither unlimited nor a crash`, async (bench) => {
+    const ways: readonly ((value: unknown) => never)[] = [
+      (value) => {
+        throw value;
+      },
+      (value) => Promise.reject(value) as never,
+    ];
+    for (const way of ways) {
+      const { site, calls } = await misbehaving(bench, hook, ({ headers }) =>
+        headers["x-row"] === undefined ? (undefined as never) : way(thrown[Number(headers["x-row"])]),
+      );
+      const replies = await inTurn(thrown.length, (i) => site.get("/", { "X-API-Key": "good", "X-Row": String(i) }));
+      assert.deepEqual(
+        statuses(replies),
+        thrown.map(() => 500),
+      );
+      assert.equal(calls(), 0, "the handler must not run");
+      assert.equal((await site.get("/", { "X-API-Key": "good" })).status, 200, "the next request is served");
+    }
+    assert.equal(bench.backend.asked.length, ways.length, "a failed request costs nothing");
+  }),
 );
 
-const ownStatus = requirement(
-  "an error of a hook with a status of its own is answered by the framework with that status",
-  async (bench) => {
-    for (const hook of hooks) {
-      const { site } = await misbehaving(bench, hook, () => {
-        throw Object.assign(new Error("not yours"), { status: 403, statusCode: 403 });
-      });
-      assert.equal((await site.get("/", { "X-API-Key": "good" })).status, 403, hook.name);
-    }
-  },
-);
+const ownStatus = requirement("a callback's error that has a status is answered by the framework with that status", async (bench) => {
+  for (const hook of hooks) {
+    const { site } = await misbehaving(bench, hook, () => {
+      throw Object.assign(new Error("not yours"), { status: 403, statusCode: 403 });
+    });
+    assert.equal((await site.get("/", { "X-API-Key": "good" })).status, 403, hook.name);
+  }
+});
 
 const hanging = hooks.map((hook) =>
-  requirement(`${hook.name}: one that never settles holds up its own request and no other`, async (bench) => {
+  requirement(`${hook.name}: a call that never settles holds up only its own request`, async (bench) => {
     const { entered, enter } = gate();
     const { site, calls } = await misbehaving(bench, hook, ({ headers }) => {
       if (headers["x-hang"] === undefined) return undefined as never;
@@ -113,7 +107,7 @@ const hanging = hooks.map((hook) =>
   }),
 );
 
-const failingPage = requirement("onLimited: one that throws or rejects is an error, not unlimited and not a crash", async (bench) => {
+const failingPage = requirement("onLimited: throwing or rejecting is an error, neither unlimited nor a crash", async (bench) => {
   for (const value of thrown)
     for (const onLimited of [
       () => {
@@ -133,7 +127,7 @@ const failingPage = requirement("onLimited: one that throws or rejects is an err
     }
 });
 
-const hangingPage = requirement("onLimited: one that never settles holds up its own request and no other", async (bench) => {
+const hangingPage = requirement("onLimited: a call that never settles holds up only its own request", async (bench) => {
   const { entered, enter } = gate();
   const onLimited = (): Promise<never> => {
     enter();
@@ -149,7 +143,7 @@ const hangingPage = requirement("onLimited: one that never settles holds up its 
 });
 
 const failingBackend = requirement(
-  "a backend that fails is answered by the framework: 503 where it says so, never unlimited",
+  "a backend failure is answered by the framework: with 503 if the error says so, never unlimited",
   async (bench) => {
     const failures = [
       [new RateLimitError("BACKEND", "The backend is out"), 503],

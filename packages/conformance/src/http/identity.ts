@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Bench, type HttpRequirement, inTurn, requirement, type Site, statuses } from "./bench.ts";
 
-/** What stands in X-Forwarded-For of one trusted proxy, and the bucket that it means. */
+/** The X-Forwarded-For that one trusted proxy sends, and the bucket that it must lead to. */
 const spellings: readonly (readonly [forwarded: string, key: string])[] = [
   ["203.0.113.9", "ip:203.0.113.9"],
   ["203.0.113.9:5678", "ip:203.0.113.9"],
@@ -21,7 +21,7 @@ const spellings: readonly (readonly [forwarded: string, key: string])[] = [
   ["fe80::1%eth0", "ip:fe80::/64"],
 ];
 
-/** What is no address never becomes a key. */
+/** Values that are not addresses, and must never become keys. */
 const junk: readonly string[] = [
   ...["unknown", '"; DROP', "", " ", ",", "_hidden", "256.1.1.1", "01.2.3.4", "1.2.3", "0x7f.1", "::ffff:999.1.1.1", "1.2.3.4.5"],
   ...["203.0.113.9, unknown", "a".repeat(9000), "__proto__", "localhost", "[::1", "::1::", "%eth0"],
@@ -39,15 +39,15 @@ function forwardedTo(site: Site, texts: readonly string[]): Promise<unknown> {
   return inTurn(texts.length, (i) => site.get("/", { "X-Forwarded-For": texts[i] as string }));
 }
 
-/** The three ways to believe one proxy on this machine, which must come to the same. */
+/** The three ways to trust one proxy on this machine, which must all have the same effect. */
 const believing = [
-  { way: "by the framework's setting", app: { proxied: true }, options: {} },
-  { way: "by trust: 1", app: {}, options: { trust: 1 } },
-  { way: "by trust of its network", app: {}, options: { trust: ["127.0.0.0/8"] } },
+  { way: "by the framework", app: { proxied: true }, options: {} },
+  { way: "through trust: 1", app: {}, options: { trust: 1 } },
+  { way: "through its network", app: {}, options: { trust: ["127.0.0.0/8"] } },
 ] as const;
 
 const addresses = believing.map(({ way, app, options }) =>
-  requirement(`behind a proxy believed ${way}, every spelling of an address is one client`, async (bench) => {
+  requirement(`behind a proxy trusted ${way}, every spelling of an address is the same client`, async (bench) => {
     const site = await bench.site({ ...app, limiters: [bench.limit(options)] });
     await forwardedTo(
       site,
@@ -58,7 +58,7 @@ const addresses = believing.map(({ way, app, options }) =>
 );
 
 const noAddress = believing.map(({ way, app, options }) =>
-  requirement(`behind a proxy believed ${way}, what is no address is never a key`, async (bench) => {
+  requirement(`behind a proxy trusted ${way}, a value that is not an address never becomes a key`, async (bench) => {
     const site = await bench.site({ ...app, limiters: [bench.limit(options)] });
     await forwardedTo(site, junk);
     assertKeys(
@@ -68,7 +68,7 @@ const noAddress = believing.map(({ way, app, options }) =>
   }),
 );
 
-const unbelieved = requirement("X-Forwarded-For of a client that nobody believes changes nothing", async (bench) => {
+const unbelieved = requirement("X-Forwarded-For from an untrusted client changes nothing", async (bench) => {
   for (const options of [{}, { trust: false }, { trust: 0 }, { trust: ["10.0.0.0/8"] }] as const) {
     const site = await bench.site({ limiters: [bench.limit({ ...options, rate: 5, burst: 5 })] });
     const replies = await inTurn(8, (i) => site.get("/", { "X-Forwarded-For": `203.0.113.${i}`, Forwarded: `for=203.0.113.${i}` }));
@@ -80,13 +80,13 @@ const unbelieved = requirement("X-Forwarded-For of a client that nobody believes
   }
 });
 
-const ownTrustWins = requirement("trust: false overrules a framework that believes its proxy", async (bench) => {
+const ownTrustWins = requirement("trust: false overrides a framework that trusts its proxy", async (bench) => {
   const site = await bench.site({ proxied: true, limiters: [bench.limit({ trust: false })] });
   await forwardedTo(site, ["203.0.113.9"]);
   assertKeys(bench, [["203.0.113.9", "ip:127.0.0.1"]]);
 });
 
-const walk = requirement("several proxies are walked from the right, to the last good address", async (bench) => {
+const walk = requirement("several proxies are walked from the right, up to the last valid address", async (bench) => {
   const rows = [
     [{ trust: 1 }, "198.51.100.1, 198.51.100.2, 198.51.100.3", "ip:198.51.100.3"],
     [{ trust: 2 }, "198.51.100.1, 198.51.100.2, 198.51.100.3", "ip:198.51.100.2"],
@@ -104,19 +104,19 @@ const walk = requirement("several proxies are walked from the right, to the last
   }
 });
 
-const twoLines = requirement("two lines of X-Forwarded-For are one list", async (bench) => {
+const twoLines = requirement("two X-Forwarded-For lines are one list", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit({ trust: 2 })] });
   await site.get("/", { "X-Forwarded-For": ["198.51.100.1", "198.51.100.2, 198.51.100.3"] });
   assertKeys(bench, [["two lines", "ip:198.51.100.2"]]);
 });
 
-const missing = requirement("a proxy that names nobody is itself the client", async (bench) => {
+const missing = requirement("a proxy that names no client is itself the client", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit({ trust: 2 })] });
   await site.get("/", { Connection: "close, X-Forwarded-For" });
   assertKeys(bench, [["no field", "ip:127.0.0.1"]]);
 });
 
-const prefix = requirement("ipv6Prefix says how many bits are one client, and leaves IPv4 whole", async (bench) => {
+const prefix = requirement("ipv6Prefix sets how many bits identify a client, and leaves IPv4 addresses whole", async (bench) => {
   const rows = [
     [56, "2001:db8:1:2ff::1", "ip:2001:db8:1:200::/56"],
     [64, "2001:db8:1:2ff::1", "ip:2001:db8:1:2ff::/64"],
@@ -132,7 +132,7 @@ const prefix = requirement("ipv6Prefix says how many bits are one client, and le
   }
 });
 
-const secret = requirement("with keySecret no address lies in the store, and one address stays one bucket", async (bench) => {
+const secret = requirement("with keySecret, no address is stored and one address stays one bucket", async (bench) => {
   const keySecret = "a secret of the test";
   const site = await bench.site({ limiters: [bench.limit({ trust: 1, keySecret })] });
   await forwardedTo(site, ["203.0.113.9", "::ffff:203.0.113.9", "203.0.113.10"]);
@@ -142,7 +142,7 @@ const secret = requirement("with keySecret no address lies in the store, and one
   assert.notEqual(other, one);
   const another = await bench.site({ limiters: [bench.limit({ trust: 1, keySecret: Buffer.from(`${keySecret}!`) })] });
   await forwardedTo(another, ["203.0.113.9"]);
-  assert.notEqual(bench.backend.asked.at(-1), one, "another secret, another key");
+  assert.notEqual(bench.backend.asked.at(-1), one, "another secret must give another key");
 });
 
 export const identity: readonly HttpRequirement[] = [

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { setImmediate, setTimeout } from "node:timers/promises";
 
-/** Two moments that a test and a server wait for: somebody has come to the gate, and it is opened. */
+/** A gate for a test and a server: one waits until the gate is reached, the other until it opens. */
 export interface Gate {
   readonly entered: Promise<void>;
   readonly enter: () => void;
   readonly opened: Promise<void>;
   readonly open: () => void;
-  /** A few turns of the event loop: what was bound to happen at once has happened. */
+  /** Resolves a few turns of the event loop after the gate was made, when anything immediate has happened. */
   readonly soon: Promise<void>;
 }
 
@@ -16,7 +16,7 @@ export function gate(): Gate {
   return { entered: entered.come, enter: entered.happen, opened: opened.come, open: opened.happen, soon: turns(5) };
 }
 
-/** Waits until something that a server does after its response has happened. */
+/** Waits for something that a server does after its response. */
 export async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
   const end = performance.now() + 2000;
   while (!(await holds())) {
@@ -25,7 +25,7 @@ export async function eventually(what: string, holds: () => boolean | Promise<bo
   }
 }
 
-/** Waits for `work`, but no longer than `ms`. */
+/** Waits for `work`, and fails after `ms` milliseconds. */
 export async function within(ms: number, work: Promise<void>): Promise<void> {
   const end = new AbortController();
   const late = setTimeout(ms, undefined, { signal: end.signal }).then(() => assert.fail(`not within ${ms} ms`));

@@ -13,12 +13,12 @@ function asUser(user: unknown): Record<string, string> {
   return { "X-User": JSON.stringify(user) };
 }
 
-/** What is stored of an API key. */
+/** Returns what is stored for an API key. */
 export function digest(key: string): string {
   return `apikey:${createHash("sha256").update(key, "utf16le").digest("hex")}`;
 }
 
-const users = requirement("limitByUser: a user's id, else sub, is the key", async (bench) => {
+const users = requirement("limitByUser: the key is the user's id, or sub if there is no id", async (bench) => {
   const site = await limited(bench, "limitByUser");
   for (const [user, key] of [
     ["ada", "user:ada"],
@@ -36,7 +36,7 @@ const users = requirement("limitByUser: a user's id, else sub, is the key", asyn
   }
 });
 
-const ownUser = requirement("limitByUser: user finds the id, later too, and may say that there is none", async (bench) => {
+const ownUser = requirement("limitByUser: user returns the id, synchronously or not, or nothing", async (bench) => {
   const found: Record<string, unknown> = { text: "ada", big: 10n ** 30n, object: { id: 7 }, none: undefined, null: null };
   for (const user of [(name: string) => found[name], async (name: string) => found[name]]) {
     const site = await limited(bench, "limitByUser", { user: ({ headers }) => user(String(headers["x-who"])) });
@@ -47,7 +47,7 @@ const ownUser = requirement("limitByUser: user finds the id, later too, and may 
 });
 
 const badUser = requirement(
-  "limitByUser: a user without a usable id is an error, not unlimited and not everybody's bucket",
+  "limitByUser: a user without a usable id is an error, neither unlimited nor in a shared bucket",
   async (bench) => {
     const site = await limited(bench, "limitByUser");
     for (const user of ["", {}, { id: "" }, { id: {} }, { id: true }, [], true]) {
@@ -57,7 +57,7 @@ const badUser = requirement(
   },
 );
 
-const apiKeys = requirement("limitByApiKey: the trimmed key's digest is stored, and never the key", async (bench) => {
+const apiKeys = requirement("limitByApiKey: the digest of the trimmed key is stored, never the key", async (bench) => {
   const site = await limited(bench, "limitByApiKey");
   const rows: readonly (readonly [string | string[], string])[] = [
     ["secret-1", digest("secret-1")],
@@ -74,24 +74,27 @@ const apiKeys = requirement("limitByApiKey: the trimmed key's digest is stored, 
     assert.equal(bench.backend.asked.at(-1), key);
   }
   await site.get();
-  assert.equal(bench.backend.asked.at(-1), "ip:127.0.0.1", "without the field");
+  assert.equal(bench.backend.asked.at(-1), "ip:127.0.0.1", "without the header");
 });
 
-const otherHeader = requirement("limitByApiKey: header names another field", async (bench) => {
+const otherHeader = requirement("limitByApiKey: header names another header", async (bench) => {
   const site = await limited(bench, "limitByApiKey", { header: "Authorization" });
   await site.get("/", { "X-API-Key": "ignored", authorization: "Bearer secret-1" });
   assert.deepEqual(bench.backend.asked, [digest("Bearer secret-1")]);
 });
 
-const valid = requirement("limitByApiKey: what valid does not confirm is no key, so typed keys mint no buckets", async (bench) => {
-  for (const check of [(key: string) => key === "good", async (key: string) => key === "good"]) {
-    const site = await limited(bench, "limitByApiKey", { rate: 3, valid: check });
-    const replies = await inTurn(5, (i) => site.get("/", { "X-API-Key": `typed-${i}` }));
-    assert.deepEqual(statuses(replies), [200, 200, 200, 429, 429]);
-    assert.equal((await site.get("/", { "X-API-Key": "good" })).status, 200);
-    assert.deepEqual(bench.backend.asked.splice(0), [...replies.map(() => "ip:127.0.0.1"), digest("good")]);
-  }
-});
+const valid = requirement(
+  "limitByApiKey: keys that valid does not confirm are ignored, so made-up keys create no buckets",
+  async (bench) => {
+    for (const check of [(key: string) => key === "good", async (key: string) => key === "good"]) {
+      const site = await limited(bench, "limitByApiKey", { rate: 3, valid: check });
+      const replies = await inTurn(5, (i) => site.get("/", { "X-API-Key": `typed-${i}` }));
+      assert.deepEqual(statuses(replies), [200, 200, 200, 429, 429]);
+      assert.equal((await site.get("/", { "X-API-Key": "good" })).status, 200);
+      assert.deepEqual(bench.backend.asked.splice(0), [...replies.map(() => "ip:127.0.0.1"), digest("good")]);
+    }
+  },
+);
 
 const truthy = requirement("limitByApiKey: only true confirms a key", async (bench) => {
   const site = await limited(bench, "limitByApiKey", { valid: (() => "yes") as never });
@@ -104,7 +107,7 @@ const nobodies = [
   { call: "limitByApiKey", detail: "This request carries no valid API key." },
 ] as const;
 
-const addressed = requirement('anonymous: "address" limits who names nobody by the address', async (bench) => {
+const addressed = requirement('anonymous: "address" limits anonymous requests by address', async (bench) => {
   for (const { call } of nobodies) {
     const site = await limited(bench, call, { anonymous: "address", rate: 1 });
     assert.deepEqual(statuses(await inTurn(2, () => site.get())), [200, 429]);
@@ -112,7 +115,7 @@ const addressed = requirement('anonymous: "address" limits who names nobody by t
   }
 });
 
-const skipped = requirement('anonymous: "skip" lets who names nobody pass, and tells nothing', async (bench) => {
+const skipped = requirement('anonymous: "skip" lets anonymous requests pass without headers', async (bench) => {
   for (const { call } of nobodies) {
     const site = await limited(bench, call, { anonymous: "skip", rate: 1 });
     const replies = await inTurn(3, () => site.get());
@@ -122,7 +125,7 @@ const skipped = requirement('anonymous: "skip" lets who names nobody pass, and t
   assert.deepEqual(bench.backend.asked, []);
 });
 
-const turnedAway = requirement('anonymous: "refuse" turns away who names nobody, without a bucket and without a promise', async (bench) => {
+const turnedAway = requirement('anonymous: "refuse" rejects anonymous requests without a bucket or a Retry-After', async (bench) => {
   for (const { call, detail } of nobodies) {
     const site = await limited(bench, call, { anonymous: "refuse" });
     const reply = await site.get();
@@ -132,7 +135,7 @@ const turnedAway = requirement('anonymous: "refuse" turns away who names nobody,
   assert.deepEqual(bench.backend.asked, []);
 });
 
-const apart = requirement("kinds of key never meet: one limiter, one text, four buckets", async (bench) => {
+const apart = requirement("kinds of key never collide: one limiter, one string, four buckets", async (bench) => {
   const limiter = { rate: 1, name: "shared", backend: bench.backend } as const;
   const limiters: readonly Limiter[] = [
     { call: "rateLimit", options: { ...limiter, key: () => "10.0.0.1" } },
@@ -147,7 +150,7 @@ const apart = requirement("kinds of key never meet: one limiter, one text, four 
   assert.equal(new Set(bench.backend.asked).size, 4);
 });
 
-const silent = requirement("no key, no address and no secret in a refusal", async (bench) => {
+const silent = requirement("a refusal reveals no key, address or secret", async (bench) => {
   const keySecret = "a secret of the test";
   for (const call of ["rateLimit", "limitByUser", "limitByApiKey"] as const) {
     const site = await limited(bench, call, { rate: 1, keySecret, trust: 1, ...(call === "rateLimit" && { key: () => "key-of-ada" }) });
@@ -156,11 +159,11 @@ const silent = requirement("no key, no address and no secret in a refusal", asyn
     assert.equal(refusal?.status, 429);
     const text = JSON.stringify(refusal);
     for (const secret of ["secret-1", "203.0.113.9", "ada-the-user", "key-of-ada", keySecret, ...bench.backend.asked])
-      assert.ok(!text.includes(secret), `${call} tells ${secret}`);
+      assert.ok(!text.includes(secret), `${call} reveals ${secret}`);
   }
 });
 
-const ownKey = requirement("key: a text, number or bigint, at once or later; nothing means the address", async (bench) => {
+const ownKey = requirement("key: a string, number or bigint, synchronously or not; nothing means the address", async (bench) => {
   const found: readonly (readonly [unknown, string])[] = [
     ["ada", "key:ada"],
     [0, "key:0"],
@@ -189,7 +192,7 @@ const ownKey = requirement("key: a text, number or bigint, at once or later; not
   }
 });
 
-const badKey = requirement("key: an empty text, an object or NaN is an error and never a bucket", async (bench) => {
+const badKey = requirement("key: an empty string, an object or NaN is an error and never a bucket", async (bench) => {
   const bad: readonly unknown[] = ["", {}, [], true, Number.NaN, Number.POSITIVE_INFINITY, Symbol("s"), () => "a"];
   const site = await bench.site({ limiters: [bench.limit({ key: ({ headers }) => bad[Number(headers["x-row"])] as never })] });
   const replies = await inTurn(bad.length, (i) => site.get("/", { "X-Row": String(i) }));

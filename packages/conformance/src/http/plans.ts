@@ -4,7 +4,7 @@ import { type HttpRequirement, inTurn, requirement, route, statuses } from "./be
 import { field, told } from "./client.ts";
 import { asynchronous } from "./table-backend.ts";
 
-const plan = requirement("limiter: a function picks the plan of a request, at once or later; none means no limit", async (bench) => {
+const plan = requirement("limiter: a function picks each request's plan, synchronously or not; undefined means no limit", async (bench) => {
   const plans: Readonly<Record<string, RateLimiter>> = {
     free: new RateLimiter({ rate: 1, backend: bench.backend, name: "free" }),
     pro: new RateLimiter({ rate: 3, backend: bench.backend, name: "pro" }),
@@ -27,7 +27,7 @@ const plan = requirement("limiter: a function picks the plan of a request, at on
   }
 });
 
-const badPlan = requirement("limiter: a function that returns no limiter is an error, not unlimited", async (bench) => {
+const badPlan = requirement("limiter: a function that returns anything but a limiter is an error, not unlimited", async (bench) => {
   const given: readonly unknown[] = [null, {}, "free", 100, { rate: 100 }];
   const site = await bench.site({ limiters: [bench.limit({ limiter: ({ headers }) => given[Number(headers["x-row"])] as never })] });
   const replies = await inTurn(given.length, (i) => site.get("/", { "X-Row": String(i) }));
@@ -37,7 +37,7 @@ const badPlan = requirement("limiter: a function that returns no limiter is an e
   );
 });
 
-const changed = requirement("limiter: a policy that is changed while the server runs holds for the next request", async (bench) => {
+const changed = requirement("limiter: a policy changed while the server runs applies to the next request", async (bench) => {
   const limiter = new RateLimiter({ rate: 5, backend: bench.backend });
   const site = await bench.site({ limiters: [bench.limit({ limiter })] });
   await site.get();
@@ -45,7 +45,7 @@ const changed = requirement("limiter: a policy that is changed while the server 
   assert.equal(field(await site.get(), "x-ratelimit-limit"), "50");
 });
 
-const costs = requirement("cost: a number, or a function of the request, at once or later; 0 only looks", async (bench) => {
+const costs = requirement("cost: a number, or a function of the request, synchronous or not; 0 only peeks", async (bench) => {
   const rows = [
     [5, "145"],
     [() => 5, "145"],
@@ -59,7 +59,7 @@ const costs = requirement("cost: a number, or a function of the request, at once
   }
 });
 
-const badCosts = requirement("cost: what is no non-negative safe integer is an error before any bucket is asked", async (bench) => {
+const badCosts = requirement("cost: anything but a non-negative safe integer is an error before the backend is asked", async (bench) => {
   const bad: readonly unknown[] = [-1, Number.NaN, 0.1, "2", 2 ** 53, Number.POSITIVE_INFINITY, null, undefined, 1n, {}, true];
   const site = await bench.site({ limiters: [bench.limit({ cost: ({ headers }) => bad[Number(headers["x-row"])] as never })] });
   const replies = await inTurn(bad.length, (i) => site.get("/", { "X-Row": String(i) }));
@@ -70,7 +70,7 @@ const badCosts = requirement("cost: what is no non-negative safe integer is an e
   assert.deepEqual(bench.backend.asked, []);
 });
 
-const exact = requirement("requests at one moment: exactly as many as fit are admitted", async (bench) => {
+const exact = requirement("of concurrent requests, exactly as many as fit are admitted", async (bench) => {
   for (const backend of [bench.backend, asynchronous(bench.backend)]) {
     const site = await bench.site({ limiters: [bench.limit({ backend, rate: 20, name: "exact" })] });
     const replies = await Promise.all(Array.from({ length: 50 }, () => site.get()));
@@ -80,7 +80,7 @@ const exact = requirement("requests at one moment: exactly as many as fit are ad
   }
 });
 
-const later = requirement("a backend that answers later is answered for by the same bytes", async (bench) => {
+const later = requirement("an asynchronous backend gets the same bytes sent as a synchronous one", async (bench) => {
   const options = { rate: 2, burst: 2, headers: ["legacy", "draft-8"] } as const;
   const ask = async (backend: Backend): Promise<unknown> => {
     const site = await bench.site({

@@ -34,7 +34,7 @@ const neverRefuses = requirement("shadow: decides and reports, never refuses, se
   }
 });
 
-const noPage = requirement("shadow: onLimited is not asked", async (bench) => {
+const noPage = requirement("shadow: onLimited is not called", async (bench) => {
   let asked = 0;
   const limiter = { ...bench.limit({ rate: 1, shadow: true }), onLimited: () => ({ status: 418, body: String(++asked) }) };
   const site = await bench.site({ limiters: [limiter] });
@@ -42,7 +42,7 @@ const noPage = requirement("shadow: onLimited is not asked", async (bench) => {
   assert.equal(asked, 0);
 });
 
-const besideOthers = requirement("shadow: beside another limiter, only the other is told and refuses", async (bench) => {
+const besideOthers = requirement("shadow: next to another limiter, only the other sends headers and refuses", async (bench) => {
   const [shadow, real] = [
     bench.limit({ rate: 1, name: "shadow", shadow: true }),
     bench.limit({ rate: 2, name: "real", headers: "draft-8" }),
@@ -60,17 +60,20 @@ const besideOthers = requirement("shadow: beside another limiter, only the other
   }
 });
 
-const madeReal = requirement("shadow: one limiter in shadow and again in earnest is charged once, told and refuses", async (bench) => {
-  const limiter = new RateLimiter({ rate: 2, backend: bench.backend });
-  const [shadow, real] = [bench.limit({ limiter, shadow: true }), bench.limit({ limiter })];
-  const site = await bench.site({ limiters: [shadow], routes: [route("/", [real])] });
-  const replies = await inTurn(3, () => site.get());
-  assert.deepEqual(statuses(replies), [200, 200, 429]);
-  assertTold(replies[0], ["X-RateLimit-Limit: 2", "X-RateLimit-Remaining: 1", "X-RateLimit-Reset: 1795521630"]);
-  assertTold(replies[2], ["X-RateLimit-Limit: 2", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1795521660", "Retry-After: 30"]);
-});
+const madeReal = requirement(
+  "shadow: a limiter used in shadow and then for real charges once, sends headers and refuses",
+  async (bench) => {
+    const limiter = new RateLimiter({ rate: 2, backend: bench.backend });
+    const [shadow, real] = [bench.limit({ limiter, shadow: true }), bench.limit({ limiter })];
+    const site = await bench.site({ limiters: [shadow], routes: [route("/", [real])] });
+    const replies = await inTurn(3, () => site.get());
+    assert.deepEqual(statuses(replies), [200, 200, 429]);
+    assertTold(replies[0], ["X-RateLimit-Limit: 2", "X-RateLimit-Remaining: 1", "X-RateLimit-Reset: 1795521630"]);
+    assertTold(replies[2], ["X-RateLimit-Limit: 2", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1795521660", "Retry-After: 30"]);
+  },
+);
 
-const outage = requirement("shadow: a backend that is out and refuses does not refuse", async (bench) => {
+const outage = requirement("shadow: an outage in closed mode does not refuse", async (bench) => {
   const backend = {
     take: () => ({ allowed: false, used: 0, source: "closed" as const }),
     adjust: () => ({ allowed: true, used: 0 }),

@@ -8,14 +8,14 @@ import { assertQuotaExceeded, assertTold } from "./expect.ts";
 const burst = { name: "burst", rate: 100, period: 60, burst: 150 } as const satisfies LimiterOptions;
 const daily = { name: "daily", rate: 10_000, period: 86_400 } as const satisfies LimiterOptions;
 
-/** Two limiters on the way of a request: both before all routes, or the second at the route. */
+/** The ways to stack two limiters: both before all routes, both on the route, or one of each. */
 const places: readonly ((bench: Bench, outer: LimiterOptions, inner: LimiterOptions) => Promise<Site>)[] = [
   (bench, outer, inner) => bench.site({ limiters: [bench.limit(outer), bench.limit(inner)] }),
   (bench, outer, inner) => bench.site({ limiters: [bench.limit(outer)], routes: [route("/", [bench.limit(inner)])] }),
   (bench, outer, inner) => bench.site({ routes: [route("/", [bench.limit(outer), bench.limit(inner)])] }),
 ];
 
-const bothTold = requirement("two limiters tell what one limiter of both limits tells", async (bench) => {
+const bothTold = requirement("two limiters send what one limiter with both limits would send", async (bench) => {
   for (const place of places)
     for (const [headers, lines] of [
       ["legacy", ["X-RateLimit-Limit: 100", "X-RateLimit-Remaining: 100", "X-RateLimit-Reset: 1795521601"]],
@@ -32,7 +32,7 @@ const bothTold = requirement("two limiters tell what one limiter of both limits 
     }
 });
 
-const tightest = requirement("whichever limiter is the tighter one, single values are its own", async (bench) => {
+const tightest = requirement("single values describe the tighter limiter, whether it is the inner or the outer one", async (bench) => {
   const [wide, narrow] = [{ rate: 1000 }, { rate: 5, period: 10 }] as const;
   const lines = ["X-RateLimit-Limit: 5", "X-RateLimit-Remaining: 4", "X-RateLimit-Reset: 1795521602"];
   for (const place of places) {
@@ -41,25 +41,28 @@ const tightest = requirement("whichever limiter is the tighter one, single value
   }
 });
 
-const innerRefuses = requirement("both are honoured: what the outer charged stays charged when the inner refuses", async (bench) => {
-  for (const place of places) {
-    const outer = { name: "outer", rate: 5, headers: "draft-8" } as const;
-    const site = await place(bench, outer, { name: "inner", rate: 2, headers: "draft-8" });
-    const replies = await inTurn(7, () => site.get());
-    assert.deepEqual(statuses(replies), [200, 200, 429, 429, 429, 429, 429]);
-    assertQuotaExceeded(replies[4], 30, ["inner"]);
-    assertTold(replies[4], [
-      'RateLimit-Policy: "outer";q=5;w=60, "inner";q=2;w=60',
-      'RateLimit: "outer";r=0;t=12, "inner";r=0;t=30',
-      "Retry-After: 30",
-    ]);
-    assertQuotaExceeded(replies[5], 12, ["outer"]);
-    bench.renew();
-    assertTold(replies[5], ['RateLimit-Policy: "outer";q=5;w=60', 'RateLimit: "outer";r=0;t=12', "Retry-After: 12"]);
-  }
-});
+const innerRefuses = requirement(
+  "both limiters count: what the outer one charged stays charged when the inner one refuses",
+  async (bench) => {
+    for (const place of places) {
+      const outer = { name: "outer", rate: 5, headers: "draft-8" } as const;
+      const site = await place(bench, outer, { name: "inner", rate: 2, headers: "draft-8" });
+      const replies = await inTurn(7, () => site.get());
+      assert.deepEqual(statuses(replies), [200, 200, 429, 429, 429, 429, 429]);
+      assertQuotaExceeded(replies[4], 30, ["inner"]);
+      assertTold(replies[4], [
+        'RateLimit-Policy: "outer";q=5;w=60, "inner";q=2;w=60',
+        'RateLimit: "outer";r=0;t=12, "inner";r=0;t=30',
+        "Retry-After: 30",
+      ]);
+      assertQuotaExceeded(replies[5], 12, ["outer"]);
+      bench.renew();
+      assertTold(replies[5], ['RateLimit-Policy: "outer";q=5;w=60', 'RateLimit: "outer";r=0;t=12', "Retry-After: 12"]);
+    }
+  },
+);
 
-const names = requirement("of two limits with one name the later takes its limiter's, or a number", async (bench) => {
+const names = requirement("of two limits with the same name, the later one gets its limiter's name, or a number", async (bench) => {
   const minute: LimiterOptions["limits"] = [{ name: "minute", rate: 10, period: 60 }];
   for (const [outer, inner, told] of [
     [{ rate: 10 }, { rate: 20 }, '"default";q=10;w=60, "default2";q=20;w=60'],
@@ -86,7 +89,7 @@ const refusalNames = requirement("a refusal names a limit as the headers do", as
   assertQuotaExceeded(refusal, 60, ["default2"]);
 });
 
-const onceEach = requirement("one request is charged once per limiter, however often it passes it", async (bench) => {
+const onceEach = requirement("a request is charged once per limiter, however often it passes through it", async (bench) => {
   for (const headers of ["legacy", "draft-8"] as const) {
     const limiter = new RateLimiter({ rate: 4, backend: bench.backend, name: headers });
     const limits = [1, 2].map(() => bench.limit({ limiter, headers }));
@@ -101,7 +104,7 @@ const onceEach = requirement("one request is charged once per limiter, however o
   }
 });
 
-const twoKeys = requirement("one limiter under two keys is two charges", async (bench) => {
+const twoKeys = requirement("one limiter with two keys charges twice", async (bench) => {
   const limiter = new RateLimiter({ rate: 3, backend: bench.backend });
   const site = await bench.site({
     limiters: [bench.limit({ limiter })],
@@ -111,18 +114,18 @@ const twoKeys = requirement("one limiter under two keys is two charges", async (
   assert.deepEqual(bench.backend.asked.slice(0, 2), ["ip:127.0.0.1", "key:all"]);
 });
 
-const shared = requirement("one limiter at two routes is one budget", async (bench) => {
+const shared = requirement("one limiter on two routes is one budget", async (bench) => {
   const limiter = new RateLimiter({ rate: 3, backend: bench.backend });
   const site = await bench.site({ routes: ["/a", "/b"].map((path) => route(path, [bench.limit({ limiter })])) });
   assert.deepEqual(statuses(await inTurn(5, (i) => site.get(i % 2 === 0 ? "/a" : "/b"))), [200, 200, 200, 429, 429]);
 });
 
-const separate = requirement("two policies written in place are two budgets, equal ones too", async (bench) => {
+const separate = requirement("two inline policies are two budgets, even if they are equal", async (bench) => {
   const site = await bench.site({ routes: ["/a", "/b"].map((path) => route(path, [bench.limit({ rate: 1 })])) });
   assert.deepEqual(statuses(await inTurn(4, (i) => site.get(i % 2 === 0 ? "/a" : "/b"))), [200, 200, 429, 429]);
 });
 
-const carried = requirement("the request carries its tightest decision, and all of them in order", async (bench) => {
+const carried = requirement("the request carries its tightest decision, and all decisions in order", async (bench) => {
   const site = await bench.site({
     limiters: [bench.limit({ name: "wide", rate: 50 })],
     routes: [
@@ -142,7 +145,7 @@ const carried = requirement("the request carries its tightest decision, and all 
   });
 });
 
-const uncarried = requirement("a request that no limiter judged carries nothing", async (bench) => {
+const uncarried = requirement("a request that no limiter checked carries no decision", async (bench) => {
   const seen: unknown[] = [];
   const look = route("/", [], (_, rateLimit) => ({ status: 200, body: String(seen.push(rateLimit ?? "nothing")) }));
   const site = await bench.site({ limiters: [bench.limit({ excludePaths: ["/"] })], routes: [look] });

@@ -18,7 +18,7 @@ import { shadow } from "./shadow.ts";
 import { stacking } from "./stacking.ts";
 import { whichRequests } from "./which-requests.ts";
 
-/** What every adapter promises: docs of each are in its file. */
+/** The requirements for every adapter, each documented in its own file. */
 export const httpPromises: readonly HttpRequirement[] = [
   ...headerModes,
   ...refusals,
@@ -39,9 +39,9 @@ export const httpPromises: readonly HttpRequirement[] = [
 ];
 
 /**
- * Registers a test for each promise of an adapter.
+ * Registers a test for each adapter requirement.
  *
- * `serve` starts an application in the adapter's framework, on a real port.
+ * `serve` starts an application in the adapter's framework on a real port.
  *
  * @example
  * httpSuite(async (app) => {
@@ -51,5 +51,5 @@ export const httpPromises: readonly HttpRequirement[] = [
  * });
  */
 export function httpSuite(serve: Serve): void {
-  for (const promise of httpPromises) test(promise.name, () => promise.holds(serve));
+  for (const requirement of httpPromises) test(requirement.name, () => requirement.holds(serve));
 }

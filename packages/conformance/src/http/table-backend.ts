@@ -1,10 +1,10 @@
 import type { Backend, Clock, SyncBackend } from "@ratelimit/core";
 import { type BackendReply, BucketTable, type KeyScope } from "@ratelimit/core/backend";
 
-/** Core's own table as a backend, which remembers the keys that it was asked for. */
+/** Core's own table as a backend that records the keys it is asked for. */
 export class TableBackend implements SyncBackend {
   readonly inProcess = true;
-  /** The keys of all takes so far, in their order. */
+  /** The keys of all takes so far, in order. */
   readonly asked: string[] = [];
   readonly #clock: Clock;
   #table: BucketTable;
@@ -14,7 +14,7 @@ export class TableBackend implements SyncBackend {
     this.#table = this.#empty();
   }
 
-  /** Forgets all buckets, and what was asked. */
+  /** Forgets all buckets and recorded keys. */
   clear(): void {
     this.close();
     this.#table = this.#empty();
@@ -47,7 +47,7 @@ export class TableBackend implements SyncBackend {
   }
 }
 
-/** The same buckets behind answers that have to be waited for: for `until`, or a turn of the event loop. */
+/** Wraps a backend so that it answers asynchronously: after `until` resolves, by default on the next turn of the event loop. */
 export function asynchronous(backend: SyncBackend, until: () => Promise<unknown> = nextTurn): Backend {
   return {
     inProcess: true,
@@ -71,7 +71,7 @@ export function asynchronous(backend: SyncBackend, until: () => Promise<unknown>
   };
 }
 
-/** A backend whose every answer to a take is `take`. */
+/** Creates a backend that answers every take and adjustment with `take()`. */
 export function answering(take: () => BackendReply | Promise<BackendReply>): Backend {
   return { take, adjust: take, block() {}, reset() {}, close() {} };
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { type HttpRequirement, inTurn, requirement, route, statuses } from "./bench.ts";
 import { field, type Reply, told } from "./client.ts";
 
-/** Targets of requests that excludePaths: ["/health"] lets pass. */
+/** Request targets that `excludePaths: ["/health"]` lets pass. */
 const excluded = [
   "/health",
   "/health?x=1",
@@ -14,7 +14,7 @@ const excluded = [
   "http://[::1]/health",
 ];
 
-/** Targets that look like it, to a router or to a reader. */
+/** Request targets that look like `/health` to a router or a reader. */
 const counted = [
   ...["/", "/health/", "/HEALTH", "//health", "/healthz", "/%68ealth", "/health/x", "/healt", "/./health", "/x/../health", "/health;a=b"],
   ...[
@@ -31,12 +31,12 @@ const counted = [
   ],
 ];
 
-const exactPaths = requirement("excludePaths: exactly the path, and never what only looks like it", async (bench) => {
+const exactPaths = requirement("excludePaths: matches exactly the path, and never one that only looks like it", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit({ excludePaths: ["/health"] })], routes: [route("/"), route("/health")] });
   const tell = async (path: string): Promise<string> => {
     bench.backend.asked.length = 0;
     const reply = await site.get(path);
-    assert.equal(told(reply).length > 0, bench.backend.asked.length > 0, `${path}: told and counted go together`);
+    assert.equal(told(reply).length > 0, bench.backend.asked.length > 0, `${path}: exactly the counted requests get headers`);
     return `${path} ${bench.backend.asked.length}`;
   };
   const lines: string[] = [];
@@ -44,14 +44,14 @@ const exactPaths = requirement("excludePaths: exactly the path, and never what o
   assert.deepEqual(lines, [...excluded.map((path) => `${path} 0`), ...counted.map((path) => `${path} 1`)]);
 });
 
-const excludedHead = requirement("excludePaths: whatever the method", async (bench) => {
+const excludedHead = requirement("excludePaths: applies to every method", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit({ excludePaths: ["/health"] })], routes: [route("/health")] });
   for (const method of ["GET", "HEAD", "POST", "OPTIONS"])
     assert.deepEqual(told(await site.request({ method, path: "/health" })), [], method);
   assert.deepEqual(bench.backend.asked, []);
 });
 
-const mounted = requirement("excludePaths: of a mounted application they are the whole path", async (bench) => {
+const mounted = requirement("excludePaths: in a mounted application, matches the whole path", async (bench) => {
   const limiters = [bench.limit({ excludePaths: ["/api/health", "/status"] })];
   const site = await bench.site({ mount: "/api", limiters, routes: ["/health", "/status"].map((path) => route(path)) });
   assert.deepEqual(told(await site.get("/api/health?x")), []);
@@ -59,7 +59,7 @@ const mounted = requirement("excludePaths: of a mounted application they are the
   assert.equal(bench.backend.asked.length, 1);
 });
 
-const unrouted = requirement("requests that have no route count too, and are told", async (bench) => {
+const unrouted = requirement("requests without a route count too, and get headers", async (bench) => {
   const site = await bench.site({ limiters: [bench.limit({ rate: 2, burst: 2 })] });
   const replies = await inTurn(4, (i) => site.get(`/nothing-${i}`));
   assert.deepEqual(statuses(replies), [404, 404, 429, 429]);
@@ -80,24 +80,27 @@ const methods = requirement("every method counts", async (bench) => {
 
 const preflight = { Origin: "https://a.example", "Access-Control-Request-Method": "PUT" };
 
-const preflights = requirement("skipPreflight: CORS preflights pass without a token, other OPTIONS do not", async (bench) => {
-  const rows = [
-    [false, "OPTIONS", preflight, 1],
-    [true, "OPTIONS", preflight, 0],
-    [true, "OPTIONS", {}, 1],
-    [true, "OPTIONS", { Origin: "https://a.example" }, 1],
-    [true, "OPTIONS", { "Access-Control-Request-Method": "PUT" }, 1],
-    [true, "GET", preflight, 1],
-  ] as const;
-  for (const [skipPreflight, method, headers, asked] of rows) {
-    const site = await bench.site({ limiters: [bench.limit({ skipPreflight })] });
-    const reply = await site.request({ method, headers });
-    assert.equal(bench.backend.asked.splice(0).length, asked, `${method} ${Object.keys(headers)}`);
-    assert.equal(told(reply).length, asked * 3);
-  }
-});
+const preflights = requirement(
+  "skipPreflight: CORS preflights pass without taking a token, other OPTIONS requests take one",
+  async (bench) => {
+    const rows = [
+      [false, "OPTIONS", preflight, 1],
+      [true, "OPTIONS", preflight, 0],
+      [true, "OPTIONS", {}, 1],
+      [true, "OPTIONS", { Origin: "https://a.example" }, 1],
+      [true, "OPTIONS", { "Access-Control-Request-Method": "PUT" }, 1],
+      [true, "GET", preflight, 1],
+    ] as const;
+    for (const [skipPreflight, method, headers, asked] of rows) {
+      const site = await bench.site({ limiters: [bench.limit({ skipPreflight })] });
+      const reply = await site.request({ method, headers });
+      assert.equal(bench.backend.asked.splice(0).length, asked, `${method} ${Object.keys(headers)}`);
+      assert.equal(told(reply).length, asked * 3);
+    }
+  },
+);
 
-const skip = requirement("skip: only true lets a request pass, at once or later", async (bench) => {
+const skip = requirement("skip: only true lets a request pass, synchronously or not", async (bench) => {
   const given: readonly unknown[] = [
     true,
     Promise.resolve(true),
@@ -117,7 +120,7 @@ const skip = requirement("skip: only true lets a request pass, at once or later"
   assert.equal(bench.backend.asked.length, 6);
 });
 
-const exposed = requirement("exposeHeaders: appends the names of what is sent to Access-Control-Expose-Headers", async (bench) => {
+const exposed = requirement("exposeHeaders: appends the headers that are sent to Access-Control-Expose-Headers", async (bench) => {
   const legacy = "X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After";
   const rows = [
     ["legacy", {}, legacy],
@@ -142,7 +145,7 @@ const exposed = requirement("exposeHeaders: appends the names of what is sent to
   assert.equal(exposure(await silent.get()), undefined, "without the option");
 });
 
-const earlierFields = requirement("what the application set before stays, on a refusal too", async (bench) => {
+const earlierFields = requirement("headers that the application set earlier stay, even on a refusal", async (bench) => {
   const site = await bench.site({ fields: { "X-Request-Id": "7", Vary: "Origin" }, limiters: [bench.limit({ rate: 1 })] });
   for (const reply of await inTurn(2, () => site.get())) {
     assert.equal(field(reply, "x-request-id"), "7");

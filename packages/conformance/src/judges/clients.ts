@@ -8,19 +8,19 @@ import got from "got";
 import ky from "ky";
 import { Agent, RetryAgent } from "undici";
 
-/** A client that retries by itself; `get` gives the status that it ends with. */
+/** A client that retries by itself. `get` returns the final status. */
 export interface Client {
   readonly name: string;
   readonly get: (url: string) => Promise<number>;
-  /** Absent: always. */
+  /** Absent if the client is always installed. */
   readonly installed?: () => Promise<boolean>;
-  /** Whether it reads `X-RateLimit-*` and nothing else. */
+  /** Whether the client reads only `X-RateLimit-*` headers. */
   readonly legacyOnly?: true;
 }
 
 const run = promisify(execFile);
 
-/** Each with one retry, and otherwise as it comes. */
+/** Each client allows one retry and otherwise uses its defaults. */
 export const clients: readonly Client[] = [
   { name: "ky", get: async (url) => (await ky(url, { retry: 1 })).status },
   { name: "got", get: async (url) => (await got(url, { retry: { limit: 1 } })).statusCode },

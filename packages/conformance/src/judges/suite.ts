@@ -8,8 +8,8 @@ import { TableBackend } from "../http/table-backend.ts";
 import { clients } from "./clients.ts";
 
 /**
- * Registers tests of an adapter by clients that others wrote, on the clock of the process: after a refusal each is admitted on its
- * first retry, and does not come back before; a parser reads what the headers say. A client that is not installed is told and left out.
+ * Registers tests of an adapter with third-party HTTP clients, in real time: after a refusal, each waits long enough to be admitted on
+ * its first retry. A third-party parser must also read the headers correctly. Clients that are not installed are reported and skipped.
  */
 export function judgeSuite(serve: Serve): void {
   const backend = new TableBackend(performance);
@@ -23,11 +23,11 @@ export function judgeSuite(serve: Serve): void {
     backend.close();
   });
 
-  describe.concurrent("after a refusal, admitted on the first retry and not before:", () => {
+  describe.concurrent("a refused client is admitted on its first retry and not before:", () => {
     for (const { name, get, installed, legacyOnly } of clients)
       for (const mode of legacyOnly ? (["legacy"] as const) : (["legacy", "draft-8"] as const))
-        test(`${name}, by ${mode} headers`, async ({ expect }) => {
-          if (installed && !(await installed())) return void process.stdout.write(`${name} is not installed and was not asked\n`);
+        test(`${name}, with ${mode} headers`, async ({ expect }) => {
+          if (installed && !(await installed())) return void process.stdout.write(`${name} is not installed; its tests are skipped\n`);
           const path = `/${mode}?${encodeURIComponent(name)}`;
           expect(await get(`http://127.0.0.1:${served.port}${path}`)).toBe(200);
           expect(answered.get(path)).toEqual([429, 200]);
@@ -47,7 +47,7 @@ export function judgeSuite(serve: Serve): void {
   });
 }
 
-/** One token a second for each URL, and an empty bucket for its first request. */
+/** Allows one token per second for each URL, and empties the bucket on the URL's first request. */
 function judged(backend: TableBackend, answered: Map<string, number[]>): App {
   const asks = (["legacy", "draft-8"] as const).map((headers) => {
     const limiter = new RateLimiter({ rate: 1, period: 1, name: headers, backend });

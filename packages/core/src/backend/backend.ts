@@ -3,57 +3,66 @@ import type { Policy } from "../policy/policy.ts";
 /** A value now, or a promise of it. */
 export type Awaitable<T> = T | Promise<T>;
 
-/** Whose buckets: made once per limiter, replaced by `update()`. */
+/** Identifies a limiter's buckets and the policy that counts them. A limiter replaces its scope on `update()`. */
 export interface KeyScope {
-  /** What all keys of the limiter are stored under: `keyPrefix` + name + ":". */
+  /** The prefix of all stored keys of the limiter: `keyPrefix` + name + ":". */
   readonly prefix: string;
   readonly policy: Policy;
 }
 
-/** Who decided: the backend, this process on its behalf (deny-cache, lease), or this process because the backend was out (the last three). */
+/**
+ * What made a decision: the backend, this process on the backend's behalf (`"deny-cache"`, `"lease"`), or this process because the backend
+ * was out (`"local"`, `"open"`, `"closed"`).
+ */
 export type DecisionSource = "backend" | "deny-cache" | "lease" | "local" | "open" | "closed";
 
-/** What a backend answers: the state of the bucket after the call. */
+/** A backend's reply: the decision, and the state of the bucket after the call. */
 export interface BackendReply {
   readonly allowed: boolean;
-  /** Units in use after the call: one number where the policy has one limit, otherwise one for each in the policy's order. */
+  /** Units in use after the call: a number if the policy has one limit, otherwise an array in the policy's order. */
   readonly used: number | readonly number[];
-  /** `"backend"` where absent. */
+  /**
+   * What made the decision.
+   * @defaultValue `"backend"`
+   */
   readonly source?: DecisionSource;
-  /** Tokens that the call needed, where that was more than its cost; a limit asks for at most its burst. */
+  /** Tokens that the call needed, if that was more than its cost. A limit never needs more than its burst. */
   readonly need?: number;
-  /** Processes that the bucket is divided by while each decides alone; 1. */
+  /**
+   * The number of processes that split the bucket while each decides alone.
+   * @defaultValue 1
+   */
   readonly instances?: number;
-  /** Milliseconds that the key stays blocked, whatever its limits allow; absent if it is not blocked. */
+  /** Milliseconds that the key stays blocked, even if tokens are left; absent if it is not blocked. */
   readonly blockedMs?: number;
-  /** By `adjust`: whole tokens beyond the debt of one burst, the largest over the limits. */
+  /** From `adjust`: whole tokens that exceeded the debt of one burst, the largest such number over all limits. */
   readonly uncharged?: number;
-  /** The backend's reading of the process clock (`performance.now()`), in ms, where it took one: spares another. */
+  /** The process clock (`performance.now()`, in ms) as the backend read it, if it did. Saves reading the clock again. */
   readonly at?: number | undefined;
 }
 
 /**
- * Keeps the buckets. The arithmetic is the bucket's; a backend owns the clock and makes time pass.
+ * Stores the buckets and owns the clock. The bucket arithmetic is not part of it.
  *
- * Each call must be atomic per key over all processes that share the backend. A key is any non-empty string of at most
- * 1,024 UTF-16 units; an absent bucket is a full one. A failure is a rejection with `RateLimitError` BACKEND, never a guess.
+ * Each call must be atomic per key across all processes that share the backend. A key is any non-empty string of at most
+ * 1,024 UTF-16 units, and a missing bucket is a full one. A backend that fails must reject with `RateLimitError` BACKEND and never guess.
  */
 export interface Backend {
-  /** True where the buckets are this process's own; otherwise processes share them, by name. */
+  /** True if the buckets belong to this process. Otherwise processes share them by name. */
   readonly inProcess?: true;
-  /** Takes `cost` tokens from every limit of the policy, or from none; 0 only looks and writes nothing. */
+  /** Takes `cost` tokens from every limit of the policy, or from none. A cost of 0 only reads. */
   take(scope: KeyScope, key: string, cost: number): Awaitable<BackendReply>;
-  /** Gives back (`tokens` < 0) or charges whatever is left (> 0), down to a debt of one burst. */
+  /** Charges tokens (`tokens` > 0), even if fewer are left, down to a debt of one burst; or gives them back (< 0). */
   adjust(scope: KeyScope, key: string, tokens: number): Awaitable<BackendReply>;
-  /** Refuses every call with a cost for the next `ms` milliseconds, at least; `reset` lifts it. */
+  /** Refuses every call with a cost above 0 for at least the next `ms` milliseconds. `reset` lifts the block. */
   block(scope: KeyScope, key: string, ms: number): Awaitable<void>;
-  /** Forgets the bucket and lifts its block: the next call finds it full. */
+  /** Deletes the bucket and lifts its block, so that the next call finds it full. */
   reset(scope: KeyScope, key: string): Awaitable<void>;
-  /** Gives up what the backend holds; a second call does nothing. */
+  /** Releases the backend's resources. A second call does nothing. */
   close(): Awaitable<void>;
 }
 
-/** A backend that answers at once: `checkSync` asks for one. */
+/** A backend that returns values rather than promises. `checkSync` needs one. */
 export interface SyncBackend extends Backend {
   take(scope: KeyScope, key: string, cost: number): BackendReply;
   adjust(scope: KeyScope, key: string, tokens: number): BackendReply;
@@ -64,12 +73,12 @@ export interface SyncBackend extends Backend {
 
 const methods = ["take", "adjust", "block", "reset", "close"] as const;
 
-/** The methods that `value` lacks to be a backend. */
+/** The backend methods that `value` does not have. */
 export function missingMethods(value: unknown): string[] {
   return methods.filter((method) => typeof (value as Partial<Backend> | null | undefined)?.[method] !== "function");
 }
 
-/** Whether a backend answered a call as the policy wants it: with yes or no, and the units in use of every limit. */
+/** Whether a backend's answer is valid for the policy: a yes or no, and the units in use of every limit. */
 export function isTake(answer: unknown, { limits }: Policy): answer is BackendReply {
   const { allowed, used } = (answer ?? {}) as Partial<BackendReply>;
   if (typeof allowed !== "boolean") return false;
@@ -77,12 +86,12 @@ export function isTake(answer: unknown, { limits }: Policy): answer is BackendRe
   return Array.isArray(used) && used.length === limits.length && used.every((units) => Number.isFinite(units) && units >= 0);
 }
 
-/** Whether a backend has answered already. By a field that V8 knows the place of: `isPromise` is asked of everything, and has to search. */
+/** Whether a backend has answered already. Faster than `isPromise`: it reads a field at an offset that V8 knows and need not search for. */
 export function isAnswered(answer: Awaitable<BackendReply>): answer is BackendReply {
   return (answer as Partial<BackendReply>).allowed !== undefined;
 }
 
-/** Whether an answer has to be waited for. */
+/** Whether an answer must be awaited. */
 export function isPromise<T>(answer: Awaitable<T>): answer is Promise<T> {
   return typeof (answer as Partial<Promise<T>> | null | undefined)?.then === "function";
 }

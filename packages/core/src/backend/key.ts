@@ -6,8 +6,8 @@ const hashedPrefix = "%sha256:";
 const percent = hashedPrefix.charCodeAt(0);
 
 /**
- * The key that a backend is asked for: the caller's own, or where that is longer than 1,024 UTF-16 units, its digest.
- * A key that looks like a digest is digested too, so that nobody can name the bucket of a long key.
+ * Returns the key to pass to a backend: the caller's own, or its digest if it is longer than 1,024 UTF-16 units.
+ * A key that looks like a digest is digested too, so that no short key can reach the bucket of a long one.
  */
 export function backendKey(key: string): string {
   if (typeof key !== "string" || key === "") throw unusable(key);
@@ -18,13 +18,13 @@ export function backendKey(key: string): string {
 function unusable(key: unknown): RateLimitError {
   return new RateLimitError(
     "INVALID_KEY",
-    expectedSecret("key", "a non-empty string", key, 'name whom the limit is for, such as "user:123"'),
+    expectedSecret("key", "a non-empty string", key, 'pass what identifies the client, such as "user:123"'),
   );
 }
 
 /**
- * A backend's key as text in a shared store: `%` and `{` percent-encoded, lone surrogates as `%uD800`.
- * No key can reach another's bucket, or choose its slot in a Redis Cluster.
+ * Escapes a key for a shared store: `%` and `{` are percent-encoded, lone surrogates become `%uD800`.
+ * So no key can reach another key's bucket, or choose its slot in a Redis Cluster.
  */
 export function escapeKey(key: string): string {
   if (key.startsWith(hashedPrefix)) return key;
@@ -32,7 +32,7 @@ export function escapeKey(key: string): string {
   return text.isWellFormed() ? text : text.replace(/\p{Surrogate}/gu, encode);
 }
 
-/** A limiter's name as part of a prefix: what separates or selects is encoded, so that no name reaches into another's keys. */
+/** Escapes a limiter's name for a prefix: separators and hash tags are encoded, so that no name can reach another limiter's keys. */
 export function escapeName(name: string): string {
   return name.replace(/[%:{}\s]|\p{Surrogate}/gu, encode);
 }
@@ -42,12 +42,12 @@ function encode(character: string): string {
   return code.length <= 2 ? `%${code.padStart(2, "0")}` : `%u${code.padStart(4, "0")}`;
 }
 
-/** Fetched when first needed: loading it at the start would cost more than all of this package. */
+/** Loaded on first use, because loading it at startup would cost more than the rest of this package. */
 function crypto(): typeof import("node:crypto") {
   return process.getBuiltinModule("node:crypto");
 }
 
-/** Of the text's UTF-16 units, so that lone surrogates stay apart. */
+/** Hashes the UTF-16 units of a string, because in UTF-8 all lone surrogates would be the same. */
 export function sha256(text: string): string {
   return crypto().createHash("sha256").update(text, "utf16le").digest("hex");
 }

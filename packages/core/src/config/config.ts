@@ -8,7 +8,7 @@ import { policySourceRules, readPolicySource } from "./limiter-options.ts";
 import type { RateLimitConfig } from "./rate-limit-config.ts";
 import { redisUrlRule } from "./redis-url.ts";
 
-/** What a configuration is made of. The policy is `rate`, `period` and `burst`, or `limits`, or `policy`. */
+/** Options of `defineConfig`. Give the policy as `rate`, `period` and `burst`, as `limits`, or as `policy`. */
 export interface ConfigOptions {
   /**
    * Tokens per period: a positive integer, or 0 to refuse everything.
@@ -26,57 +26,57 @@ export interface ConfigOptions {
    */
   burst?: number | undefined;
   /**
-   * Several limits, which are taken all or none.
-   * @defaultValue the one limit of `rate`
+   * Several limits. A call takes tokens from all of them, or from none.
+   * @defaultValue one limit, from `rate`, `period` and `burst`
    */
   limits?: readonly [LimitOptions, ...LimitOptions[]] | undefined;
   /**
-   * How long a key stays refused after its first refusal, in seconds or with a unit (`"10m"`).
+   * Blocks a key for this long after its first refusal, in seconds or with a unit (`"10m"`).
    * @defaultValue no block
    */
   block?: Duration | undefined;
   /**
-   * A policy that `definePolicy` returned.
-   * @defaultValue the one that the other options describe
+   * A policy from `definePolicy`.
+   * @defaultValue the policy that the other options describe
    */
   policy?: Policy | undefined;
   /**
-   * Names the limiter. Processes that share a backend mean the same bucket by the same name.
+   * Names the limiter. Processes that share a backend share the buckets of limiters with the same name.
    * @defaultValue none
    */
   name?: string | undefined;
   /**
-   * Says where Redis is: `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS.
+   * The address of Redis: `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS.
    * @defaultValue none
    */
   redisUrl?: string | undefined;
   /**
-   * Begins all keys in a shared store.
+   * The prefix of all keys in a shared store.
    * @defaultValue `"ratelimit:"`
    */
   keyPrefix?: string | undefined;
   /**
-   * Says which header fields a middleware sends: a mode, or `"legacy"` and one draft.
+   * Selects the header fields that a middleware sends: one mode, or `"legacy"` with one draft.
    * @defaultValue `"legacy"`
    */
   headers?: HeaderMode | readonly HeaderMode[] | undefined;
   /**
-   * `false` is `headers: "none"`.
+   * Whether a middleware sends header fields. `false` means `headers: "none"`.
    * @defaultValue true
    */
   includeHeaders?: boolean | undefined;
   /**
-   * The longest that a decision waits for the backend, with its unit.
+   * The longest that a decision may wait for the backend, with its unit.
    * @defaultValue `"100ms"`
    */
   timeout?: TimeSpan | undefined;
   /**
-   * What decides while the backend is out.
+   * How calls are decided while the backend is out.
    * @defaultValue `"local"`
    */
   outage?: OutageMode | undefined;
   /**
-   * How many processes share the limits, so that each admits its share while the backend is out.
+   * The number of processes that share the limits. While the backend is out, each admits its part of them.
    * @defaultValue 1
    */
   instances?: number | undefined;
@@ -96,10 +96,9 @@ export const configRules: Rules = {
 };
 
 /**
- * Makes a configuration in code: 100 tokens per 60 s, unless `rate`, `period` (seconds, or a string with a unit) and `burst` (`rate`)
- * or `limits` say otherwise.
+ * Builds a configuration from options. By default it admits 100 tokens per 60 seconds, from a bucket of `rate` tokens.
  *
- * @throws {RateLimitError} INVALID_CONFIG with every problem at once; a password is never shown.
+ * @throws {RateLimitError} INVALID_CONFIG, which lists every problem and never shows a password.
  * @example
  * const config = defineConfig({ rate: 100, period: 60, burst: 150, keyPrefix: "myapp:" });
  * const limiter = new RateLimiter({ config, backend: new MemoryBackend() });
@@ -113,7 +112,7 @@ export function defineConfig(options: ConfigOptions = {}): RateLimitConfig {
   return config as RateLimitConfig;
 }
 
-/** Reads a configuration; what is wrong with it goes to `problems`. */
+/** Reads a configuration. Adds whatever is wrong with it to `problems`. */
 export function readConfig(problems: Problems, options: unknown): RateLimitConfig | undefined {
   const given = problems.read("config", options, configRules);
   if (given === undefined) return undefined;
@@ -131,7 +130,7 @@ function isNone(headers: HeaderMode | readonly HeaderMode[]): boolean {
   return [headers].flat().every((mode) => mode === "none");
 }
 
-/** A copy of a list, which its caller may change later. */
+/** Copies a list before freezing it, because the caller may still change the original. */
 function frozen(headers: HeaderMode | readonly HeaderMode[]): HeaderMode | readonly HeaderMode[] {
   return typeof headers === "string" ? headers : Object.freeze([...headers]);
 }

@@ -6,7 +6,7 @@ import type { RateLimitConfig } from "./rate-limit-config.ts";
 
 type Option = keyof ConfigOptions;
 
-/** A variable of the environment: the option it sets, and how its string is read (`undefined`: not at all). */
+/** An environment variable: the option it sets, and how its value is parsed. `read` returns `undefined` for an invalid value. */
 interface Variable extends Pick<Rule, "expects" | "hint" | "mask"> {
   readonly option: Option;
   readonly read: (text: string) => unknown;
@@ -21,7 +21,7 @@ function wholeNumber(least: 0 | 1): Pick<Variable, "expects" | "read"> {
 }
 
 const duration: Pick<Variable, "expects" | "read"> = {
-  expects: "seconds, or a text such as 1m",
+  expects: "seconds, or a string such as 1m",
   read: (text) => (/^\d+(\.\d+)?$/.test(text) ? Number(text) : /^\d+(\.\d+)?(ms|s|m|h|d)$/.test(text) ? text : undefined),
 };
 
@@ -32,10 +32,10 @@ const booleans: ReadonlyMap<string, boolean> = new Map([
   ["0", false],
 ]);
 
-/** A string that is judged by the rule of its option. */
+/** A variable whose value goes to the option as it is, and is checked by the option's rule. */
 function asWritten(option: Option, hint?: string): Variable {
   const rule = configRules[option] as Rule;
-  return { ...rule, ...(hint !== undefined && { hint: hint }), option, read: (text) => (rule.accepts(text) ? text : undefined) };
+  return { ...rule, ...(hint !== undefined && { hint }), option, read: (text) => (rule.accepts(text) ? text : undefined) };
 }
 
 const variables: Readonly<Record<string, Variable>> = {
@@ -44,7 +44,7 @@ const variables: Readonly<Record<string, Variable>> = {
   RATELIMIT_BURST: { ...wholeNumber(1), option: "burst" },
   RATELIMIT_BLOCK: { ...duration, option: "block" },
   RATELIMIT_REDIS_URL: asWritten("redisUrl"),
-  RATELIMIT_KEY_PREFIX: { option: "keyPrefix", expects: "a non-empty text", read: (text) => text || undefined },
+  RATELIMIT_KEY_PREFIX: { option: "keyPrefix", expects: "a non-empty string", read: (text) => text || undefined },
   RATELIMIT_HEADERS: {
     ...asWritten("headers", "write draft-8, or legacy,draft-8 for both"),
     read: (text) => {
@@ -57,12 +57,12 @@ const variables: Readonly<Record<string, Variable>> = {
     expects: "true, false, 1 or 0",
     read: (text) => booleans.get(text.toLowerCase()),
   },
-  RATELIMIT_TIMEOUT: asWritten("timeout", "write 100ms: a deadline has a unit"),
+  RATELIMIT_TIMEOUT: asWritten("timeout", "write 100ms: a timeout needs a unit"),
   RATELIMIT_OUTAGE: asWritten("outage", "write one of them without quotes"),
   RATELIMIT_INSTANCES: { ...wholeNumber(1), option: "instances" },
 };
 
-/** Options that take the place of others: what the environment says of those is not meant any more. */
+/** For each option in `overrides`, the options whose variables it makes irrelevant. */
 const replaced: Readonly<Record<string, readonly Option[]>> = {
   limits: ["rate", "period", "burst"],
   policy: ["rate", "period", "burst", "block"],
@@ -72,13 +72,13 @@ const replaced: Readonly<Record<string, readonly Option[]>> = {
 };
 
 /**
- * Makes a configuration from the `RATELIMIT_*` variables of the environment, one for each option that fits into a string.
- * `overrides` win.
+ * Builds a configuration from `RATELIMIT_*` environment variables, one for each option that fits into a string.
+ * `overrides` take precedence.
  *
- * White space around a value is cut, and nothing else is guessed. An unknown `RATELIMIT_*` is a warning, because another tool may own
- * it.
+ * White space around a value is trimmed; otherwise parsing is strict. An unknown `RATELIMIT_*` variable only causes a warning, because it
+ * may belong to another tool.
  *
- * @throws {RateLimitError} INVALID_CONFIG with every bad variable at once, by name; a password is never shown.
+ * @throws {RateLimitError} INVALID_CONFIG, which lists every invalid variable by name and never shows a password.
  * @example
  * const config = configFromEnv(); // RATELIMIT_RATE=100 RATELIMIT_PERIOD=1m
  */

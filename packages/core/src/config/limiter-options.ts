@@ -13,35 +13,35 @@ import {
 import { type Options, type Problems, type Rules, rule } from "../validation.ts";
 import type { RateLimitConfig } from "./rate-limit-config.ts";
 
-/** Where a policy comes from: written in place, compiled by `definePolicy`, or out of a configuration. */
+/** A policy in one of three forms: as options, from `definePolicy`, or from a configuration. */
 export type PolicySource = PolicyOptions | { policy: Policy } | { config: RateLimitConfig };
 
-/** The policy of a limiter, and where its buckets are kept. */
+/** Options of a limiter: its policy, and where to store its buckets. */
 export type RateLimiterOptions<B extends Backend = Backend> = PolicySource & {
-  /** Keeps the buckets. */
+  /** Stores the buckets. */
   backend: B;
   /**
-   * Says which bucket is meant, among those of one backend and `keyPrefix`: any string. Processes that share a backend mean the same
-   * bucket by the same name, so there it is required.
-   * Beside a `rate` it names that limit too, if it can stand in a header (`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`); beside a `policy` or a
+   * Names the limiter, with any string. Limiters with the same name, `keyPrefix` and backend share their buckets, across processes too if
+   * they share the backend; such a backend requires a name.
+   * Together with `rate` it also names the limit, if headers can carry it (`^[A-Za-z][A-Za-z0-9_.-]{0,63}$`). Together with `policy` or
    * `config` the limits keep their names.
    * @defaultValue the name in `config`, or `"default"` on a backend of this process
    */
   name?: string | undefined;
   /**
-   * Begins all keys in a shared store.
-   * @defaultValue that of `config`, or `"ratelimit:"`
+   * The prefix of all keys in a shared store.
+   * @defaultValue the prefix in `config`, or `"ratelimit:"`
    */
   keyPrefix?: string | undefined;
   /**
-   * Takes the name over from a live limiter that has another policy, as after a hot reload. All limiters of the name then have the
+   * Takes over the name from a live limiter with another policy, for example after a hot reload. All limiters with this name then get the
    * new policy.
-   * @defaultValue false: another policy under the same name is an error
+   * @defaultValue false: a second policy under the same name is an error
    */
   replace?: boolean | undefined;
 };
 
-/** The ways to give a policy; each of the names in `policyOptions` is part of the first. */
+/** The rules for a {@link PolicySource}. */
 export const policySourceRules: Rules = {
   ...policyRules,
   policy: {
@@ -65,7 +65,7 @@ export const limiterRules: Rules = {
   replace: { ...rule.boolean, hint: "write replace: true to take the name over" },
 };
 
-/** What the options of a limiter say. */
+/** A limiter's options after they were read. */
 export interface LimiterSettings<B extends Backend> {
   readonly policy: Policy;
   readonly backend: B;
@@ -74,7 +74,7 @@ export interface LimiterSettings<B extends Backend> {
   readonly replace: boolean;
 }
 
-/** Reads the options of a limiter that were held against {@link limiterRules}; what is wrong with them goes to `problems`. */
+/** Reads options that were checked against {@link limiterRules}. Adds whatever else is wrong with them to `problems`. */
 export function readLimiterOptions<B extends Backend>(problems: Problems, options: Options): LimiterSettings<B> | undefined {
   const { config, ...own } = options as Partial<LimiterSettings<B> & { config: Partial<RateLimitConfig> }>;
   const { backend, name = config?.name, keyPrefix = config?.keyPrefix ?? "ratelimit:", replace = false } = own;
@@ -83,7 +83,7 @@ export function readLimiterOptions<B extends Backend>(problems: Problems, option
   return policy && backend && { policy, backend, name: name ?? defaultName, keyPrefix, replace };
 }
 
-/** Reads the policy among `options`, from the one source that may be there; the limit of a short form is called `name`. */
+/** Reads the policy from `options`, which must have exactly one source of it. In the short form, `name` also names the limit. */
 export function readPolicySource(problems: Problems, options: Options, name: string | undefined): Policy | undefined {
   const { policy, config } = options as { policy?: Policy; config?: RateLimitConfig };
   const written = policyOptions.filter((option) => options[option] !== undefined);
@@ -97,7 +97,7 @@ export function readPolicySource(problems: Problems, options: Options, name: str
   return readPolicy(problems.coded("INVALID_POLICY"), withLimitName(given, name));
 }
 
-/** In the short form a limiter's name is that of its limit too, if headers can carry it. */
+/** In the short form, the limiter's name also names its limit, if headers can carry it. */
 function withLimitName(options: Options, name: string | undefined): Options {
   return options["limits"] === undefined && isLimitName(name) ? { name, ...options } : options;
 }
@@ -116,8 +116,8 @@ function checkBackend(problems: Problems, backend: Backend | undefined, name: st
   else if (backend.inProcess !== true && name === undefined)
     problems.add(
       "name",
-      "given with a backend that processes share",
+      "given for a backend shared by several processes",
       name,
-      'write name: "api", so that every process means the same bucket',
+      'write name: "api", so that every process uses the same buckets',
     );
 }

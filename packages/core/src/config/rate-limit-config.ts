@@ -6,12 +6,12 @@ import type { OutageMode } from "../resilience/outage-reporter.ts";
 /** A configuration, ready for `new RateLimiter({ config, backend })` and for `rateLimit({ config })`. */
 export interface RateLimitConfig {
   readonly policy: Policy;
-  /** Names the limiter, unless it has a name of its own. */
+  /** Names the limiter, unless its own options do. */
   readonly name?: string;
   readonly keyPrefix: string;
-  /** Says which header fields a middleware sends. */
+  /** Selects the header fields that a middleware sends. */
   readonly headers: HeaderMode | readonly HeaderMode[];
-  /** For the backend, as are the three that follow: `new RedisBackend({ url: config.redisUrl, timeout: config.timeout, … })`. */
+  /** For the backend, like the next three fields: `new RedisBackend({ url: config.redisUrl, timeout: config.timeout, … })`. */
   readonly redisUrl?: string;
   readonly timeout?: TimeSpan;
   readonly outage?: OutageMode;

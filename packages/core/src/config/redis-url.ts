@@ -1,14 +1,14 @@
 import type { Rule } from "../validation.ts";
 
 /**
- * What the address of a Redis must look like; ioredis takes an `http:` URL for a socket and an empty one for localhost.
- * A message shows it without user and password.
+ * Checks a Redis URL, because ioredis treats an `http:` URL as a socket path and an empty one as localhost.
+ * Messages show the URL without its user and password.
  */
 export const redisUrlRule: Rule = {
   expects: "redis://[user:password@]host[:port][/database] or rediss://…",
   accepts: isRedisUrl,
   mask: masked,
-  hint: 'write for example "redis://localhost:6379"; percent-encode what is special in a password',
+  hint: 'write for example "redis://localhost:6379"; percent-encode special characters in the password',
 };
 
 function isRedisUrl(value: unknown): boolean {
@@ -28,14 +28,14 @@ function isRedisUrl(value: unknown): boolean {
 
 function isEncoded(text: string): boolean {
   try {
-    // The result is used, for a bundler drops the call where it is not.
+    // Use the result: a bundler would drop a call whose result is unused.
     return typeof decodeURIComponent(text) === "string";
   } catch {
     return false;
   }
 }
 
-/** Without all that may be secret: what stands before the last `@`, the query, and after a `:` all that is no port. */
+/** Removes whatever may be secret: everything before the last `@`, the query, and whatever follows a `:` unless it is a port. */
 function masked(value: unknown): unknown {
   if (typeof value !== "string") return value;
   const [, scheme = "", rest = ""] = /^([a-z+]*:\/\/)?(.*)$/is.exec(value) as RegExpExecArray;

@@ -3,26 +3,32 @@ import { expected } from "../messages.ts";
 import { headerFields } from "./headers.ts";
 import type { RateLimitResult } from "./result.ts";
 
-/** The least that is known of a refusal; the rest of its {@link RateLimitResult} is filled in. */
+/** The minimum that describes a refusal. The rest of its {@link RateLimitResult} is filled in. */
 export interface Refusal {
   /** Tokens per period. */
   readonly limit: number;
-  /** Seconds until a retry makes sense; `Infinity` for never. */
+  /** Seconds until a retry can succeed; `Infinity` if it never can. */
   readonly retryAfter: number;
-  /** Whole tokens left; 0. */
+  /**
+   * Whole tokens left.
+   * @defaultValue 0
+   */
   readonly remaining?: number | undefined;
-  /** Unix seconds at which the bucket is full; now + `retryAfter`. */
+  /**
+   * Unix time in seconds at which the bucket is full.
+   * @defaultValue now + `retryAfter`
+   */
   readonly resetAt?: number | undefined;
 }
 
 /**
- * A refusal as an exception: what `limiter.enforce` throws, and what a handler may throw itself.
+ * A refusal as an exception. `limiter.enforce` throws it, and your handlers can throw it too.
  *
- * Express, Fastify and Koa answer it by their own error handling as a 429 with `headers`
- * (`X-RateLimit-*`, and `Retry-After` in whole seconds unless the wait is endless).
- * `key` is there for your own code; it is not enumerable and not in the message, so that it reaches no log by itself.
+ * The default error handling of Express, Fastify and Koa turns it into a 429 with `headers` (`X-RateLimit-*`, and `Retry-After` in whole
+ * seconds unless no wait would help). `key` is for your own code: it is not enumerable and not in the message, which keeps it out of logs.
  *
- * @throws {RateLimitError} INVALID_OPTION when `limit`, `retryAfter`, `remaining` or `resetAt` is not a number as described.
+ * @throws {RateLimitError} INVALID_OPTION if `limit`, `remaining` or `resetAt` is not a finite number of at least 0, or `retryAfter` is
+ * negative or not a number.
  * @example
  * const result = await limiter.check("user:123");
  * if (!result.allowed) throw new RateLimitExceeded(result);

@@ -1,10 +1,10 @@
-/** Decisions as header fields: one pure function per mode. Formulas and bytes: docs/http.md. */
+/** Turns decisions into header fields, with one pure function per mode. docs/http.md defines the formulas and the exact bytes. */
 import type { Limit, Policy } from "../policy/policy.ts";
 import { isLimitName } from "../policy/policy.ts";
 import type { Rule } from "../validation.ts";
 import type { LimitResult, RateLimitResult } from "./result.ts";
 
-/** Which fields tell a client its limits; `"draft-11"` has the bytes of `"draft-8"`. */
+/** Selects the header fields that show a client its limits. `"draft-11"` sends the same bytes as `"draft-8"`. */
 export type HeaderMode = "legacy" | "draft-6" | "draft-7" | "draft-8" | "draft-11" | "none";
 
 /** Header fields by name. */
@@ -13,13 +13,13 @@ export type Fields = Record<string, string>;
 /** A decision that clients may see. */
 export interface VisibleDecision {
   readonly result: RateLimitResult;
-  /** The policy it was made by; the legacy mode does without. */
+  /** The policy behind the decision. The legacy mode does not need it. */
   readonly policy?: Policy | undefined;
-  /** The limiter's name, which stands in for a limit's name that is taken. */
+  /** The limiter's name, used for a limit whose own name is already taken. */
   readonly name?: string | undefined;
 }
 
-/** One limit of one decision, under a name that no other one of the request has. */
+/** One limit of one decision, under a name that is unique in the request. */
 interface Row {
   readonly name: string;
   readonly limit: Limit;
@@ -29,7 +29,7 @@ interface Row {
 
 type Serializer = (visible: readonly VisibleDecision[]) => Fields;
 
-/** The fields of each mode over all decisions of a request: lists hold all limits, single values the tightest. */
+/** Serializes all decisions of a request, by mode. List fields contain every limit, single-value fields the tightest. */
 export const headerFields: Readonly<Record<HeaderMode, Serializer>> = {
   legacy: (visible) => counted(visible, legacy),
   "draft-6": (visible) => counted(visible, draft6),
@@ -41,9 +41,9 @@ export const headerFields: Readonly<Record<HeaderMode, Serializer>> = {
 
 const modes = Object.keys(headerFields);
 
-/** The rule of an option that says which fields are sent: one mode, or several that get on with each other. */
+/** The rule for an option that selects header fields: one mode, or `"legacy"` with one draft. Two drafts would share field names. */
 export const headersRule: Rule = {
-  expects: `one of ${modes.join(", ")}, or "legacy" and one draft, whose fields would replace those of another`,
+  expects: `one of ${modes.join(", ")}, or "legacy" with one draft, because two drafts would overwrite each other's fields`,
   accepts: (value) => {
     const given = [value].flat();
     const drafts = given.filter((mode) => typeof mode === "string" && mode.startsWith("draft"));
@@ -63,21 +63,24 @@ export const exposedHeaders: Readonly<Record<HeaderMode, readonly string[]>> = {
 };
 
 /**
- * The header fields of one decision: `X-RateLimit-*` by default, with `Retry-After` (whole seconds, rounded up) on a refusal only.
+ * Returns the header fields of one decision: `X-RateLimit-*` by default. Refusals also get `Retry-After`, in whole seconds, rounded up.
  *
- * Reset is Unix seconds in the legacy mode and a number of seconds in the drafts of the IETF (draft-ietf-httpapi-ratelimit-headers).
- * A decision that nobody counted (the backend was out and the call was admitted) has none.
+ * Reset is Unix time in the legacy mode, and seconds from now in the IETF drafts (draft-ietf-httpapi-ratelimit-headers).
+ * A call that was admitted uncounted because the backend was out gets no fields.
  */
 export function rateLimitHeaders(result: RateLimitResult, policy: Policy, mode: HeaderMode = "legacy"): Fields {
   return headerFields[mode]([{ result, policy }]);
 }
 
-/** Seconds that a client is asked to wait: whole, rounded up, at least one; `undefined` where no wait would help. */
+/** Whole seconds that a client should wait, rounded up and at least 1; `undefined` if no wait would help. */
 export function retrySeconds(seconds: number): number | undefined {
   return seconds === Number.POSITIVE_INFINITY ? undefined : atLeastOne(seconds);
 }
 
-/** The decision whose figures stand for a request: of those that refused the one with the longest wait, otherwise the one with least left. */
+/**
+ * Returns the decision that represents a request: if any refused, the refusal with the longest wait, otherwise the one with the fewest
+ * tokens left.
+ */
 export function tightestOf<R extends RateLimitResult>(results: readonly R[]): R | undefined {
   const [first, ...others] = results;
   return first && others.reduce((a, b) => (isTighter(b, a) ? b : a), first);
@@ -88,7 +91,7 @@ function isTighter(a: RateLimitResult, b: RateLimitResult): boolean {
   return a.allowed ? a.remaining < b.remaining : a.retryAfter > b.retryAfter;
 }
 
-/** What the list fields call the limits of `result`, in its order. */
+/** The names of the limits of `result` in the list fields, in the order of `result.limits`. */
 export function limitNames(visible: readonly VisibleDecision[], result: RateLimitResult): string[] {
   if (visible.length === 1 && visible[0]?.result === result) return result.limits.map(({ name }) => name);
   return rowsOf(visible).flatMap(({ name, state }) => (result.limits.includes(state) ? [name] : []));
@@ -100,7 +103,7 @@ function counted(visible: readonly VisibleDecision[], serialize: Serializer): Fi
   return visible.some(({ result }) => !result.allowed) ? Object.assign(fields, retryAfter(visible)) : fields;
 }
 
-/** Whether anybody counted: where the backend was out, nobody may have. */
+/** Whether the call was counted. In an outage, the modes `"open"` and `"closed"` do not count. */
 function isCounted({ result }: VisibleDecision): boolean {
   return result.source !== "open" && result.source !== "closed";
 }
@@ -110,7 +113,7 @@ function retryAfter(visible: readonly VisibleDecision[]): Fields {
   return seconds === undefined ? {} : { "Retry-After": String(seconds) };
 }
 
-/** What stands for all visible decisions in the fields that hold one value. */
+/** The decision that fills the single-value fields. */
 function tightestVisible(visible: readonly VisibleDecision[]): VisibleDecision {
   const tightest = tightestOf(visible.map(({ result }) => result));
   return visible.find(({ result }) => result === tightest) as VisibleDecision;
@@ -155,7 +158,7 @@ function draft8(visible: readonly VisibleDecision[]): Fields {
   };
 }
 
-/** What `RateLimit-Policy` says of a policy that stands alone: built once. */
+/** Caches `RateLimit-Policy` for requests with a single policy. */
 const [quotasOf, namedQuotasOf] = [new WeakMap<Policy, string>(), new WeakMap<Policy, string>()];
 
 function constant(built: WeakMap<Policy, string>, visible: readonly VisibleDecision[], build: (rows: readonly Row[]) => string): string {
@@ -171,18 +174,21 @@ function namedQuotas(rows: readonly Row[]): string {
   return rows.map(({ name, limit }) => `"${name}";q=${limit.burst};w=${windowSeconds(limit)}`).join(", ");
 }
 
-/** The quotas of draft 6 and 7, which have no names: of equal ones only the first may stand. */
+/** The quotas of drafts 6 and 7. They have no names, so only the first of equal quotas may be listed. */
 function quotas(rows: readonly Row[]): string {
   const first = rows.filter(({ limit }, i) => rows.findIndex((row) => row.limit.burst === limit.burst) === i);
   return first.map(({ limit }) => `${limit.burst};w=${windowSeconds(limit)}`).join(", ");
 }
 
-/** The time in which a whole bucket flows in, so that quota / window is the sustained rate. */
-function windowSeconds({ capacityUnits: full, unitsPerMs: r }: Limit): number {
-  return atLeastOne(full / r / 1000);
+/** The time it takes to fill an empty bucket, so that quota / window is the sustained rate. */
+function windowSeconds({ capacityUnits, unitsPerMs }: Limit): number {
+  return atLeastOne(capacityUnits / unitsPerMs / 1000);
 }
 
-/** Refused: until the call fits. Nothing left: until the next token. Otherwise the time in which what is left flows in. */
+/**
+ * After a refusal, the time until the call fits. With nothing left, the time until the next token. Otherwise, the time it would take to
+ * refill the tokens that are left.
+ */
 function resetSeconds({ limit, state, cost }: Row): number {
   const left = limit.capacityUnits - state.used;
   if (state.retryAfter > 0)

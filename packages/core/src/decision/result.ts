@@ -3,7 +3,7 @@ import { unixMs } from "../clock.ts";
 import type { Limit, Policy } from "../policy/policy.ts";
 import { msUntilFull, remainingOf, retryMsOf } from "../policy/token-bucket.ts";
 
-/** One limit of a decision. Times are seconds. */
+/** The state of one limit after a decision. */
 export interface LimitResult {
   readonly name: string;
   /** Tokens per period. */
@@ -12,57 +12,63 @@ export interface LimitResult {
   readonly burst: number;
   /** Whole tokens left; 0 while the key is blocked. */
   readonly remaining: number;
-  /** Seconds until this limit would admit the call: 0 where it does, `Infinity` where it never will. */
+  /** Seconds until this limit would admit the call: 0 if it does now, `Infinity` if it never will. */
   readonly retryAfter: number;
   /** Seconds until this limit is full again. */
   readonly resetAfter: number;
-  /** Units in use: the exact state, which headers are worked out from. */
+  /** Units in use: the exact state, from which the headers are computed. */
   readonly used: number;
 }
 
-/** A decision. Its figures are those of the tightest limit: on refusal the one with the longest wait, otherwise the one with least left. */
+/**
+ * The result of a call. Its figures come from the tightest limit: the one with the longest wait if the call was refused, otherwise the one
+ * with the fewest tokens left.
+ */
 export interface RateLimitResult {
   readonly allowed: boolean;
-  /** Tokens per period: 100. */
+  /** Tokens per period, such as 100. */
   readonly limit: number;
-  /** Tokens in a full bucket: 150. */
+  /** Tokens in a full bucket, such as 150. */
   readonly burst: number;
-  /** Whole tokens left: 149. 0 while the key is blocked. */
+  /** Whole tokens left, such as 149; 0 while the key is blocked. */
   readonly remaining: number;
-  /** Seconds until this very call would be admitted: 0 when it was, `Infinity` when its cost exceeds the burst. */
+  /** Seconds until the same call would be admitted: 0 if it was, `Infinity` if its cost exceeds the burst. */
   readonly retryAfter: number;
   /** Seconds until the bucket is full. */
   readonly resetAfter: number;
-  /** The same moment as Unix seconds. */
+  /** Unix time in seconds at which the bucket is full. */
   readonly resetAt: number;
-  /** Name of the tightest limit. */
+  /** The name of the tightest limit. */
   readonly tightest: string;
-  /** Every limit, in the policy's order; none where the backend was out and nobody counted. */
+  /** All limits, in the policy's order. Empty if the backend was out and nothing was counted. */
   readonly limits: readonly LimitResult[];
-  /** Tokens that the call asked for. */
+  /** The tokens that the call asked for. */
   readonly cost: number;
-  /** Who decided. */
+  /** What made the decision. */
   readonly source: DecisionSource;
   /** Whether the backend was out. */
   readonly degraded: boolean;
 }
 
-/** Whether the decision is there. By a field, not by `then`: of an object whose shape it has just seen, V8 makes a promise for a third of the price. */
+/**
+ * Whether the decision has been made. It reads a field instead of `then`: V8 wraps an object whose shape it has just seen in a promise at
+ * a third of the cost.
+ */
 export function isDecided(decision: Awaitable<RateLimitResult>): decision is RateLimitResult {
   return (decision as Partial<RateLimitResult>).allowed !== undefined;
 }
 
-/** The result of a call of `cost` tokens that a backend answered with `take`. */
-export function toResult(policy: Policy, take: BackendReply, cost: number): RateLimitResult {
+/** Turns a backend's reply to a call of `cost` tokens into its result. */
+export function toResult(policy: Policy, reply: BackendReply, cost: number): RateLimitResult {
   const { limits } = policy;
-  if (take.source === "open" || take.source === "closed") return unseen(limits, take.source, cost);
-  return limits.length === 1 ? resultOf(limits[0], unitsOf(take, 0), take, cost) : resultOfAll(limits, take, cost);
+  if (reply.source === "open" || reply.source === "closed") return uncounted(limits, reply.source, cost);
+  return limits.length === 1 ? resultOf(limits[0], unitsOf(reply, 0), reply, cost) : resultOfAll(limits, reply, cost);
 }
 
-/** The tightest limit's, as if it were the only one, with all of them in it. */
-function resultOfAll(limits: readonly Limit[], take: BackendReply, cost: number): RateLimitResult {
-  const alone = limits.map((limit, i) => resultOf(limit, unitsOf(take, i), take, cost));
-  return { ...alone.reduce(take.allowed ? lessLeft : longerWait), limits: alone.flatMap((result) => result.limits) };
+/** Returns the tightest limit's own result, extended to list every limit. */
+function resultOfAll(limits: readonly Limit[], reply: BackendReply, cost: number): RateLimitResult {
+  const alone = limits.map((limit, i) => resultOf(limit, unitsOf(reply, i), reply, cost));
+  return { ...alone.reduce(reply.allowed ? lessLeft : longerWait), limits: alone.flatMap((result) => result.limits) };
 }
 
 /** Units in use of the i-th limit. */
@@ -70,18 +76,18 @@ export function unitsOf({ used }: Pick<BackendReply, "used">, i: number): number
   return typeof used === "number" ? used : (used[i] as number);
 }
 
-/** Tokens that must be left of a limit for a call of `cost`: more than its cost where the bucket is divided by processes. */
+/** Tokens that a limit must have left to admit a call of `cost`: more than the cost if processes split the bucket. */
 export function neededOf(limit: Limit, { need, instances = 1 }: BackendReply, cost: number): number {
   return cost > limit.burst ? cost : Math.min(limit.burst, need ?? cost * instances);
 }
 
-/** The result where `limit` is the only one. A literal, filled in one go: docs/decisions/plain-results.md. */
-function resultOf(limit: Limit, used: number, take: BackendReply, cost: number): RateLimitResult {
+/** The result of a policy whose only limit is `limit`. A single literal, for speed: docs/decisions/plain-results.md. */
+function resultOf(limit: Limit, used: number, reply: BackendReply, cost: number): RateLimitResult {
   const { name, rate, burst } = limit;
-  const { allowed, instances, blockedMs, source = "backend" } = take;
+  const { allowed, instances, blockedMs, source = "backend" } = reply;
   const left = blockedMs === undefined ? remainingOf(limit, used) : 0;
-  const remaining = instances === undefined ? left : shareOf(limit, left, instances);
-  const retryAfter = allowed ? 0 : Math.max(retryMsOf(limit, used, neededOf(limit, take, cost)), blockedMs ?? 0) / 1000;
+  const remaining = instances === undefined ? left : localPortion(limit, left, instances);
+  const retryAfter = allowed ? 0 : Math.max(retryMsOf(limit, used, neededOf(limit, reply, cost)), blockedMs ?? 0) / 1000;
   const ahead = Math.max(msUntilFull(limit, used), blockedMs ?? 0);
   const resetAfter = ahead / 1000;
   return {
@@ -91,7 +97,7 @@ function resultOf(limit: Limit, used: number, take: BackendReply, cost: number):
     remaining,
     retryAfter,
     resetAfter,
-    resetAt: (unixMs(take.at) + ahead) / 1000,
+    resetAt: (unixMs(reply.at) + ahead) / 1000,
     tightest: name,
     limits: [{ name, limit: rate, burst, remaining, retryAfter, resetAfter, used }],
     cost,
@@ -100,8 +106,8 @@ function resultOf(limit: Limit, used: number, take: BackendReply, cost: number):
   };
 }
 
-/** What is left of a bucket that `instances` processes divide. */
-function shareOf(limit: Limit, remaining: number, instances: number): number {
+/** The part of the remaining tokens that this process may admit, if `instances` processes split the bucket. */
+function localPortion(limit: Limit, remaining: number, instances: number): number {
   return Math.floor(remaining / Math.max(1, Math.min(instances, limit.burst)));
 }
 
@@ -113,8 +119,8 @@ function longerWait(a: RateLimitResult, b: RateLimitResult): RateLimitResult {
   return b.retryAfter > a.retryAfter ? b : a;
 }
 
-/** The backend was out, and the choice for that was made beforehand. What the policy never admits is refused all the same. */
-function unseen(limits: Policy["limits"], source: "open" | "closed", cost: number): RateLimitResult {
+/** The result if the backend was out and nothing was counted. A cost above the burst is refused even in the mode `"open"`. */
+function uncounted(limits: Policy["limits"], source: "open" | "closed", cost: number): RateLimitResult {
   const [limit] = limits;
   const isHopeless = source === "open" && limits.some(({ burst }) => cost > burst);
   const allowed = source === "open" && !isHopeless;

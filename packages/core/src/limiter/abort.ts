@@ -1,10 +1,10 @@
 const callbacksOf = new WeakMap<AbortSignal, Set<() => void>>();
 
 /**
- * Calls back when `signal` is aborted; the returned function takes that back.
+ * Calls back when `signal` is aborted. The returned function cancels that.
  *
- * Thousands of calls may wait on one signal that lives as long as the process. They share one listener, so Node warns of no leak, and
- * when the last of them has left nothing stays behind.
+ * Thousands of calls may wait on one signal that lives as long as the process. They share one listener, so that Node does not warn of a
+ * leak, and the last one removes it.
  */
 export function onAbort(signal: AbortSignal, callback: () => void): () => void {
   const callbacks = callbacksOf.get(signal) ?? listenTo(signal);

@@ -2,21 +2,21 @@ import { RateLimitError } from "../errors.ts";
 import { expected } from "../messages.ts";
 import { checkOptions, isPositiveInteger, type Rules, rule } from "../validation.ts";
 
-/** What one call takes. */
+/** Options of a call that takes tokens. */
 export interface CostOption {
   /**
-   * Tokens that the call takes: a non-negative safe integer. A cost of 0 only looks.
+   * The tokens that the call takes: a non-negative safe integer. A cost of 0 only reads the bucket.
    * @defaultValue 1
    */
   cost?: number | undefined;
 }
 
-/** A cost has a check of its own, with a code of its own. */
+/** `checkedCost` checks the cost, because it has an error code of its own. */
 const callRules: Rules = { cost: rule.readElsewhere };
 
 /**
- * Reads how many tokens a call asks for.
- * @throws {RateLimitError} INVALID_OPTION if the options of the call are none, or unknown.
+ * Returns how many tokens a call asks for.
+ * @throws {RateLimitError} INVALID_OPTION if the options are not an object, or unknown.
  */
 export function costOf(options: CostOption | undefined): number {
   if (options === undefined) return 1;
@@ -24,14 +24,17 @@ export function costOf(options: CostOption | undefined): number {
   return options.cost === undefined ? 1 : options.cost;
 }
 
-/** Tells the usual options in a few nanoseconds; `checkOptions` takes a hundred times as long. */
+/** Recognizes the usual options in a few nanoseconds. `checkOptions` takes a hundred times as long. */
 function isCostAlone(options: CostOption): boolean {
   if (typeof options !== "object" || options === null || options.cost === undefined) return false;
   for (const option in options) if (option !== "cost") return false;
   return true;
 }
 
-/** @throws {RateLimitError} INVALID_COST, before any backend is asked. */
+/**
+ * Returns `cost` if it is valid.
+ * @throws {RateLimitError} INVALID_COST, before any backend is asked.
+ */
 export function checkedCost(cost: number, option: string = "cost"): number {
   if (isPositiveInteger(cost)) return cost;
   if (cost === 0) return 0;
@@ -39,5 +42,5 @@ export function checkedCost(cost: number, option: string = "cost"): number {
 }
 
 function notACost(cost: unknown, option: string): RateLimitError {
-  return new RateLimitError("INVALID_COST", expected(option, "a non-negative safe integer", cost, "pass whole tokens, or 0 to look"));
+  return new RateLimitError("INVALID_COST", expected(option, "a non-negative safe integer", cost, "pass whole tokens, or 0 to take none"));
 }

@@ -3,12 +3,12 @@ import type { KeyScope } from "../backend/backend.ts";
 import type { RateLimitResult } from "../decision/result.ts";
 import { publish } from "../listeners.ts";
 
-/** On `ratelimit:decision`: one decision of a limiter. */
+/** A message on `ratelimit:decision`: one decision of a limiter. */
 export interface DecisionMessage {
   readonly scope: KeyScope;
   readonly cost: number;
   readonly result: RateLimitResult;
-  /** From the call to its answer, in ms. */
+  /** The time from the call to its answer, in ms. */
   readonly durationMs: number;
 }
 

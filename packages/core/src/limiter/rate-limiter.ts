@@ -23,14 +23,18 @@ import { type CostOption, checkedCost, costOf } from "./cost.ts";
 import { decisionsAreHeard, publishDecision } from "./diagnostics.ts";
 import { join, leave, type SharedScope, setPolicy } from "./scope.ts";
 
-/** How a waiting call may end early. */
+/** Options of `wait`: what may end the wait early. */
 export interface WaitOptions extends CostOption {
-  /** The longest wait, with its unit: `"5s"`; for ever. */
+  /**
+   * The longest time to wait, with its unit, such as `"5s"`.
+   * @defaultValue no bound
+   */
   maxWait?: TimeSpan | undefined;
+  /** Ends the wait when it is aborted. */
   signal?: AbortSignal | undefined;
 }
 
-/** The options of `wait`; a cost has a check of its own, with a code of its own. */
+/** The options of `wait`. `checkedCost` checks the cost, because it has an error code of its own. */
 const waitRules: Rules = {
   cost: rule.readElsewhere,
   maxWait: {
@@ -41,18 +45,18 @@ const waitRules: Rules = {
   signal: { expects: "an AbortSignal", accepts: (value) => value instanceof AbortSignal, hint: "write signal: controller.signal" },
 };
 
-/** The options of `update`; a `name` is that of the limit. */
+/** The options of `update`. Here `name` names the limit, not the limiter. */
 const updateRules: Rules = { ...policySourceRules, name: rule.readElsewhere };
 
 /**
- * Decides by a token bucket whether a call may go on: `rate` tokens per `period` (seconds; 60) flow into a bucket of `burst`
- * (`rate`), and a call takes `cost` (1) of them or is refused.
+ * Limits calls with token buckets. Each `period` (in seconds, 60 by default), `rate` tokens flow into a bucket that holds `burst` tokens
+ * (`rate` by default). A call takes `cost` tokens (1 by default), or is refused if fewer are left.
  *
- * A refusal is a value. Keys are non-empty strings, one bucket each. Limiters of one `name` and `keyPrefix` on one
- * backend share their buckets, so a live one of the same name must have the same policy.
+ * A refusal is a value, not an exception. Each key, a non-empty string, has its own bucket. Limiters with the same `name` and
+ * `keyPrefix` on the same backend share their buckets, so they must have the same policy.
  *
- * @throws {RateLimitError} INVALID_POLICY or INVALID_OPTION from the constructor, with every problem at once; later
- * INVALID_KEY and INVALID_COST before the backend is asked, INVALID_OPTION after `close()`, BACKEND when the backend fails.
+ * @throws {RateLimitError} The constructor throws INVALID_POLICY or INVALID_OPTION and lists every problem. Methods throw INVALID_KEY
+ * or INVALID_COST before they ask the backend, INVALID_OPTION after `close()`, and BACKEND if the backend fails.
  * @example
  * const limiter = new RateLimiter({ rate: 100, period: "1m", burst: 150, backend: new MemoryBackend() });
  * const result = await limiter.check("user:123");
@@ -60,9 +64,9 @@ const updateRules: Rules = { ...policySourceRules, name: rule.readElsewhere };
  */
 export class RateLimiter<B extends Backend = Backend> {
   readonly backend: B;
-  /** Which bucket. */
+  /** Selects the buckets: limiters with the same name on the same backend share them. */
   readonly name: string;
-  readonly #share: SharedScope;
+  readonly #shared: SharedScope;
   #closed = false;
 
   constructor(options: RateLimiterOptions<B>) {
@@ -73,17 +77,17 @@ export class RateLimiter<B extends Backend = Backend> {
     const settings = read as LimiterSettings<B>;
     this.backend = settings.backend;
     this.name = settings.name;
-    this.#share = join(settings);
+    this.#shared = join(settings);
   }
 
-  /** The rule that holds now. */
+  /** The current policy. `update` replaces it. */
   get policy(): Policy {
-    return this.#share.scope.policy;
+    return this.#shared.scope.policy;
   }
 
-  /** Takes `cost` (1) tokens for `key`, or none; a refusal is a value. */
+  /** Takes `cost` tokens (1 by default) for `key`, or refuses the call and takes none. A refusal is a value, not an exception. */
   check(key: string, options?: CostOption): Promise<RateLimitResult> {
-    // Not `async`: that would wait three turns more for a promise that is there already.
+    // Not `async`: returning a promise from an async function delays it by three microtasks.
     try {
       const decided = this.decide(key, costOf(options));
       return isDecided(decided) ? Promise.resolve(decided) : decided;
@@ -92,64 +96,64 @@ export class RateLimiter<B extends Backend = Backend> {
     }
   }
 
-  /** The same without a promise; compiles only for a backend that answers at once. */
+  /** Does what `check` does, without a promise. It compiles only if the backend is synchronous. */
   checkSync(this: RateLimiter<SyncBackend>, key: string, options?: CostOption): RateLimitResult {
     const result = this.decide(key, costOf(options));
     if (isDecided(result)) return result;
     result.catch(() => {});
-    throw new RateLimitError("INVALID_OPTION", expected("backend", "one that answers at once for checkSync", this.backend, "use check()"));
+    throw new RateLimitError("INVALID_OPTION", expected("backend", "synchronous for checkSync", this.backend, "use check()"));
   }
 
   /**
-   * Takes `cost` (1) tokens, or throws the refusal: `RateLimitExceeded`, which the frameworks answer as a 429.
-   * A refusal because the backend is out (`outage: "closed"`) is `RateLimitError` BACKEND, a 503.
+   * Takes `cost` tokens (1 by default), or throws `RateLimitExceeded`, which the frameworks turn into a 429.
+   * If the backend is out and `outage: "closed"` refuses the call, it throws `RateLimitError` BACKEND instead, a 503.
    */
   async enforce(key: string, options?: CostOption): Promise<RateLimitResult> {
     const result = await this.decide(key, costOf(options));
     if (result.allowed) return result;
-    if (result.source === "closed") throw new RateLimitError("BACKEND", "Nobody decides while the backend is out: retry in a second");
+    if (result.source === "closed") throw new RateLimitError("BACKEND", 'The backend is out and `outage` is "closed": retry in a second');
     throw new RateLimitExceeded(result, { key });
   }
 
-  /** The bucket as it stands. Takes nothing; `allowed` and `retryAfter` say whether `cost` (1) would be admitted now. */
+  /** Reads the bucket and takes nothing. `allowed` and `retryAfter` show whether a call of `cost` (1 by default) would pass now. */
   async peek(key: string, options?: CostOption): Promise<RateLimitResult> {
     const cost = checkedCost(costOf(options));
-    const { policy } = this.#share.scope;
-    const take = await this.#open().take(this.#share.scope, backendKey(key), 0);
-    const decided = take.source === "closed" || take.source === "open";
+    const { policy } = this.#shared.scope;
+    const reply = await this.#usableBackend().take(this.#shared.scope, backendKey(key), 0);
+    const decided = reply.source === "closed" || reply.source === "open";
     const allowed = decided
-      ? take.allowed
-      : take.blockedMs === undefined && policy.limits.every((limit, i) => fits(limit, unitsOf(take, i), neededOf(limit, take, cost)));
-    return toResult(policy, { ...take, allowed }, cost);
+      ? reply.allowed
+      : reply.blockedMs === undefined && policy.limits.every((limit, i) => fits(limit, unitsOf(reply, i), neededOf(limit, reply, cost)));
+    return toResult(policy, { ...reply, allowed }, cost);
   }
 
-  /** Gives back `tokens` (1), never beyond a full bucket. */
+  /** Gives back `tokens` (1 by default). The bucket never holds more than `burst`. */
   async refund(key: string, tokens: number = 1): Promise<RateLimitResult> {
     return (await this.#adjust(key, tokens, -1)).result;
   }
 
   /**
-   * Charges `tokens` after the fact (LLM tokens, bytes), whatever is left, down to a debt of one burst.
-   * `uncharged` tells the whole tokens beyond that.
+   * Charges `tokens` after the fact (LLM tokens, bytes), even if fewer are left, down to a debt of one burst.
+   * `uncharged` is the number of whole tokens that did not fit into that debt.
    */
   async charge(key: string, tokens: number): Promise<RateLimitResult & { uncharged: number }> {
-    const { result, take } = await this.#adjust(key, tokens, 1);
-    return { ...result, uncharged: take.uncharged ?? 0 };
+    const { result, reply } = await this.#adjust(key, tokens, 1);
+    return { ...result, uncharged: reply.uncharged ?? 0 };
   }
 
   /**
-   * Resolves when `cost` (1) tokens were taken; calls for one key are served in their order within this process.
+   * Waits until it has taken `cost` tokens (1 by default). Within this process, calls for one key are served in order.
    *
-   * @throws {RateLimitError} WAIT_TIMEOUT when `maxWait` is not enough, the signal's reason when it is aborted,
-   * INVALID_OPTION when the limiter is closed meanwhile, and `RateLimitExceeded` when the cost exceeds the burst.
+   * @throws {RateLimitError} WAIT_TIMEOUT if `maxWait` is too short, INVALID_OPTION if the limiter is closed during the wait, and
+   * `RateLimitExceeded` if the cost exceeds the burst. If `signal` is aborted, its reason is thrown.
    */
   async wait(key: string, options: WaitOptions = {}): Promise<RateLimitResult> {
     checkOptions("options", options, waitRules);
     const { cost: given = 1, maxWait, signal } = options;
     const cost = checkedCost(given);
     const maxWaitMs = maxWait === undefined ? Number.POSITIVE_INFINITY : (timeSpanMs(maxWait) as number);
-    this.#open();
-    return this.#share.waits.join(backendKey(key), {
+    this.#usableBackend();
+    return this.#shared.waits.join(backendKey(key), {
       owner: this,
       cost,
       maxWaitMs,
@@ -160,39 +164,39 @@ export class RateLimiter<B extends Backend = Backend> {
   }
 
   /**
-   * Refuses every call for `key`, whatever is left, for `duration` from now on: seconds, or a string with a unit (`"10m"`). `reset` lifts
-   * the block. A block that lasts longer already stays as it is.
+   * Refuses every call for `key` for `duration`, in seconds or as a string with a unit (`"10m"`), even if tokens are left. `reset` lifts
+   * the block. A longer block that is already in place stays as it is.
    * @throws {RateLimitError} INVALID_OPTION if `duration` is not a length of time.
    */
   async block(key: string, duration: Duration): Promise<void> {
     const ms = durationMs(duration);
     if (ms === undefined) throw new RateLimitError("INVALID_OPTION", expected("duration", durationForm, duration, 'pass 60, or "1m"'));
-    await this.#open().block(this.#share.scope, backendKey(key), ms);
-    this.#share.waits.wake(backendKey(key));
+    await this.#usableBackend().block(this.#shared.scope, backendKey(key), ms);
+    this.#shared.waits.wake(backendKey(key));
   }
 
-  /** Forgets what `key` has used and lifts its block: its bucket is full. */
+  /** Refills the bucket of `key` and lifts its block. */
   async reset(key: string): Promise<void> {
-    await this.#open().reset(this.#share.scope, backendKey(key));
-    this.#share.waits.wake(backendKey(key));
+    await this.#usableBackend().reset(this.#shared.scope, backendKey(key));
+    this.#shared.waits.wake(backendKey(key));
   }
 
-  /** Changes the policy at once, for every limiter of this name; buckets keep the time they owe. */
+  /** Changes the policy of every limiter with this name at once. Each bucket still needs as long to fill as it did before. */
   update(options: PolicySource): void {
-    this.#open();
+    this.#usableBackend();
     const problems = Problems.none();
     const given = problems.read("policy", options, updateRules);
     const policy = given && readPolicySource(problems, given, (given["name"] as string | undefined) ?? this.name);
     problems.throwIfAny("INVALID_POLICY");
-    setPolicy(this.#share, policy as Policy);
+    setPolicy(this.#shared, policy as Policy);
   }
 
-  /** Ends this limiter: its waits reject, its name is free, later calls reject. The backend stays open. */
+  /** Closes this limiter: pending waits and later calls reject, and its name can be reused. The backend stays open. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    this.#share.waits.close(this, closed());
-    leave(this.backend, this.#share);
+    this.#shared.waits.close(this, closed());
+    leave(this.backend, this.#shared);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -200,58 +204,58 @@ export class RateLimiter<B extends Backend = Backend> {
   }
 
   /**
-   * What `check` does, without a promise where the backend needs none.
+   * Does what `check` does, without a promise if the backend answers synchronously.
    * @internal
    */
   decide(key: string, cost: number): Awaitable<RateLimitResult> {
-    const backend = this.#open();
-    const { scope } = this.#share;
-    if (decisionsAreHeard()) return this.#decideAloud(scope, key, cost);
-    const take = backend.take(scope, backendKey(key), checkedCost(cost));
-    return isAnswered(take) ? toResult(scope.policy, take, cost) : resultLater(scope.policy, take, cost);
+    const backend = this.#usableBackend();
+    const { scope } = this.#shared;
+    if (decisionsAreHeard()) return this.#decideAndPublish(scope, key, cost);
+    const reply = backend.take(scope, backendKey(key), checkedCost(cost));
+    return isAnswered(reply) ? toResult(scope.policy, reply, cost) : resultLater(scope.policy, reply, cost);
   }
 
-  #decideAloud(scope: KeyScope, key: string, cost: number): Awaitable<RateLimitResult> {
+  #decideAndPublish(scope: KeyScope, key: string, cost: number): Awaitable<RateLimitResult> {
     const start = processClock.now();
-    const tell = (take: BackendReply): RateLimitResult => {
-      const result = toResult(scope.policy, take, cost);
+    const publish = (reply: BackendReply): RateLimitResult => {
+      const result = toResult(scope.policy, reply, cost);
       publishDecision({ scope, cost, result, durationMs: processClock.now() - start });
       return result;
     };
-    const take = this.backend.take(scope, backendKey(key), checkedCost(cost));
-    return isAnswered(take) ? tell(take) : Promise.resolve(take).then(tell);
+    const reply = this.backend.take(scope, backendKey(key), checkedCost(cost));
+    return isAnswered(reply) ? publish(reply) : Promise.resolve(reply).then(publish);
   }
 
-  async #adjust(key: string, tokens: number, sign: 1 | -1): Promise<{ result: RateLimitResult; take: BackendReply }> {
+  async #adjust(key: string, tokens: number, sign: 1 | -1): Promise<{ result: RateLimitResult; reply: BackendReply }> {
     checkedCost(tokens, "tokens");
-    const { scope } = this.#share;
-    const take = await this.#open().adjust(scope, backendKey(key), sign * tokens);
-    this.#share.waits.wake(backendKey(key));
-    return { result: toResult(scope.policy, take, tokens), take };
+    const { scope } = this.#shared;
+    const reply = await this.#usableBackend().adjust(scope, backendKey(key), sign * tokens);
+    this.#shared.waits.wake(backendKey(key));
+    return { result: toResult(scope.policy, reply, tokens), reply };
   }
 
-  /** A policy with a block is looked at first: to wait for one's turn is nothing that a key is blocked for. */
+  /** Peeks first if the policy has a block, because a refused attempt by a waiting call must not block the key. */
   async #takeInTurn(key: string, cost: number): Promise<RateLimitResult> {
     if (this.policy.blockMs === 0) return this.decide(key, cost);
     const look = await this.peek(key, { cost });
     return look.allowed ? this.decide(key, cost) : look;
   }
 
-  /** Gives back the tokens of a wait that was given up; that may be because this limiter was closed. */
+  /** Gives back the tokens of an abandoned wait. Works on a closed limiter too, because closing it abandons its waits. */
   async #giveBack(key: string, tokens: number): Promise<void> {
-    await this.backend.adjust(this.#share.scope, backendKey(key), -tokens);
-    this.#share.waits.wake(backendKey(key));
+    await this.backend.adjust(this.#shared.scope, backendKey(key), -tokens);
+    this.#shared.waits.wake(backendKey(key));
   }
 
-  #open(): B {
+  #usableBackend(): B {
     if (this.#closed) throw closed();
     return this.backend;
   }
 }
 
-/** Apart, since a closure in `decide` would cost every call its context. Whatever a backend promises by becomes a promise of ours. */
-function resultLater(policy: Policy, take: Promise<BackendReply>, cost: number): Promise<RateLimitResult> {
-  return Promise.resolve(take).then((take) => toResult(policy, take, cost));
+/** A separate function, because a closure in `decide` would slow down every call. It turns any thenable into a native promise. */
+function resultLater(policy: Policy, answer: Promise<BackendReply>, cost: number): Promise<RateLimitResult> {
+  return Promise.resolve(answer).then((reply) => toResult(policy, reply, cost));
 }
 
 function closed(): RateLimitError {

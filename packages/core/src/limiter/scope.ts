@@ -4,42 +4,42 @@ import { RateLimitError } from "../errors.ts";
 import { type Policy, samePolicy } from "../policy/policy.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
-/** What live limiters of one name on one backend have in common: `update()` of one reaches all. */
+/** The state that live limiters with the same name on the same backend share, so that `update()` of one reaches all. */
 export interface SharedScope {
   scope: KeyScope;
   holders: number;
-  /** The calls of all of them that wait for tokens. */
+  /** The calls of all these limiters that wait for tokens. */
   readonly waits: WaitQueue;
 }
 
-const sharesOf = new WeakMap<Backend, Map<string, SharedScope>>();
+const scopesOf = new WeakMap<Backend, Map<string, SharedScope>>();
 
-/** What says which buckets a limiter keeps, and by which policy. */
+/** What a limiter needs to join: its buckets and its policy. */
 interface Joining {
   readonly backend: Backend;
   readonly keyPrefix: string;
   readonly name: string;
   readonly policy: Policy;
-  /** Whether the limiter takes the name over from those that have another policy. */
+  /** Whether the limiter takes over the name from limiters with another policy. */
   readonly replace: boolean;
 }
 
 /**
  * Joins the limiters that keep their buckets under one name.
- * @throws {RateLimitError} INVALID_OPTION when a live one there has another policy: by accident two limits would share a bucket.
+ * @throws {RateLimitError} INVALID_OPTION if a live one has another policy, because two limits would share a bucket by accident.
  */
 export function join({ backend, keyPrefix, name, policy, replace }: Joining): SharedScope {
-  const shares = sharesOf.get(backend) ?? new Map<string, SharedScope>();
-  sharesOf.set(backend, shares);
+  const scopes = scopesOf.get(backend) ?? new Map<string, SharedScope>();
+  scopesOf.set(backend, scopes);
   const prefix = `${keyPrefix}${escapeName(name)}:`;
-  const share = shares.get(prefix) ?? newShare(prefix, policy);
-  if (!samePolicy(share.scope.policy, policy)) {
+  const shared = scopes.get(prefix) ?? newScope(prefix, policy);
+  if (!samePolicy(shared.scope.policy, policy)) {
     if (!replace) throw takenName(name);
-    setPolicy(share, policy);
+    setPolicy(shared, policy);
   }
-  share.holders++;
-  shares.set(prefix, share);
-  return share;
+  shared.holders++;
+  scopes.set(prefix, shared);
+  return shared;
 }
 
 function takenName(name: string): RateLimitError {
@@ -49,19 +49,19 @@ function takenName(name: string): RateLimitError {
   );
 }
 
-function newShare(prefix: string, policy: Policy): SharedScope {
-  const share: SharedScope = { scope: Object.freeze({ prefix, policy }), holders: 0, waits: new WaitQueue(() => share.scope.policy) };
-  return share;
+function newScope(prefix: string, policy: Policy): SharedScope {
+  const shared: SharedScope = { scope: Object.freeze({ prefix, policy }), holders: 0, waits: new WaitQueue(() => shared.scope.policy) };
+  return shared;
 }
 
-/** Leaves them; the last one frees the name. */
-export function leave(backend: Backend, share: SharedScope): void {
-  share.holders--;
-  if (share.holders === 0) sharesOf.get(backend)?.delete(share.scope.prefix);
+/** Leaves the limiters of this name. The last one frees it. */
+export function leave(backend: Backend, shared: SharedScope): void {
+  shared.holders--;
+  if (shared.holders === 0) scopesOf.get(backend)?.delete(shared.scope.prefix);
 }
 
-/** Changes the policy of all of them; their buckets keep the time they owe. */
-export function setPolicy(share: SharedScope, policy: Policy): void {
-  share.scope = Object.freeze({ prefix: share.scope.prefix, policy });
-  share.waits.policyChanged();
+/** Changes the policy of all limiters of this name. Each bucket still needs as long to fill as it did before. */
+export function setPolicy(shared: SharedScope, policy: Policy): void {
+  shared.scope = Object.freeze({ prefix: shared.scope.prefix, policy });
+  shared.waits.policyChanged();
 }

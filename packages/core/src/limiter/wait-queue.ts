@@ -8,16 +8,16 @@ import { warnOnce } from "../warnings.ts";
 import { Waiter, type WaitingCall } from "./waiter.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
-/** The head of a line looks at least this often, in ms: another process may have given tokens back. */
+/** The longest time between two attempts of the head of a line, in ms. Another process may have given tokens back. */
 const lookAgainMs = 1000;
 
 /**
- * Keeps the calls that wait for tokens, in one line per key: first come, first served.
+ * Queues the calls that wait for tokens, with one line per key: first come, first served.
  *
- * Only the head of a line asks the backend: when its tokens are due, when something in this process has changed its bucket, and once a
- * second in any case. A call that cannot be admitted in time is rejected as soon as that is known, wherever it stands. What is known
- * comes from the bucket as it was last seen and from the costs of the calls in front. Tokens that somebody may give back, and calls in
- * front that may give up, are not counted on. During an outage nothing is known.
+ * Only the head of a line asks the backend: when its tokens are due, when something in this process has changed the bucket, and at least
+ * once a second. A call that cannot be admitted in time is rejected as soon as that is known, wherever it is in line. The estimate uses
+ * the last known state of the bucket and the costs of the calls in front. It does not count on refunds, or on calls in front giving up.
+ * During an outage there is no estimate.
  */
 export class WaitQueue {
   readonly #lines = new Map<string, WaitingLine>();
@@ -28,7 +28,7 @@ export class WaitQueue {
     this.#policyOf = policyOf;
   }
 
-  /** Resolves when the call is admitted, after all that came earlier for `key`. */
+  /** Resolves when the call is admitted, after all earlier calls for `key`. */
   join(key: string, call: WaitingCall): Promise<RateLimitResult> {
     if (call.signal?.aborted) return Promise.reject(call.signal.reason);
     const waiter = new Waiter(call);
@@ -37,12 +37,12 @@ export class WaitQueue {
     return waiter.result;
   }
 
-  /** Has the head of a line look at once: something in this process has changed the bucket of `key`. */
+  /** Makes the head of the line ask now, because something in this process has changed the bucket of `key`. */
   wake(key: string): void {
     this.#lines.get(key)?.wake();
   }
 
-  /** Holds the new policy against all calls that wait. */
+  /** Checks all waiting calls against the new policy. */
   policyChanged(): void {
     const policy = this.#policyOf();
     for (const [key, line] of this.#lines) {
@@ -55,7 +55,7 @@ export class WaitQueue {
     }
   }
 
-  /** Rejects the calls of one limiter. */
+  /** Rejects the waiting calls of one limiter. */
   close(owner: object, reason: RateLimitError): void {
     for (const [key, line] of this.#lines)
       for (const waiter of line) if (waiter.call.owner === owner) this.#reject(key, line, waiter, reason);
@@ -77,7 +77,7 @@ export class WaitQueue {
   #leave(key: string, line: WaitingLine, waiter: Waiter): void {
     line.remove(waiter);
     waiter.leave();
-    // Later, when all that leave for one reason have left: otherwise each of them would come to the head, and ask in vain.
+    // Deferred, because several calls may leave for one reason, and each would otherwise reach the head and ask the backend for nothing.
     if (line.head !== undefined) queueMicrotask(() => this.#serveHead(key, line));
     else this.#drop(key);
   }
@@ -106,7 +106,7 @@ export class WaitQueue {
     void head.runInAsyncScope(() => this.#serve(key, line, head));
   }
 
-  /** Asks for the head of a line until it is admitted or has left. */
+  /** Asks the backend on behalf of the head of a line until it is admitted or leaves. */
   async #serve(key: string, line: WaitingLine, waiter: Waiter): Promise<void> {
     const { call } = waiter;
     let pauseMs = line.due(call.cost) - processClock.now();
@@ -127,14 +127,14 @@ export class WaitQueue {
       } catch (error) {
         return this.#reject(key, line, waiter, error);
       }
-      if (line.isUnjudged) this.#judge(key, line);
+      if (line.needsCheck) this.#rejectLate(key, line);
       else if (waiter.deadline < line.earliest(call.cost)) this.#reject(key, line, waiter, waiter.timedOut());
     }
   }
 
-  /** Rejects the calls of a line that cannot be admitted in time. */
-  #judge(key: string, line: WaitingLine): void {
-    line.isUnjudged = line.isWoken;
+  /** Rejects the calls in a line that cannot be admitted in time. */
+  #rejectLate(key: string, line: WaitingLine): void {
+    line.needsCheck = line.isWoken;
     let tokens = 0;
     for (const waiter of line) {
       const { cost } = waiter.call;
@@ -148,7 +148,7 @@ function neverFits({ limits }: Policy, cost: number): boolean {
   return limits.some(({ burst }) => cost > burst);
 }
 
-/** Rejects a call that no wait would help, with the state of its bucket. */
+/** Rejects a call that would wait forever, with the state of its bucket. */
 async function refuse({ call, admit, reject }: Waiter): Promise<void> {
   try {
     const result = await call.take();
@@ -159,13 +159,13 @@ async function refuse({ call, admit, reject }: Waiter): Promise<void> {
   }
 }
 
-/** Gives back what was taken for a call that has left, unless the backend was out: it never took those tokens. */
+/** Gives back the tokens taken for a call that has left, unless the backend was out and so never took them. */
 async function giveBack(call: WaitingCall, { allowed, degraded }: RateLimitResult): Promise<void> {
   if (!allowed || degraded || call.cost === 0) return;
   try {
     await call.giveBack();
   } catch (error) {
     const why = error instanceof Error ? error.message : "not an Error";
-    warnOnce("RATELIMIT_REFUND_FAILED", `The tokens of a wait that was given up could not be returned: ${why}`);
+    warnOnce("RATELIMIT_REFUND_FAILED", `Could not return the tokens of an abandoned wait: ${why}`);
   }
 }

@@ -1,5 +1,5 @@
 import { AsyncResource } from "node:async_hooks";
-// Not the global ones: a wait ends even if a test runner has replaced them by timers that never fire.
+// Not the globals: a wait must end even if a test runner replaced them with timers that never fire.
 import { clearTimeout, setTimeout } from "node:timers";
 import type { Awaitable } from "../backend/backend.ts";
 import { processClock } from "../clock.ts";
@@ -9,21 +9,21 @@ import { onAbort } from "./abort.ts";
 
 /** A call that waits for tokens, and what may end its wait early. */
 export interface WaitingCall {
-  /** The limiter that was called: closing it ends its own waits and no others. */
+  /** The limiter that was called. Closing it ends only its own waits. */
   readonly owner: object;
   readonly cost: number;
-  /** Milliseconds; `Infinity` to wait for as long as it takes. */
+  /** The longest wait in milliseconds; `Infinity` for no bound. */
   readonly maxWaitMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Takes the tokens, or answers when they will be there. */
+  /** Takes the tokens, or returns a refusal that shows when they will be available. */
   readonly take: () => Awaitable<RateLimitResult>;
-  /** Gives back the tokens of a call that has left before it learned that they were taken. */
+  /** Gives back the tokens if the call left the line before it learned that they were taken. */
   readonly giveBack: () => Awaitable<unknown>;
 }
 
 /**
- * A call in a line. Its looks run in the async context of the call itself, not in that of whoever left the line before it, so that
- * traces show them where they belong.
+ * A call in a waiting line. Its attempts run in its own async context, not in that of the call that left the line before it, so that
+ * traces attribute them correctly.
  */
 export class Waiter extends AsyncResource {
   readonly call: WaitingCall;
@@ -31,7 +31,7 @@ export class Waiter extends AsyncResource {
   /** Settles `result`. */
   admit!: (result: RateLimitResult) => void;
   reject!: (reason: unknown) => void;
-  /** When `maxWait` is over, in ms of the process clock. */
+  /** When `maxWait` ends, in ms of the process clock. */
   readonly deadline: number;
   hasLeft = false;
   ahead: Waiter | undefined;
@@ -50,7 +50,7 @@ export class Waiter extends AsyncResource {
     });
   }
 
-  /** Calls `giveUp` if the call's time is over or its signal is aborted before it leaves. */
+  /** Calls `giveUp` if `maxWait` ends or the signal is aborted before the call leaves the line. */
   watch(giveUp: (reason: unknown) => void): void {
     const { maxWaitMs, signal } = this.call;
     if (maxWaitMs < Number.POSITIVE_INFINITY) this.#stopTimer = after(maxWaitMs, () => giveUp(this.timedOut()));
@@ -88,10 +88,10 @@ export class Waiter extends AsyncResource {
   }
 }
 
-/** What one `setTimeout` can hold, in ms. */
+/** The longest delay that `setTimeout` supports, in ms. */
 const longestTimeout = 2 ** 31 - 1;
 
-/** Calls back after any number of milliseconds; the returned function takes that back. */
+/** Calls back after any number of milliseconds. The returned function cancels that. */
 function after(ms: number, callback: () => void): () => void {
   let timer: NodeJS.Timeout;
   const arm = (left: number): void => {

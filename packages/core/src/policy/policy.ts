@@ -3,37 +3,51 @@ import { warnOnce } from "../warnings.ts";
 import type { Duration } from "./duration.ts";
 import { durationForm, durationMs } from "./duration.ts";
 
-/** One limit as it is written: `rate` tokens per `period`, in a bucket of `burst`. */
+/** Options of one limit: `rate` tokens per `period`, in a bucket of `burst` tokens. */
 export interface LimitOptions {
-  /** Tokens per period: a positive integer ("2.5 per second" is 5 per 2 s), or 0 to refuse everything. */
+  /** Tokens per period: a positive integer (write 2.5 per second as 5 per 2 s), or 0 to refuse everything. */
   rate: number;
-  /** Seconds, or a text with a unit (`"1m"`), of whole milliseconds; 60. */
+  /**
+   * The period in seconds, or as a string with a unit (`"1m"`): a whole number of milliseconds.
+   * @defaultValue 60
+   */
   period?: Duration | undefined;
-  /** Tokens in a full bucket: a positive integer; `rate`. */
+  /**
+   * Tokens in a full bucket: a positive integer.
+   * @defaultValue `rate`
+   */
   burst?: number | undefined;
-  /** What headers and results call this limit: a letter, then at most 63 letters, digits, `_`, `.`, `-`; `"default"`. */
+  /**
+   * Names this limit in headers and results: a letter, then at most 63 letters, digits, `_`, `.` or `-`.
+   * @defaultValue `"default"`
+   */
   name?: string | undefined;
 }
 
-/** One limit, or several that are taken all or none; several need names, each its own. */
+/**
+ * Options of `definePolicy`: one limit, or several. Several limits need unique names. A call takes tokens from all of them, or from none.
+ */
 export type PolicyOptions = (
   | (LimitOptions & { limits?: never })
   | { limits: readonly [LimitOptions, ...LimitOptions[]]; rate?: never; period?: never; burst?: never }
 ) & {
   /**
-   * How long a key stays refused after its first refusal: seconds, or a string with a unit (`"10m"`).
-   * Later refusals do not prolong it, and `reset` lifts it.
+   * Blocks a key for this long after its first refusal: seconds, or a string with a unit (`"10m"`).
+   * Later refusals do not extend the block, and `reset` lifts it.
    * @defaultValue no block: a key is refused only until its bucket holds enough tokens again
    */
   block?: Duration | undefined;
 };
 
-/** One compiled limit. `p` units are one token, `r` units drain in a millisecond, `full` units are the whole bucket. */
+/**
+ * A compiled limit. It counts in integer units: a token is `unitsPerToken` units, a millisecond refills `unitsPerMs` units, and a full
+ * bucket holds `capacityUnits` units.
+ */
 export interface Limit {
   readonly name: string;
   /** Tokens per period. */
   readonly rate: number;
-  /** Seconds. */
+  /** The period in seconds. */
   readonly period: number;
   /** Tokens in a full bucket. */
   readonly burst: number;
@@ -41,18 +55,18 @@ export interface Limit {
   readonly unitsPerToken: number;
   readonly unitsPerMs: number;
   readonly capacityUnits: number;
-  /** Identifies `p`, `r` and `full` in a stored bucket: 32 bits. Names do not matter there. */
+  /** Identifies the limit in a stored bucket: a 32-bit hash of the three unit counts. The name is not part of it. */
   readonly fingerprint: number;
 }
 
-/** The rule of a limiter: its limits, compiled and frozen. */
+/** A compiled and frozen policy: the limits that a call must pass. */
 export interface Policy {
   readonly limits: readonly [Limit, ...Limit[]];
-  /** Milliseconds that a key stays refused after its first refusal; 0 if it is not blocked. */
+  /** Milliseconds that a key is blocked after its first refusal; 0 if the policy has no block. */
   readonly blockMs: number;
 }
 
-/** What a limiter or a limit is called that has no name. */
+/** The name of a limiter or limit that was given none. */
 export const defaultName = "default";
 const limitName = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
 
@@ -61,7 +75,7 @@ export function isLimitName(name: unknown): name is string {
   return typeof name === "string" && limitName.test(name);
 }
 
-/** The most limits of one policy: every call checks, stores and reports all of them. */
+/** The most limits that a policy may have. Every call checks, stores and reports all of them. */
 const mostLimits = 100;
 
 function durationRule(option: string): Rule {
@@ -83,9 +97,9 @@ const limitRules: Rules = {
   name: {
     expects: "a letter followed by at most 63 letters, digits, _, . or -",
     accepts: isLimitName,
-    hint: 'it goes out in headers; write for example name: "per-minute"',
+    hint: 'it is sent in headers; write for example name: "per-minute"',
   },
-  // A limit that was compiled may be given again. It is compiled anew, so that its other options may be changed on the way.
+  // A compiled limit may be spread into new options. It is then compiled again, so its derived fields are ignored.
   ...Object.fromEntries(
     ["periodMs", "unitsPerToken", "unitsPerMs", "capacityUnits", "fingerprint"].map((option) => [option, rule.derived]),
   ),
@@ -98,7 +112,7 @@ const closedBurst: Rule = {
   hint: "leave it out: a closed limit holds no tokens",
 };
 
-/** What a policy of one limit takes. */
+/** The options of a policy with one limit. */
 const singleRules: Rules = { ...limitRules, block: durationRule("block") };
 
 const severalRules: Rules = {
@@ -114,23 +128,23 @@ const severalRules: Rules = {
   blockMs: { expects: "that of a compiled policy", accepts: isCount, hint: 'write block: "10m"', hidden: true },
 };
 
-/** The names of a policy's options, for constructors that take them among their own. */
+/** The names of a policy's options, for constructors that accept them alongside their own. */
 export const policyOptions: readonly string[] = Object.keys(severalRules);
 
-/** The rules of a constructor that hands these options on. */
+/** The rules for a constructor that passes these options on to `readPolicy`, which checks them. */
 export const policyRules: Rules = Object.fromEntries(
   Object.entries(severalRules).map(([option, { hidden }]) => [option, hidden ? rule.derived : rule.readElsewhere]),
 );
 
 /**
- * Checks a policy once and freezes it; everything behind it trusts the result.
+ * Checks a policy, compiles it and freezes it, so that it can be used without further checks.
  *
- * A limit is `rate` tokens (positive integer) per `period` (seconds, or a text with a unit; 60) in a bucket of `burst` tokens (`rate`).
- * Several limits, 100 at most, are taken all or none. With `block`, a key that was refused stays refused for so long.
- * Limits must be countable exactly (`4 * burst * period / gcd(rate, period in ms)` below 2^53),
- * and a bucket must hold at least one millisecond of refill.
+ * A limit admits `rate` tokens (a positive integer) per `period` (seconds, or a string with a unit; 60 by default), from a bucket of
+ * `burst` tokens (`rate` by default). A policy has at most 100 limits, and a call takes tokens from all of them or from none. With
+ * `block`, a key stays refused for that long after a refusal. Every count must be an exact integer
+ * (`4 * burst * period / gcd(rate, period in ms)` below 2^53), and a bucket must hold at least one millisecond of refill.
  *
- * @throws {RateLimitError} INVALID_POLICY that tells every problem at once.
+ * @throws {RateLimitError} INVALID_POLICY, which lists every problem.
  * @example
  * definePolicy({ rate: 100, period: "1m", burst: 150 });
  * definePolicy({ limits: [{ name: "second", rate: 10, period: 1 }, { name: "hour", rate: 1000, period: "1h" }] });
@@ -142,24 +156,24 @@ export function definePolicy(options: PolicyOptions): Policy {
   return policy as Policy;
 }
 
-/** Reads a policy; what is wrong with it goes to `problems`, and then there is none. */
+/** Reads a policy. If anything is wrong with it, adds that to `problems` and returns `undefined`. */
 export function readPolicy(problems: Problems, options: unknown): Policy | undefined {
   const before = problems.count;
   const limits = isSeveral(options) ? readLimits(problems, options) : [readLimit(problems, "policy", options, singleRules)];
   return problems.count === before ? freeze(limits as Limit[], options as PolicyOptions & Partial<Policy>) : undefined;
 }
 
-/** Whether `value` is what {@link definePolicy} returns, of this or another copy of the package. */
+/** Whether `value` came from {@link definePolicy}, in this or another copy of the package. */
 export function isPolicy(value: unknown): value is Policy {
   const { limits, blockMs } = (value ?? {}) as Partial<Policy>;
   return isCount(blockMs) && Array.isArray(limits) && limits.length > 0 && limits.every((limit: object | null) => isCompiled(limit ?? {}));
 }
 
-/** Whether two policies are the same rule. */
+/** Whether two policies have the same limits, under the same names, and the same block. */
 export function samePolicy(a: Policy, b: Policy): boolean {
-  const text = ({ limits, blockMs }: Policy): string =>
+  const serialized = ({ limits, blockMs }: Policy): string =>
     JSON.stringify([blockMs, ...limits.map(({ name, rate, periodMs, burst }) => [name, rate, periodMs, burst])]);
-  return a === b || text(a) === text(b);
+  return a === b || serialized(a) === serialized(b);
 }
 
 function isCompiled(limit: object): boolean {
@@ -182,7 +196,7 @@ function readLimits(problems: Problems, options: { limits: unknown }): (Limit | 
     problems.add("limits", `at most ${mostLimits} limits`, given.length, "every call checks all of them; use several limiters instead");
     return [];
   }
-  // Unlike `map`, this does not skip the holes of a sparse array.
+  // `map` alone would skip the holes of a sparse array.
   const list = Array.from(given);
   const names = new Set<string>();
   return list.map((entry, i) => {
@@ -190,7 +204,7 @@ function readLimits(problems: Problems, options: { limits: unknown }): (Limit | 
     const limit = readLimit(here, "limit", entry, limitRules);
     if (limit === undefined) return undefined;
     if (list.length > 1 && (entry as LimitOptions).name === undefined)
-      here.add("name", "given where limits are several", undefined, 'write for example name: "minute"');
+      here.add("name", "given when there are several limits", undefined, 'write for example name: "minute"');
     else if (names.has(limit.name)) here.add("name", "unique in its policy", limit.name, "give each limit a name of its own");
     names.add(limit.name);
     return limit;
@@ -236,7 +250,7 @@ function compile(problems: Problems, options: LimitOptions): Limit {
   });
 }
 
-/** A limit that admits nothing: its bucket has no room, so that every other rule applies to it unchanged. */
+/** A limit that admits nothing. Its bucket has no capacity, so no other code needs a special case for it. */
 function closedLimit(name: string, periodMs: number): Limit {
   return Object.freeze({
     name,
@@ -251,7 +265,7 @@ function closedLimit(name: string, periodMs: number): Limit {
   });
 }
 
-/** FNV-1a, 32 bits, of `p:r:full` in decimal digits. It is part of the stored format: docs/state.md. */
+/** The 32-bit FNV-1a hash of the three numbers in decimal, joined by `:`. It is part of the stored format: docs/state.md. */
 function fingerprintOf(...numbers: readonly [unitsPerToken: number, unitsPerMs: number, capacityUnits: number]): number {
   let hash = 0x811c9dc5;
   for (const character of numbers.join(":")) hash = Math.imul(hash ^ character.charCodeAt(0), 0x01000193);

@@ -1,37 +1,37 @@
 import type { Clock } from "../clock.ts";
 
-/** How a backend failed: whether no further call would get an answer either is certain at once, or only after a while. */
+/** How a backend failed. After a `"certain"` failure further calls would fail too; after a `"maybe"` it takes several to be sure. */
 export type Failure = "certain" | "maybe";
 
-/** What a breaker is told to do, and by whose time. */
+/** What a breaker needs from its owner. */
 export interface BreakerParts {
   readonly clock: Clock;
-  /** Tries whether the backend is back: resolves if it is, in time. */
+  /** Checks whether the backend is back. Resolves if it answers in time, and rejects otherwise. */
   readonly probe: () => Promise<unknown>;
   readonly onClose: () => void;
-  /** Calls back after `ms`; the returned function takes it back. */
+  /** Calls back after `ms` milliseconds. The returned function cancels that. */
   readonly later: (callback: () => void, ms: number) => () => void;
 }
 
 /**
- * Late answers open the breaker once there are 5 of them, half of all calls, over 500 ms: one lost TCP segment costs 200 ms and must not
- * trip it. Counting starts again after 2 s in which some calls were answered, so that failures that are long past do not add up.
+ * The breaker opens after 5 timeouts over 500 ms, if they are at least half of all calls: one lost TCP segment costs 200 ms and must not
+ * trip it. The count restarts after 2 s if calls are being answered, so that old failures do not add up.
  */
 const [enoughFailures, enoughMs, longestMs] = [5, 500, 2000];
-/** Between two probes, in ms: this, and up to as much again by chance, so that processes do not probe in step. */
+/** The minimum time between probes, in ms. A random delay of up to as much again keeps processes from probing in step. */
 const probeMs = 250;
 /**
- * Probes in a row that must be answered before calls are let through: one after an outage without any answer, more if the backend
- * answered now and then. It doubles, up to the last number, if late answers open the breaker again within `relapseMs`. A backend that is
- * late half of the time passes a single probe half of the time, and each time the callers of the next half second would wait for it.
+ * How many probes in a row must succeed before calls go through: 1 after an outage without any answer, 4 if the backend answered now and
+ * then. The number doubles, up to 8, if timeouts open the breaker again within `relapseMs`. A backend that is late half of the time
+ * passes a single probe half of the time, and each time the callers of the next half second would wait for it.
  */
 const [afterSilence, afterSomeAnswers, mostProbes, relapseMs] = [1, 4, 8, 10_000];
 
-/** Keeps calls from a backend that does not answer; one probe at a time finds out when it does, and no caller pays for it. */
+/** Stops calls to a backend that does not answer. Probes, one at a time, find out when it is back, so that no caller has to wait for it. */
 export class CircuitBreaker {
   readonly #parts: BreakerParts;
   #isOpen = false;
-  /** Calls that failed, and that were answered, since the first of these failures was sent. */
+  /** Failed calls, and answered ones, since the first of these failed calls was sent. */
   #failures = 0;
   #answers = 0;
   #failingSince = 0;
@@ -58,7 +58,7 @@ export class CircuitBreaker {
     if (ms >= longestMs || (ms >= enoughMs && this.#answers > this.#failures)) this.#failures = 0;
   }
 
-  /** Counts a call that was sent at `sentAt` and got no answer in time. */
+  /** Counts a call that was sent at `sentAt` and failed. */
   failed(failure: Failure, sentAt: number): void {
     if (this.#isOpen || this.#stopped) return;
     if (this.#failures++ === 0) {
@@ -69,7 +69,7 @@ export class CircuitBreaker {
     else if (this.#isFailing()) this.#open(this.#needed());
   }
 
-  /** Probes now instead of later: the connection says it is back. */
+  /** Probes now instead of later, because the connection is back. */
   hurry(): void {
     if (!this.#isOpen || this.#probing) return;
     this.#cancel?.();

@@ -1,15 +1,15 @@
 import { processTime, type Time, type Timer } from "../time.ts";
 
-/** Node fires a timer of more ms than this at once. */
+/** The longest delay of a timer, in ms. Node fires a longer one immediately. */
 const longestTimer = 2 ** 31 - 1;
 
-/** A call that is waited for, in a ring by age; out of it, it is a ring of its own. */
-class Awaited {
-  /** Until when, in ms of the process clock. */
+/** A pending call, linked into a ring by age. Once finished, it is a ring of its own. */
+class PendingCall {
+  /** The deadline, in ms of the process clock. */
   readonly at: number;
   readonly giveUp: () => void;
-  older: Awaited = this;
-  newer: Awaited = this;
+  older: PendingCall = this;
+  newer: PendingCall = this;
 
   constructor(at: number, giveUp: () => void) {
     this.at = at;
@@ -18,19 +18,20 @@ class Awaited {
 }
 
 /**
- * Gives up calls that take longer than a fixed time, all by one timer.
+ * Gives up calls that take longer than a fixed time, with one timer for all of them.
  *
- * When the timer fires, answers that had arrived before it may still lie in the socket, because the event loop itself was late:
- * two more turns let them in first. Without these, half of all calls under stalls of 120 ms were given up though answered in time.
+ * If the event loop was late, answers may have arrived before the timer fired and still be unread in the socket, so two more turns read
+ * them first. Without these, half of all calls under stalls of 120 ms were given up although they were answered in time.
  */
 export class Deadlines {
   readonly #ms: number;
   readonly #time: Time;
   /**
-   * Between its newest and its oldest call. What is finished leaves at once and points at nobody: a call held until its time is over
-   * would outlive its garbage collection, and so would what a Set leaves behind when it grows (a fifth of the time of a busy process).
+   * Closes the ring between the newest and the oldest call. A finished call is unlinked at once and refers to no other, because objects
+   * that live until their deadline survive young-generation garbage collection. So do the tables that a growing Set leaves behind, which
+   * cost a busy process a fifth of its time.
    */
-  readonly #ring = new Awaited(Number.POSITIVE_INFINITY, () => {});
+  readonly #ring = new PendingCall(Number.POSITIVE_INFINITY, () => {});
   #timer: Timer | undefined;
 
   constructor(ms: number, time: Time = processTime) {
@@ -38,10 +39,10 @@ export class Deadlines {
     this.#time = time;
   }
 
-  /** Calls `giveUp` unless the returned call is `finish`ed in time. */
-  start(giveUp: () => void): Awaited {
+  /** Starts a deadline: calls `giveUp` unless the returned call is passed to `finish` in time. */
+  start(giveUp: () => void): PendingCall {
     const ring = this.#ring;
-    const call = new Awaited(this.#time.now() + this.#ms, giveUp);
+    const call = new PendingCall(this.#time.now() + this.#ms, giveUp);
     if (ring.newer === ring) this.#timer?.ref();
     call.older = ring.older;
     call.newer = ring;
@@ -50,8 +51,8 @@ export class Deadlines {
     return call;
   }
 
-  /** Whether it was in time. */
-  finish(call: Awaited): boolean {
+  /** Finishes a call. Returns whether it was in time. */
+  finish(call: PendingCall): boolean {
     if (call.newer === call) return false;
     call.older.newer = call.newer;
     call.newer.older = call.older;
@@ -60,7 +61,7 @@ export class Deadlines {
     return true;
   }
 
-  /** Settles as `ask` does, or by `tooLate` where that takes longer. */
+  /** Settles like `ask`, or lets `tooLate` settle it if `ask` takes too long. */
   within<T>(ask: () => Promise<T>, tooLate: (resolve: (value: T) => void, reject: (reason: unknown) => void) => void): Promise<T> {
     return new Promise((resolve, reject) => {
       const call = this.start(() => tooLate(resolve, reject));
@@ -71,7 +72,7 @@ export class Deadlines {
     });
   }
 
-  /** Gives up every call now, the oldest first. */
+  /** Gives up every call now, oldest first. */
   giveUpAll(): void {
     this.#giveUp(Number.MAX_VALUE);
   }

@@ -1,16 +1,16 @@
 import { isRateLimitError, RateLimitError } from "../errors.ts";
 
-/** What callers are told of an error of a backend. */
+/** Converts a backend's error to the error that callers see. */
 export function failureOf(error: unknown): RateLimitError {
   return isRateLimitError(error) ? error : new RateLimitError("BACKEND", "The backend failed", { cause: error });
 }
 
-/** What the caller did wrong is no outage. */
+/** Whether an error is the caller's mistake, which is not an outage. */
 export function isMistake(error: unknown): boolean {
   return isRateLimitError(error) && error.code !== "BACKEND";
 }
 
-/** What was at the bottom of it, as far as that can be told. */
+/** The message of the innermost cause, at most 5 levels down. */
 export function reasonOf({ message, cause }: Error, depth: number = 0): string {
   return cause instanceof Error && depth < 5 ? reasonOf(cause, depth + 1) : message;
 }

@@ -7,41 +7,41 @@ import { fits } from "../policy/token-bucket.ts";
 import { processTime, type Time, type Timer } from "../time.ts";
 
 /**
- * How long a key that was seen used up may be refused from memory, in ms: a refund by another process counts no later. A little less than
- * the second after which a waiting call looks again, so that it looks at the backend.
+ * How long an exhausted key may be refused from memory, in ms, which is also the longest that a refund by another process goes unnoticed.
+ * A little less than the second after which a waiting call retries, so that the retry reaches the backend.
  */
 const freshMs = 990;
-/** Keys seen used up in the last second, at the most; of more, those of the second before are forgotten first. */
+/** The most exhausted keys to remember from the last second. Beyond that, those of the previous second are forgotten early. */
 const mostFresh = 10_000;
-/** Calls under way are counted by a number made of the key: a Map of them would cost more than the rest of a call. A power of two. */
+/** Counters for calls in flight, indexed by a hash of the key: a Map would cost more than the rest of a call. A power of two. */
 const counters = 8192;
 
-/** That a key was used up when the backend was asked. How much is in use stands in the table. */
+/** Records that a key was exhausted when the backend was asked. The table knows how much of it is in use. */
 interface Fresh {
   readonly policy: Policy;
-  /** When the call was sent, and how many ms passed until its answer, from which the table counts. */
+  /** When the call was sent, and how many ms later its answer came. The table counts from the answer. */
   readonly sentAt: number;
   readonly latencyMs: number;
 }
 
-/** What a table is for. */
+/** What to remember. */
 interface Kept {
-  /** What is in use of each key, for outages. */
+  /** The state of each key, for outages. */
   readonly states: boolean;
-  /** Which keys were used up a moment ago, to refuse them without asking. */
+  /** Which keys were exhausted a moment ago, to refuse them without asking the backend. */
   readonly refusals: boolean;
 }
 
 type FreshKeys = Map<string, Map<string, Fresh>>;
 
-/** A table of this process, which another one tells what has changed. */
+/** A memory of another backend in this process, to be informed of changes. */
 interface Peer {
   forget(scope: KeyScope, key: string): void;
 }
 
 const registry = Symbol.for("@ratelimit/core/last-seen");
 
-/** All tables of this process, those of other copies of this package included. */
+/** All such memories in this process, including those of other copies of this package. */
 function peers(): Set<WeakRef<Peer>> {
   const shared = globalThis as { [registry]?: Set<WeakRef<Peer>> };
   shared[registry] ??= new Set();
@@ -49,45 +49,45 @@ function peers(): Set<WeakRef<Peer>> {
 }
 
 /**
- * Remembers what a backend last said of each key, in one bounded table for all limiters.
+ * Remembers a backend's last reply for each key, in one bounded table for all limiters.
  *
- * It serves twice. In an outage a local bucket starts from it, so a key that was refused stays refused. And a key that was used up
- * less than a second ago is refused without asking: others can only have taken more, so the answer is certain. Counted from when that call
- * was sent, a refusal lasts no longer than the backend's own.
+ * It has two uses. In an outage a local bucket starts from the remembered state, so a key that was refused stays refused. And a key that
+ * was exhausted less than a second ago is refused without asking the backend: other processes can only have taken more. The refusal
+ * counts from when that call was sent, so it lasts no longer than the backend's own.
  */
 export class LastSeen implements Peer {
   readonly #keeps: Kept;
   readonly #time: Time;
   readonly #table: BucketTable;
-  /** The keys seen used up in this second, by prefix, and in the one before. */
+  /** The keys seen exhausted in this second, by prefix; below, those of the second before. */
   #fresh: FreshKeys = new Map();
   #older: FreshKeys = new Map();
   #freshCount = 0;
   #timer: Timer | undefined;
   readonly #underWay = new Int32Array(counters);
-  /** Of each counter the latest call whose answer was noted. Answers may be handled in another order than that of the calls. */
+  /** For each counter, the latest call whose answer was noted. Answers may arrive in another order than the calls. */
   readonly #noted = new Float64Array(counters);
   #calls = 0;
-  /** Counters with calls under way whose answers may be older than what another backend has changed. */
+  /** Counters with calls in flight whose answers may be older than a change by another backend. */
   readonly #outdated = new Set<number>();
   readonly #self = new WeakRef<Peer>(this);
 
   constructor(maxKeys: number, keeps: Kept, time: Time = processTime) {
     this.#keeps = keeps;
     this.#time = time;
-    // The table tells its reading of the process clock only if it was given that one.
+    // The table reports its clock readings only if it was given `processClock` itself.
     this.#table = new BucketTable(maxKeys, time === processTime ? processClock : time);
     peers().add(this.#self);
   }
 
-  /** Counts a call on its way to the backend. Returns its ticket, which `leave` and whatever notes its answer need. */
+  /** Counts a call that is sent to the backend. Returns its ticket, for `leave` and for the method that notes its answer. */
   enter(scope: KeyScope, key: string): number {
     const counter = counterOf(scope, key);
     this.#underWay[counter] = (this.#underWay[counter] as number) + 1;
     return ++this.#calls * counters + counter;
   }
 
-  /** Ends a call that was answered or given up. */
+  /** Ends a call that was answered or abandoned. */
   leave(ticket: number): void {
     const counter = ticket % counters;
     const left = (this.#underWay[counter] as number) - 1;
@@ -96,9 +96,9 @@ export class LastSeen implements Peer {
   }
 
   /**
-   * Refuses a call that the backend is certain to refuse.
+   * Refuses a call that the backend is certain to refuse, and returns `undefined` for all others.
    *
-   * Never while a call on the key is under way: a refund made a moment ago may be about to change the answer.
+   * It never refuses while a call for the key is in flight, because that call may be a refund that changes the answer.
    */
   refusal(scope: KeyScope, key: string, cost: number): BackendReply | undefined {
     const fresh = this.#fresh.get(scope.prefix)?.get(key) ?? this.#older.get(scope.prefix)?.get(key);
@@ -106,7 +106,7 @@ export class LastSeen implements Peer {
     const { used, blockedMs, at } = this.#table.take(scope, key, 0);
     if ((at ?? this.#time.now()) - fresh.sentAt >= freshMs) return undefined;
     if (!isCertain(scope.policy, used, blockedMs ?? 0, cost, fresh.latencyMs)) return undefined;
-    // Not by spreading: that would take longer than all of the above.
+    // Spreading would take longer than everything above.
     return blockedMs === undefined
       ? { allowed: false, used, source: "deny-cache", at }
       : { allowed: false, used, source: "deny-cache", at, blockedMs };
@@ -115,7 +115,7 @@ export class LastSeen implements Peer {
   /** Notes the backend's answer to a take that was sent at `sentAt`. */
   took(ticket: number, scope: KeyScope, key: string, cost: number, take: BackendReply, sentAt: number): void {
     const isCurrent = this.#isCurrent(ticket);
-    // A look does not count as an answer that is certain: it shows a debt that the next call would cut down.
+    // A call of cost 0 cannot make a refusal certain: it may show a debt above the ceiling, which the next call would cut down.
     const isFresh = isCurrent && this.#keeps.refusals && cost > 0 && isUsedUp(scope.policy, take);
     if (isCurrent && (this.#keeps.states || isFresh)) this.#write(scope, key, take);
     if (isFresh) this.#remember(scope, key, sentAt);
@@ -126,30 +126,30 @@ export class LastSeen implements Peer {
   adjusted(ticket: number, scope: KeyScope, key: string, tokens: number, take: BackendReply): void {
     if (this.#isCurrent(ticket) && this.#keeps.states) this.#write(scope, key, take);
     this.doubt(scope, key);
-    if (tokens < 0) this.#tellPeers(scope, key);
+    if (tokens < 0) this.#notifyPeers(scope, key);
   }
 
   /** Notes that the backend has blocked a key. */
   blocked(ticket: number, scope: KeyScope, key: string, ms: number): void {
     if (this.#isCurrent(ticket) && this.#keeps.states) this.#table.block(scope, key, ms);
     this.doubt(scope, key);
-    this.#tellPeers(scope, key);
+    this.#notifyPeers(scope, key);
   }
 
   /** Notes that the backend has reset a key. */
   wasReset(ticket: number, scope: KeyScope, key: string): void {
     if (this.#isCurrent(ticket)) this.#table.reset(scope, key);
     this.doubt(scope, key);
-    this.#tellPeers(scope, key);
+    this.#notifyPeers(scope, key);
   }
 
-  /** Makes sure that the backend is asked next time. */
+  /** Makes sure that the next call for the key asks the backend. */
   doubt({ prefix }: KeyScope, key: string): void {
     if (this.#fresh.size > 0) this.#fresh.get(prefix)?.delete(key);
     if (this.#older.size > 0) this.#older.get(prefix)?.delete(key);
   }
 
-  /** Forgets a key that another backend of this process has changed. Answers to calls that are under way are not noted. */
+  /** Forgets a key that another backend in this process has changed. Answers to calls in flight are then ignored. */
   forget(scope: KeyScope, key: string): void {
     const counter = counterOf(scope, key);
     if ((this.#underWay[counter] as number) > 0) this.#outdated.add(counter);
@@ -157,12 +157,12 @@ export class LastSeen implements Peer {
     this.doubt(scope, key);
   }
 
-  /** What of a bucket is in use by now, and how long it stays blocked. */
+  /** Reads how much of a bucket is in use now, and how long it stays blocked. */
   read(scope: KeyScope, key: string): Found {
     return this.#table.read(scope, key);
   }
 
-  /** Puts a bucket into the state that this process has decided on alone. */
+  /** Stores the state of a bucket after this process decided alone. */
   write(scope: KeyScope, key: string, used: readonly number[], blockedMs: number): void {
     this.#table.write(scope, key, used, blockedMs);
     this.doubt(scope, key);
@@ -182,7 +182,7 @@ export class LastSeen implements Peer {
     this.#older = new Map();
   }
 
-  /** Whether nothing newer is known of the key than the answer to this call. */
+  /** Whether the answer to this call is the newest information about the key. */
   #isCurrent(ticket: number): boolean {
     const counter = ticket % counters;
     if (this.#outdated.has(counter) || ticket < (this.#noted[counter] as number)) return false;
@@ -202,7 +202,7 @@ export class LastSeen implements Peer {
     if (this.#timer === undefined) this.#forgetLater();
   }
 
-  /** Lets nothing stay for longer than two seconds, though nobody calls any more. */
+  /** Makes sure that nothing stays for longer than two seconds, even without further calls. */
   #forgetLater(): void {
     this.#timer = this.#time.later(() => {
       this.#timer = undefined;
@@ -218,7 +218,7 @@ export class LastSeen implements Peer {
     this.#freshCount = 0;
   }
 
-  #tellPeers(scope: KeyScope, key: string): void {
+  #notifyPeers(scope: KeyScope, key: string): void {
     for (const peer of peers()) {
       const other = peer.deref();
       if (other === undefined) peers().delete(peer);
@@ -227,22 +227,25 @@ export class LastSeen implements Peer {
   }
 }
 
-/** Whether a call of cost 1 would be refused now, or this one was. */
+/** Whether this call was refused, or a call of cost 1 would be now. */
 function isUsedUp({ limits }: Policy, { allowed, used }: BackendReply): boolean {
   if (!allowed) return true;
   return typeof used === "number" ? !fits(limits[0], used, 1) : limits.some((limit, i) => !fits(limit, used[i] as number, 1));
 }
 
-/** Whether the backend refuses a call of `cost`, if this much was in use when its answer came, and it may have counted from `latencyMs` before. */
+/**
+ * Whether the backend is certain to refuse a call of `cost`. `used` counts from when its answer came, but the backend may have looked up
+ * to `latencyMs` earlier.
+ */
 function isCertain({ limits, blockMs }: Policy, used: BackendReply["used"], blockedMs: number, cost: number, latencyMs: number): boolean {
   if (blockedMs > latencyMs) return true;
-  // Once a block is over, the next refusal starts another one, and only the backend can do that.
+  // After a block ends, the next refusal starts another one, which only the backend can do.
   if (blockMs > 0) return false;
   if (typeof used === "number") return !fits(limits[0], used - latencyMs * limits[0].unitsPerMs, cost);
   return limits.some((limit, i) => !fits(limit, (used[i] as number) - latencyMs * limit.unitsPerMs, cost));
 }
 
-/** A number made of the characters in which most keys and prefixes differ. */
+/** Hashes the characters in which most keys and prefixes differ. */
 function counterOf({ prefix }: KeyScope, key: string): number {
   const { length } = key;
   let hash = length + prefix.length + prefix.charCodeAt(prefix.length - 2);

@@ -3,15 +3,15 @@ import type { Limit } from "../policy/policy.ts";
 import { debtCeiling } from "../policy/token-bucket.ts";
 import type { LastSeen } from "./last-seen.ts";
 
-/** More units than this are not counted: the sum of two such numbers is still exact. */
+/** The most units to count. The sum of two such numbers is still exact. */
 const most = 2 ** 52;
 
 /**
- * The buckets of this process for the time when nobody else can be asked: this process's share of each, one of `instances`.
+ * Decides alone during an outage, with local buckets that admit this process's part of each limit: one of `instances`.
  *
- * A call needs and takes `instances` times its cost from a bucket of the whole policy, so its units stay those of the backend,
- * and a bucket begins where the backend was last seen: who was refused stays refused. A call that needs more than the burst
- * needs the burst and leaves a debt, so that even the smallest bucket admits its share and no more.
+ * Instead of shrinking the bucket, a call needs and takes `instances` times its cost. Units then mean the same as in the backend, and a
+ * bucket can start from the backend's last known state, so a client that was refused stays refused. A call that would need more than the
+ * burst needs just the burst and leaves a debt, so that even the smallest bucket admits its part and no more.
  */
 export class LocalFallback {
   readonly #instances: number;
@@ -34,7 +34,7 @@ export class LocalFallback {
     return this.#answer(scope, key, allowed, cost > 0 && (allowed || startsBlock), used, startsBlock ? blockMs : blockedMs);
   }
 
-  /** Charges or gives back for all processes. A charge stops at a debt of one burst, also if calls have left a larger one. */
+  /** Charges or refunds for all processes. A charge stops at a debt of one burst, even if calls have left a larger one. */
   adjust(scope: KeyScope, key: string, tokens: number): BackendReply {
     const { limits } = scope.policy;
     const { used: before, blockedMs } = this.#seen.read(scope, key);
@@ -48,13 +48,13 @@ export class LocalFallback {
   }
 
   #adjusted(limit: Limit, before: number, tokens: number): number {
-    // More than two bursts change nothing further, and their units could not be counted exactly.
+    // More than two bursts would have no further effect, and could not be counted exactly.
     const bound = 2 * limit.burst;
     const units = Math.min(bound, Math.max(-bound, tokens)) * limit.unitsPerToken * this.#instances;
     return Math.max(0, units < 0 ? before + units : Math.min(Math.max(before, debtCeiling(limit)), before + units));
   }
 
-  /** Whole tokens that can be charged before the debt is one burst. */
+  /** Whole tokens that can be charged before the debt reaches one burst. */
   #roomOf(limit: Limit, before: number): number {
     return Math.max(0, Math.floor((debtCeiling(limit) - before) / (limit.unitsPerToken * this.#instances)));
   }

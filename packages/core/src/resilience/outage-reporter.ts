@@ -5,12 +5,12 @@ import { warn } from "../warnings.ts";
 
 const outages = channel("ratelimit:outage");
 
-/** What decides while the backend is out: a bucket of this process, yes, no, or nobody (the call rejects). */
+/** How calls are decided while the backend is out: by a local bucket, all admitted, all refused, or none (each call rejects). */
 export type OutageMode = "local" | "open" | "closed" | "throw";
 
 /**
- * What failed: the answer came too late, there was no connection, the server refuses to work, the server refuses one limiter,
- * or one key holds a foreign value. The last two concern that limiter or key alone: the backend decides all other calls.
+ * The kind of failure: the answer came too late, there was no connection, the server refuses all calls, the server refuses one limiter,
+ * or one key contains a foreign value. The last two affect only that limiter or key: the backend decides all other calls.
  */
 export type OutageClass = "timeout" | "connection" | "server" | "limiter" | "key";
 
@@ -19,37 +19,37 @@ export function concernsServer(kind: OutageClass): boolean {
   return kind !== "limiter" && kind !== "key";
 }
 
-/** What `onOutage` and the channel `ratelimit:outage` are told, at most once a second and class. */
+/** An event for `onOutage` and the channel `ratelimit:outage`, at most one per second and class. */
 export interface OutageEvent {
   readonly class: OutageClass;
-  /** What decided in place of the backend. */
+  /** How the call was decided instead. */
   readonly source: OutageMode;
-  /** Failures of this class since the last event that were not told. */
+  /** Failures of this class since the last event that were not reported. */
   readonly suppressed: number;
-  /** What was the matter; never a key. */
+  /** The cause of the failure. Never contains a key. */
   readonly reason?: string;
-  /** Of the one key that is bad: a digest, never the key. */
+  /** A digest of the affected key, if only one is affected; never the key itself. */
   readonly keyHash?: string;
-  /** What the stored keys of the refused limiter begin with: its `keyPrefix` and its name. */
+  /** The prefix of the refused limiter's stored keys: its `keyPrefix` and its name. */
   readonly prefix?: string;
-  /** The backend is back. */
+  /** Set when the backend is back. */
   readonly recovered?: true;
 }
 
 const listenerThrew = "RATELIMIT_ON_OUTAGE_THREW";
 
-/** One event per class in this time, in ms; without a failure for so long, the next one is another outage to warn of. */
+/** The minimum time between events of one class, and the time without failures after which the next one is a new outage, in ms. */
 const [quietMs, overMs] = [1000, 60_000];
 
-/** Tells outages without a flood: to `onOutage` and the channel; where nobody listens, by one warning per outage. */
+/** Reports outages without flooding: to `onOutage` and the channel, or, if nobody listens, with one warning per outage. */
 export class OutageReporter {
   readonly #source: OutageMode;
   readonly #onOutage: ((event: OutageEvent) => void) | undefined;
   readonly #clock: Clock;
-  readonly #told = new Map<OutageClass, { at: number; suppressed: number }>();
-  /** What was last told of an outage that is not over. */
+  readonly #reported = new Map<OutageClass, { at: number; suppressed: number }>();
+  /** The last report of an outage that is not over. */
   #outage: { readonly kind: OutageClass; readonly reason: string | undefined } | undefined;
-  /** What was warned of: the backend, or single keys. */
+  /** What has been warned about: the backend, or single keys. */
   readonly #warned = new Set<"backend" | "key">();
   #failedAt = Number.NEGATIVE_INFINITY;
 
@@ -59,7 +59,7 @@ export class OutageReporter {
     this.#clock = clock;
   }
 
-  /** Whether the outage of now was told otherwise, or not at all. */
+  /** Whether the current outage was reported for another reason, or not at all. */
   isNews(reason: string): boolean {
     return this.#outage?.reason !== reason;
   }
@@ -68,34 +68,34 @@ export class OutageReporter {
     const now = this.#clock.now();
     if (now - this.#failedAt > overMs) this.#warned.clear();
     this.#failedAt = now;
-    const before = this.#told.get(kind);
+    const before = this.#reported.get(kind);
     if (before !== undefined && now - before.at < quietMs) {
       before.suppressed++;
       return;
     }
-    this.#told.set(kind, { at: now, suppressed: 0 });
+    this.#reported.set(kind, { at: now, suppressed: 0 });
     if (kind !== "key") this.#outage = { kind, reason: details.reason };
-    this.#tell({ class: kind, source: this.#source, suppressed: before?.suppressed ?? 0, ...details });
+    this.#emit({ class: kind, source: this.#source, suppressed: before?.suppressed ?? 0, ...details });
     this.#warn(kind, details.reason);
   }
 
   /**
    * Reports the end of an outage that was reported, once.
    *
-   * `passing` says that calls only failed now and then and the backend was never left alone. The next such failure is not worth a warning
-   * of its own, or a backend that is late now and then would cause one every second.
+   * `passing` means that calls failed only now and then and the breaker never opened. The next such failure then causes no warning,
+   * because a backend that is occasionally late would cause one every second.
    */
   recovered(passing: boolean = false): void {
     const kind = this.#outage?.kind;
     this.#outage = undefined;
     if (!passing) this.#warned.delete("backend");
     if (kind === undefined) return;
-    const told = this.#told.get(kind);
-    this.#tell({ class: kind, source: this.#source, suppressed: told?.suppressed ?? 0, recovered: true });
-    if (told !== undefined) told.suppressed = 0;
+    const reported = this.#reported.get(kind);
+    this.#emit({ class: kind, source: this.#source, suppressed: reported?.suppressed ?? 0, recovered: true });
+    if (reported !== undefined) reported.suppressed = 0;
   }
 
-  #tell(event: OutageEvent): void {
+  #emit(event: OutageEvent): void {
     if (outages.hasSubscribers) publish(outages, event, listenerThrew);
     if (this.#onOutage !== undefined) notify(this.#onOutage, event, "onOutage", listenerThrew);
   }
@@ -105,19 +105,19 @@ export class OutageReporter {
     if (this.#warned.has(what) || this.#onOutage !== undefined || outages.hasSubscribers) return;
     this.#warned.add(what);
     const why = reason === undefined ? "" : `: ${reason}`;
-    const made = meaning[this.#source];
+    const consequence = consequences[this.#source];
     warn(
       "RATELIMIT_OUTAGE",
       kind === "limiter"
-        ? `The backend refuses one limiter (${kind}${why}); its decisions are ${made} until it is served`
-        : `The rate limits' backend is out (${kind}${why}); decisions are ${made} until it is back`,
+        ? `The backend refuses one limiter (${kind}${why}); its calls ${consequence} until it is served again`
+        : `The rate-limit backend is out (${kind}${why}); calls ${consequence} until it is back`,
     );
   }
 }
 
-const meaning: Readonly<Record<OutageMode, string>> = {
-  local: "made by this process alone",
-  open: "all to admit",
-  closed: "all to refuse",
-  throw: "errors",
+const consequences: Readonly<Record<OutageMode, string>> = {
+  local: "are decided by this process alone",
+  open: "are all admitted",
+  closed: "are all refused",
+  throw: "fail with an error",
 };

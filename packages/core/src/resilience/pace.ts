@@ -1,16 +1,16 @@
 import type { Time } from "../time.ts";
 
 /**
- * Calls that are started in one turn of the event loop at the most. Of more, the rest waits for the next turns, so that the answers to the
- * first are read before the last is sent. Ten thousand calls at once would otherwise keep the process from reading for longer than the
- * deadline, though Redis answers at once.
+ * At most 512 calls are started per turn of the event loop, and the rest wait for later turns, so that the first answers are read before
+ * the last call is sent. Otherwise 10,000 calls at once would keep the process from reading for longer than the deadline, although Redis
+ * answers at once.
  *
- * Only after `few` of them the end of the turn is asked for, so that most turns do not pay for it. So what is counted may be up to `few`
- * calls of earlier turns.
+ * The counter is reset in the next turn, but that is only scheduled after 128 calls, so that most turns do not pay for it. Up to 128 of
+ * the counted calls may therefore be from earlier turns.
  */
 const [few, mostPerTurn] = [128, 512];
 
-/** Cuts what is called in one turn of the event loop into pieces. */
+/** Spreads a burst of calls over several turns of the event loop. */
 export class Pace {
   readonly #time: Time;
   #started = 0;
@@ -20,7 +20,7 @@ export class Pace {
     this.#time = time;
   }
 
-  /** Whether a call would have to wait: this turn had enough of them. */
+  /** Whether this turn has started enough calls, so that another one would have to wait. */
   get isBehind(): boolean {
     return this.#started >= mostPerTurn;
   }
@@ -30,12 +30,12 @@ export class Pace {
     if (++this.#started === few) this.#time.nextTurn(this.#next);
   }
 
-  /** Starts a call in one of the next turns, in the order in which they came. */
+  /** Starts a call in one of the next turns, first come, first served. */
   wait(start: () => void): void {
     this.#waiting.push(start);
   }
 
-  /** Starts everything that waits, however much it is. */
+  /** Starts all waiting calls now, no matter how many. */
   startAll(): void {
     for (const start of this.#waiting.splice(0)) start();
   }

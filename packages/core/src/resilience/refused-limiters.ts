@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import { type OutageEvent, type OutageMode, OutageReporter } from "./outage-reporter.ts";
 
-/** The most limiters to remember as refused, so that a process that keeps making new limiters does not grow. */
+/** The most refused limiters to remember, so that a process that keeps creating limiters does not leak memory. */
 const most = 1000;
 
 /**
@@ -11,14 +11,14 @@ const most = 1000;
  */
 export class RefusedLimiters {
   readonly #reporter: OutageReporter;
-  /** The name of a server followed by the prefix of a limiter. */
+  /** Each entry is a server's name followed by a limiter's prefix. */
   readonly #refused = new Set<string>();
 
   constructor(source: OutageMode, onOutage: ((event: OutageEvent) => void) | undefined, clock: Clock) {
     this.#reporter = new OutageReporter(source, onOutage, clock);
   }
 
-  /** Whether no limiter is refused; then an answer needs no look-up. */
+  /** Whether no limiter is refused, so that answers need no look-up. */
   get isEmpty(): boolean {
     return this.#refused.size === 0;
   }

@@ -12,42 +12,59 @@ import { Pace } from "./pace.ts";
 import { RefusedLimiters } from "./refused-limiters.ts";
 import { type Server, Servers } from "./servers.ts";
 
-/** How long a backend may take, and who decides when it does not answer. */
+/** Options of `resilient`: how long a backend may take, and how calls are decided if it does not answer. */
 export interface ResilientOptions {
-  /** The longest a decision waits for the backend, with its unit; `"100ms"`. */
+  /**
+   * The longest that a decision may wait for the backend, with its unit.
+   * @defaultValue `"100ms"`
+   */
   timeout?: TimeSpan | undefined;
-  /** Who decides meanwhile: a local bucket, yes, no (503), or nobody (the call rejects with BACKEND); `"local"`. */
+  /**
+   * How calls are decided while the backend is out: by a local bucket (`"local"`), all admitted (`"open"`), all refused with a 503
+   * (`"closed"`), or each rejects with BACKEND (`"throw"`).
+   * @defaultValue `"local"`
+   */
   outage?: OutageMode | undefined;
-  /** Processes that share the limits: each gives its share of a local bucket; 1, with which N processes admit N-fold. */
+  /**
+   * The number of processes that share the limits. During an outage each admits its part of a local bucket. With 1, N processes admit
+   * N times the limit.
+   * @defaultValue 1
+   */
   instances?: number | undefined;
-  /** Told of outages, at most once a second and class, and once of each recovery. */
+  /** Called on failures, at most once per second and class, and once on each recovery. */
   onOutage?: ((event: OutageEvent) => void) | undefined;
-  /** Local buckets that are kept at the most; 100,000. */
+  /**
+   * The most local buckets to keep.
+   * @defaultValue 100,000
+   */
   maxKeys?: number | undefined;
 }
 
-/** What a backend of several servers knows about itself. */
+/** What `resilient` may know about a backend, such as which of several servers keeps a bucket. */
 export interface BackendParts {
-  /** The server that keeps a bucket: each has a breaker of its own. */
+  /** Names the server that keeps a bucket. Each server has its own circuit breaker. */
   serverOf?(scope: KeyScope, key: string): string;
-  /** Whether a server decides again: must write, as a decision does, to a key of short life under the scope's prefix. */
+  /** Checks whether a server has recovered. Like a decision, it must write: to a short-lived key under the scope's prefix. */
   probe?(scope: KeyScope, server: string): Awaitable<unknown>;
-  /** What a failure was. */
+  /** Classifies a failure. */
   classOf?(error: unknown): OutageClass;
-  /** Whether keys that were used up a moment ago are refused without asking: right if others can only take more meanwhile. */
+  /** Whether to refuse recently exhausted keys without asking. Correct if other processes can only take more tokens in the meantime. */
   readonly remembersRefusals?: boolean;
-  /** The clock and timers of deadlines and breakers; those of the process. */
+  /**
+   * The clock and timers for deadlines and breakers.
+   * @defaultValue those of the process
+   */
   readonly time?: Time;
 }
 
-/** The longest that closing may take, and of this that the calls made before it may take to be answered, in ms. */
+/** The longest that closing may take, and the part of it during which earlier calls may still be answered, in ms. */
 const [closeMs, lastCallsMs] = [2450, 900];
 
-/** The probe's bucket lives for a millisecond; no key of a caller's has this form in a shared store. */
+/** The probe's bucket lives for one millisecond. No caller's key has this form in a shared store. */
 const probeKey = "%probe";
 const probePolicy = definePolicy({ rate: 1000, period: 1 });
 
-/** A backend that always decides in time; made by `resilient`. */
+/** A backend that always decides in time. Create one with `resilient`. */
 export class ResilientBackend implements Backend {
   declare readonly inProcess?: true;
   readonly #backend: Backend;
@@ -64,7 +81,7 @@ export class ResilientBackend implements Backend {
   #undecided = 0;
   #onAllDecided: () => void = () => {};
   #closing: Promise<void> | undefined;
-  /** While it closes, the moment comes when no call may wait for the backend any more. */
+  /** Whether closing has reached the point where no call may wait for the backend anymore. */
   #isGivingUp = false;
 
   /** @internal */
@@ -98,17 +115,17 @@ export class ResilientBackend implements Backend {
     return this.#decide<BackendReply>({ method: "adjust", scope, key, tokens });
   }
 
-  /** In an outage this process blocks the key alone, unless nobody decides. */
+  /** Blocks a key. In an outage only this process blocks it, and only in the mode `"local"`; `"throw"` rejects. */
   async block(scope: KeyScope, key: string, ms: number): Promise<void> {
     await this.#decide({ method: "block", scope, key, tokens: ms });
   }
 
-  /** Rejects in every outage mode if the backend did not confirm it: there is no result that could say so. */
+  /** Resets a key. In every outage mode it rejects if the backend did not confirm it, because it has no result to report that. */
   async reset(scope: KeyScope, key: string): Promise<void> {
     await this.#decide({ method: "reset", scope, key, tokens: 0 });
   }
 
-  /** Decides the calls made before it, then closes the backend, all within 2.5 s; a second call does nothing. */
+  /** Decides all pending calls, then closes the backend, within 2.5 s in total. A second call does nothing. */
   close(): Promise<void> {
     this.#closing ??= this.#close();
     return this.#closing;
@@ -118,7 +135,7 @@ export class ResilientBackend implements Backend {
     await this.close();
   }
 
-  /** Probes at once what is out: the connection says it is back. */
+  /** Probes the servers that are out, because the connection is back. */
   hurry(): void {
     this.#servers.hurry();
   }
@@ -135,7 +152,7 @@ export class ResilientBackend implements Backend {
     );
   }
 
-  /** Resolves when every call is decided: by the backend, or after 900 ms as in an outage. */
+  /** Resolves when every call is decided: by the backend within 900 ms, otherwise as in an outage. */
   async #decideAll(): Promise<void> {
     await new Promise<void>((resolve) => {
       const timer = this.#time.later(() => {
@@ -155,7 +172,7 @@ export class ResilientBackend implements Backend {
     if (this.#undecided === 0) this.#onAllDecided();
   }
 
-  /** Decides a call; in a later turn of the event loop if this one had enough of them. */
+  /** Decides a call, in a later turn of the event loop if this turn has started enough of them. */
   #decide<T>(call: Call): Awaitable<T> {
     if (this.#closing !== undefined) return Promise.reject(closed());
     if (!this.#pace.isBehind) return this.#start<T>(call);
@@ -173,13 +190,13 @@ export class ResilientBackend implements Backend {
     const refusal = method === "take" && tokens > 0 ? this.#seen.refusal(scope, key, tokens) : undefined;
     if (refusal !== undefined) return refusal as T;
     const server = this.#servers.of(this.#parts.serverOf?.(scope, key) ?? "");
-    if (server.breaker.isOpen || this.#isGivingUp) return orRejection(() => this.#instead(call, server.failed?.error) as T);
+    if (server.breaker.isOpen || this.#isGivingUp) return orRejection(() => this.#decideAlone(call, server.failed?.error) as T);
     this.#pace.count();
     this.#undecided++;
     return new Promise((resolve, reject) => this.#inTime(call, server, resolve as (answer: unknown) => void, reject));
   }
 
-  /** Settles with the backend's answer, or with what is decided instead, no later than the deadline. */
+  /** Settles with the backend's answer, or at the deadline with a decision made without it. */
   #inTime(call: Call, server: Server, resolve: (answer: unknown) => void, reject: (reason: unknown) => void): void {
     const { method, scope, key, tokens } = call;
     const sentAt = this.#time.now();
@@ -194,7 +211,7 @@ export class ResilientBackend implements Backend {
       this.#decided();
     };
     const failed = (error: unknown, kind: OutageClass): void =>
-      settle(() => this.#instead(call, this.#servers.failed(server, call, error, kind, sentAt)));
+      settle(() => this.#decideAlone(call, this.#servers.failed(server, call, error, kind, sentAt)));
     const deadline = this.#deadlines.start(() => failed(this.#tooLate(), "timeout"));
     const refused = (error: unknown): void => {
       if (!this.#deadlines.finish(deadline)) return;
@@ -202,7 +219,7 @@ export class ResilientBackend implements Backend {
       else failed(error, this.#classOf(error));
     };
     const answered = (answer: unknown): void => {
-      if (!isAnswer(call, answer)) refused(new RateLimitError("BACKEND", "Expected the backend to answer a call, got something else"));
+      if (!isAnswer(call, answer)) refused(new RateLimitError("BACKEND", "Expected the backend to return a decision, got something else"));
       else if (this.#deadlines.finish(deadline)) {
         this.#servers.answered(server, scope);
         this.#note(call, answer, ticket, sentAt);
@@ -218,15 +235,15 @@ export class ResilientBackend implements Backend {
     }
   }
 
-  /** What is decided when the backend does not. */
-  #instead({ method, scope, key, tokens }: Call, failure: RateLimitError = this.#tooLate()): unknown {
-    // It may have been carried out all the same.
+  /** Decides a call without the backend. */
+  #decideAlone({ method, scope, key, tokens }: Call, failure: RateLimitError = this.#tooLate()): unknown {
+    // The backend may still have carried out the call.
     if (method !== "take") this.#seen.doubt(scope, key);
     if (method === "reset" || this.#outage === "throw") throw failure;
-    return this.#outage === "local" ? this.#local[method](scope, key, tokens) : unseen[this.#outage];
+    return this.#outage === "local" ? this.#local[method](scope, key, tokens) : uncounted[this.#outage];
   }
 
-  /** Notes what the backend answered. */
+  /** Remembers the backend's answer. */
   #note({ method, scope, key, tokens }: Call, answer: unknown, ticket: number, sentAt: number): void {
     if (method === "take") this.#seen.took(ticket, scope, key, tokens, answer as BackendReply, sentAt);
     else if (method === "adjust") this.#seen.adjusted(ticket, scope, key, tokens, answer as BackendReply);
@@ -243,7 +260,7 @@ export class ResilientBackend implements Backend {
     return new RateLimitError("BACKEND", `No answer within ${this.#timeoutMs} ms`);
   }
 
-  /** A probe that is late has failed: a backend that answers, but never in time, is out. */
+  /** Probes a server. A late answer is a failure, because a backend that never answers in time is out. */
   #probe(scope: KeyScope, server: string): Promise<unknown> {
     const ask = async (): Promise<unknown> =>
       this.#parts.probe ? this.#parts.probe(scope, server) : this.#backend.take({ prefix: scope.prefix, policy: probePolicy }, probeKey, 1);
@@ -251,7 +268,7 @@ export class ResilientBackend implements Backend {
   }
 }
 
-/** One call, of the backend or of what stands in for it. */
+/** One call to the backend or its fallback. */
 export interface Call {
   readonly method: "take" | "adjust" | "block" | "reset";
   readonly scope: KeyScope;
@@ -259,18 +276,18 @@ export interface Call {
   readonly tokens: number;
 }
 
-/** Whether it is what the call asked for; a block and a reset ask for nothing. */
+/** Whether an answer is valid for the call. A block or a reset needs no particular answer. */
 function isAnswer({ method, scope }: Call, answer: unknown): boolean {
   return method === "reset" || method === "block" || isTake(answer, scope.policy);
 }
 
-/** What is decided where nobody counts. */
-const unseen: Readonly<Record<"open" | "closed", BackendReply>> = {
+/** The replies of the outage modes that do not count. */
+const uncounted: Readonly<Record<"open" | "closed", BackendReply>> = {
   open: { allowed: true, used: 0, source: "open" },
   closed: { allowed: false, used: 0, source: "closed" },
 };
 
-/** What is decided, or a promise that rejects: a backend never throws. */
+/** Returns what `decide` returns, or a rejected promise if it throws: a backend must never throw. */
 function orRejection<T>(decide: () => T): Awaitable<T> {
   try {
     return decide();

@@ -14,18 +14,18 @@ export const resilientRules: Rules = {
     hint: 'write timeout: "100ms" (a bare 100 would be 100 s)',
   },
   outage: { expects: '"local", "open", "closed" or "throw"', accepts: (value) => outages.includes(value) },
-  instances: { ...rule.positiveInteger, hint: "write how many processes share the limits" },
+  instances: { ...rule.positiveInteger, hint: "write the number of processes that share the limits" },
   onOutage: rule.function,
   maxKeys: rule.positiveInteger,
 };
 
 /**
- * Puts a bound on the time that any backend takes to decide, and another who decides when it does not.
+ * Wraps a backend so that every call is decided in time, even while the backend is out.
  *
- * A call that is not answered within `timeout` ("100ms") is decided by `outage` ("local"); a backend that is certain to be out, or
- * has not answered for half a second, is left alone until a probe finds it back. Results tell it: `degraded`, `source`.
+ * If a call is not answered within `timeout` (100 ms by default), `outage` determines how it is decided. A backend that is certainly out,
+ * or has not answered for half a second, gets no calls until a probe succeeds. Results show this in `degraded` and `source`.
  *
- * @throws {RateLimitError} INVALID_OPTION that tells every problem at once.
+ * @throws {RateLimitError} INVALID_OPTION, which lists every problem.
  * @example
  * const backend = resilient(new YourBackend(), { timeout: "50ms", outage: "local", instances: 4 });
  */

@@ -8,36 +8,38 @@ import { concernsServer, type OutageClass, type OutageReporter } from "./outage-
 import { publishRecovery } from "./recovery.ts";
 import type { RefusedLimiters } from "./refused-limiters.ts";
 
-/** What is known of one server of a backend. */
+/** The state of one server of a backend. */
 export interface Server {
   readonly name: string;
   readonly breaker: CircuitBreaker;
-  /** The call that failed last, if none was answered in time since. A probe uses its scope: it may have no right to keys elsewhere. */
+  /**
+   * The last failed call, if none has been answered in time since. Probes use its scope, because the user may have no access to other keys.
+   */
   failed: { readonly scope: KeyScope; readonly error: RateLimitError } | undefined;
 }
 
-/** What the servers need of their backend. */
+/** What the servers need from their backend. */
 export interface ServersParts {
   readonly time: Time;
   readonly reporter: OutageReporter;
   readonly refused: RefusedLimiters;
-  /** Resolves if the server decides again, in time. */
+  /** Resolves if the server decides a probe in time. */
   readonly probe: (scope: KeyScope, server: string) => Promise<unknown>;
   readonly classOf: (error: unknown) => OutageClass;
 }
 
-/** Watches each server of a backend: leaves alone those that are out, and reports outages and recoveries. */
+/** Watches each server of a backend: stops calls to servers that are out, and reports outages and recoveries. */
 export class Servers {
   readonly #parts: ServersParts;
   readonly #servers = new Map<string, Server>();
-  /** Whether nothing is reported any more. */
+  /** Set during closing, to stop all reports. */
   isSilent = false;
 
   constructor(parts: ServersParts) {
     this.#parts = parts;
   }
 
-  /** The server of this name. */
+  /** Returns the server with this name. */
   of(name: string): Server {
     const known = this.#servers.get(name);
     if (known !== undefined) return known;
@@ -87,7 +89,7 @@ export class Servers {
     return failure;
   }
 
-  /** Probes at once what is out. */
+  /** Probes the servers that are out now instead of later. */
   hurry(): void {
     for (const { breaker } of this.#servers.values()) breaker.hurry();
   }
@@ -103,7 +105,7 @@ export class Servers {
       await this.#parts.probe(failed.scope, name);
     } catch (error) {
       const kind = this.#parts.classOf(error);
-      // The server only refuses this probe's limiter, so it decides for the others.
+      // The server refuses only this probe's limiter, so it still decides for others.
       if (!concernsServer(kind)) return;
       const failure = failureOf(error);
       if (this.#parts.reporter.isNews(reasonOf(failure))) this.#report(kind, failure);
@@ -115,7 +117,7 @@ export class Servers {
     if (!this.isSilent) this.#parts.reporter.failed(kind, { reason: reasonOf(failure), ...(keyHash !== undefined && { keyHash }) });
   }
 
-  /** One server is back; the outage is over when none is out. */
+  /** Reports a recovery after a server came back, unless another one is still out. */
   #recovered(passing: boolean): void {
     for (const { breaker } of this.#servers.values()) if (breaker.isOpen) return;
     this.#parts.reporter.recovered(passing);

@@ -4,9 +4,9 @@ import { clientIp } from "@ratelimit/core/http";
 import { describe, expect, test } from "vitest";
 import { trustRule } from "../../src/http/request/client-ip.ts";
 
-/** What was found in others' address handling; what shows only on the wire is in the advisories of httpSuite. */
+/** Advisories about address handling in other libraries. Those that show only on the wire are in httpSuite. */
 describe("advisories", () => {
-  test("CVE-2026-30827, GHSA-46wh-pxpv-q5gq (express-rate-limit): an IPv4 client of a dual-stack socket is not masked as IPv6", () => {
+  test("CVE-2026-30827, GHSA-46wh-pxpv-q5gq (express-rate-limit): an IPv4 client on a dual-stack socket is not masked as IPv6", () => {
     for (const ipv6Prefix of [32, 56, 64])
       expect(["::ffff:198.51.100.1", "::ffff:203.0.113.9"].map((address) => clientIp(address, {}, { ipv6Prefix }))).toEqual([
         "198.51.100.1",
@@ -14,7 +14,7 @@ describe("advisories", () => {
       ]);
   });
 
-  test("express-rate-limit #667: what is IPv4 is decided by bits, not by notation", () => {
+  test("express-rate-limit #667: an address is IPv4 by its bits, not by its notation", () => {
     expect(clientIp("::ffff:102:304", {})).toBe("1.2.3.4");
     expect(clientIp("2001:db8::1.2.3.4", {})).toBe("2001:db8::/64");
     expect(clientIp("::1.2.3.4", {})).toBe("::/64");
@@ -27,48 +27,48 @@ describe("advisories", () => {
   });
 
   test.each(["::ffff:10.0.0.0/8", "::ffff:10.0.0.0/95", "::ffff:0:0/0", "::ffff:a00:0/8"])(
-    "CVE-2026-90711, CVE-2026-92395 (proxy-addr): %s, which would trust all of IPv4, is refused",
+    "CVE-2026-90711, CVE-2026-92395 (proxy-addr): %s, which would trust all of IPv4, is rejected",
     (network) => {
       expect(trustRule.accepts([network])).toBe(false);
     },
   );
 
-  test("and what is meant by it is understood: ::ffff:10.0.0.0/104 is 10.0.0.0/8", () => {
+  test("::ffff:10.0.0.0/104 is understood as 10.0.0.0/8", () => {
     const trust = ["::ffff:10.0.0.0/104"];
     const from = (proxy: string): string => clientIp(proxy, { "x-forwarded-for": "203.0.113.9" }, { trust });
     expect(["10.1.2.3", "::ffff:10.1.2.3", "11.1.2.3"].map(from)).toEqual(["203.0.113.9", "203.0.113.9", "11.1.2.3"]);
   });
 
-  test("a network of IPv6 never trusts IPv4, nor the other way round", () => {
+  test("an IPv6 network never trusts IPv4, nor the other way around", () => {
     const from = (proxy: string, trust: string): string => clientIp(proxy, { "x-forwarded-for": "203.0.113.9" }, { trust: [trust] });
     for (const network of ["::/0", "::/64", "::1/80"]) expect(from("10.1.2.3", network), network).toBe("10.1.2.3");
     expect(from("2001:db8::1", "0.0.0.0/0")).toBe("2001:db8::/64");
   });
 
-  test("CVE-2026-16732, GHSA-3m5p-2c4r-xxw2 (fastify): a hop count believes whoever speaks to us, and no more hops than it says", () => {
+  test("CVE-2026-16732, GHSA-3m5p-2c4r-xxw2 (fastify): a hop count trusts the peer, and no more hops than it says", () => {
     const direct = clientIp("203.0.113.66", { "x-forwarded-for": "1.1.1.1, 2.2.2.2" }, { trust: 1 });
-    expect(direct, "a client that reaches us past the proxy names its address, as docs/http.md says: use networks").toBe("2.2.2.2");
+    expect(direct, "a client that bypasses the proxy can claim any address, so docs/http.md recommends networks").toBe("2.2.2.2");
     expect(clientIp("203.0.113.66", { "x-forwarded-for": "1.1.1.1, 2.2.2.2" }, { trust: ["10.0.0.0/8"] })).toBe("203.0.113.66");
   });
 
-  test("CVE-2026-18174, GHSA-2849-m2w7-xm8f (@fastify/forwarded): tabs round an address are cut", () => {
+  test("CVE-2026-18174, GHSA-2849-m2w7-xm8f (@fastify/forwarded): tabs around an address are trimmed", () => {
     expect(clientIp("10.0.0.7", { "x-forwarded-for": "1.1.1.1,\t203.0.113.9\t" }, { trust: 1 })).toBe("203.0.113.9");
   });
 
-  test("CVE-2026-47674, CVE-2026-39409, CVE-2026-24398 (hono): addresses are compared by their bits, octets above 255 are none", () => {
+  test("CVE-2026-47674, CVE-2026-39409, CVE-2026-24398 (hono): addresses are compared by their bits, and octets above 255 are invalid", () => {
     expect(
       new Set(["2001:DB8::0001", "2001:db8:0:0::1", "2001:0db8::1"].map((address) => clientIp(address, {}, { ipv6Prefix: 128 }))),
     ).toEqual(new Set(["2001:db8::1/128"]));
     expect(clientIp("192.168.0.256", {})).toBe("unknown");
   });
 
-  test("CVE-2023-42282, CVE-2024-29415 (ip), CVE-2026-42338, CVE-2026-101910 (ip-address): no package reads addresses for us", () => {
+  test("CVE-2023-42282, CVE-2024-29415 (ip), CVE-2026-42338, CVE-2026-101910 (ip-address): addresses are parsed without a third-party package", () => {
     const { dependencies } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as { dependencies?: object };
     expect(dependencies).toBeUndefined();
     expect(["0x7f.1", "010.1.1.1", "127.1", "2130706433"].map((address) => clientIp(address, {}))).toEqual(Array(4).fill("unknown"));
   });
 
-  test("CVE-2026-45364 (better-auth): one customer's /64 is one client, and a key's kind and text cannot run together", () => {
+  test("CVE-2026-45364 (better-auth): a customer's /64 is one client, and a key's kind and value cannot be confused", () => {
     const rotated = Array.from({ length: 1000 }, (_, i) => clientIp(`2001:db8:0:1::${i.toString(16)}`, {}));
     expect(new Set(rotated)).toEqual(new Set(["2001:db8:0:1::/64"]));
   });

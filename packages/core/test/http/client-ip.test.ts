@@ -40,12 +40,12 @@ test.each([
   ...["", " ", "unknown", '"; DROP', "_hidden", "localhost", "256.1.1.1", "1.2.3", "1.2.3.4.5", "01.2.3.4", "010.1.1.1", "0x7f.0.0.1"],
   ...["2130706433", "1.2.3.4:5:6", "1.2.3.4:", "1.2.3.4/24", "::ffff:999.1.1.1", ":::1", "1:2:3:4:5:6:7:8:9", "12345::"],
   ...["[::1", "::1]", "[]", "[]:80", "%eth0", "g::1", "::1/64", "__proto__", "\u0661.2.3.4", "１.2.3.4", "a".repeat(9000), "1".repeat(101)],
-])("%j is no address", (text) => {
+])("%j is not an address", (text) => {
   expect(clientIp(text, {})).toBe("unknown");
   expect(clientIp("10.0.0.7", { "x-forwarded-for": text }, { trust: 1 })).toBe("10.0.0.7");
 });
 
-test("a client without an address is unknown, whatever it says", () => {
+test("a client without an address is unknown, whatever it claims", () => {
   expect(clientIp(undefined, { "x-forwarded-for": "203.0.113.9" }, { trust: 9 })).toBe("unknown");
 });
 
@@ -70,11 +70,11 @@ test.each<[trust: Trust | undefined, forwarded: string | undefined, identity: st
   [["0.0.0.0/0"], "198.51.100.2, 2001:db8::1", "2001:db8::/64"],
   [["192.168.0.0/16"], "203.0.113.9", "10.0.0.7"],
   [[], "203.0.113.9", "10.0.0.7"],
-])("with trust: %j, of %j the client is %s", (trust, forwarded, identity) => {
+])("with trust: %j, X-Forwarded-For: %j names the client %s", (trust, forwarded, identity) => {
   expect(clientIp("10.0.0.7", { "x-forwarded-for": forwarded }, { trust })).toBe(identity);
 });
 
-test("several lines of X-Forwarded-For are one list", () => {
+test("several X-Forwarded-For lines are one list", () => {
   expect(clientIp("10.0.0.7", { "x-forwarded-for": ["198.51.100.1", "198.51.100.2, 198.51.100.3"] }, { trust: 3 })).toBe("198.51.100.1");
 });
 
@@ -87,14 +87,14 @@ test.each([
   [56, "2001:db8:8001:200::/56"],
   [127, "2001:db8:8001:2ff::fffe/127"],
   [128, "2001:db8:8001:2ff::ffff/128"],
-])("with ipv6Prefix: %i one client is %s", (ipv6Prefix, identity) => {
+])("with ipv6Prefix: %i, the client is %s", (ipv6Prefix, identity) => {
   expect(clientIp("2001:db8:8001:2ff::ffff", {}, { ipv6Prefix })).toBe(identity);
   expect(clientIp("::ffff:203.0.113.9", {}, { ipv6Prefix })).toBe("203.0.113.9");
 });
 
 const groups = fc.array(fc.oneof(fc.constant(0), fc.nat(0xffff)), { minLength: 8, maxLength: 8 });
 
-/** One of the many spellings of an address. */
+/** Picks one of the many spellings of an address. */
 const spelled = fc
   .tuple(groups, fc.boolean(), fc.boolean(), fc.nat(2), fc.nat(7), fc.nat(7))
   .map(([bits, upper, padded, wrap, from, to]) => {
@@ -112,7 +112,7 @@ const spelled = fc
     return { bits, text: [text, `[${text}]:8080`, ` ${text}%en0\t`][wrap] as string };
   });
 
-test("however an IPv6 address is spelled, its client is the network that node:net puts it in", () => {
+test("however an IPv6 address is spelled, its client is the network that node:net assigns it to", () => {
   always(fc.tuple(spelled, fc.integer({ min: 1, max: 128 })), ([{ bits, text }, ipv6Prefix]) => {
     const plain = bits.map((group) => group.toString(16)).join(":");
     const identity = clientIp(text, {}, { ipv6Prefix });
@@ -141,6 +141,6 @@ test.each([
   [{ ipv6Prefix: Number.NaN }],
   [{ ipv6Prefix: "64" }],
   [{ trusted: 1 }],
-])("%j is an error that names it", (options) => {
+])("%j causes an error that names it", (options) => {
   expect(() => clientIp("10.0.0.7", {}, options as never)).toThrow(new RegExp(`\`${Object.keys(options)[0]}\``));
 });

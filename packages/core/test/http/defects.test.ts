@@ -6,9 +6,9 @@ import { LateBackend } from "../support/backends.ts";
 import { caught } from "../support/caught.ts";
 
 /**
- * Every defect that http.md lists, as it would show in our limiter.
+ * Tests for every defect listed in http.md, as it would show in this limiter.
  *
- * On the wire they are in httpSuite; what needs a Redis (down at boot, an ambiguous error, a key without an expiry) is with its backend.
+ * Those on the wire are in httpSuite. Those that need Redis (down at boot, an ambiguous error, a key without an expiry) are in its backend.
  */
 describe("defects shipped by others", () => {
   function limited(
@@ -37,7 +37,7 @@ describe("defects shipped by others", () => {
     expect(limiter.checkSync("a").allowed).toBe(true);
   });
 
-  test("a limit of NaN is no limit", () => {
+  test("a limit of NaN means no limit", () => {
     for (const rate of [Number.NaN, Number("abc"), Number(undefined)])
       expect(caught(() => definePolicy({ rate })).message).toContain("got NaN");
   });
@@ -48,7 +48,7 @@ describe("defects shipped by others", () => {
     expect(limiter.checkSync("a", { cost: 5 }).allowed).toBe(true);
   });
 
-  test("a refused union charges the other limits", () => {
+  test("a refusal by one limit charges the others", () => {
     const backend = new BucketTable(10, new ManualClock());
     const limiter = new RateLimiter({
       limits: [
@@ -70,7 +70,7 @@ describe("defects shipped by others", () => {
     expect(make(1, "on").checkSync("e:a").allowed && make(1, "on:e").checkSync("a").allowed).toBe(true);
   });
 
-  test("a refusal says to retry after 0 s, or never ends", () => {
+  test("a refusal says to retry after 0 s, or lasts forever", () => {
     const { limiter, clock } = limited({ rate: 1000, period: 1, burst: 1 });
     limiter.checkSync("a");
     const { retryAfter } = limiter.checkSync("a");
@@ -79,7 +79,7 @@ describe("defects shipped by others", () => {
     expect(limiter.checkSync("a").allowed).toBe(true);
   });
 
-  test("at the cap of keys, an attacker's blocked key is forgotten", () => {
+  test("at the key cap, an attacker's blocked key is forgotten", () => {
     const { limiter } = limited({ rate: 10, period: 3600 }, 100);
     for (let i = 0; i < 10; i++) limiter.checkSync("attacker");
     for (let i = 0; i < 5000; i++) limiter.checkSync(`sprayed ${i}`);
@@ -92,13 +92,13 @@ describe("defects shipped by others", () => {
     expect([1, 2, 3, 4].map(() => limiter.checkSync("a").allowed)).toEqual([true, true, true, false]);
   });
 
-  test("of two requests in one tick at limit 1, both are refused or both admitted", async () => {
+  test("two requests in one tick at a limit of 1 are both refused or both admitted", async () => {
     const limiter = new RateLimiter({ rate: 1, backend: new LateBackend() });
     const both = await Promise.all([limiter.check("a"), limiter.check("a")]);
     expect(both.map(({ allowed }) => allowed)).toEqual([true, false]);
   });
 
-  test("a timer per key keeps requests' contexts alive", () => {
+  test("a timer per key keeps request contexts alive", () => {
     const { limiter } = limited({ rate: 10, period: 3600 });
     const timers = (): number => process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length;
     limiter.checkSync("first");
@@ -107,18 +107,18 @@ describe("defects shipped by others", () => {
     expect(timers()).toBe(before);
   });
 
-  test("IPv4-mapped clients are one bucket, and ::ffff:10.0.0.0/8 trusts all of IPv4", () => {
+  test("IPv4-mapped clients share one bucket, and ::ffff:10.0.0.0/8 trusts all of IPv4", () => {
     expect(clientIp("::ffff:1.2.3.4", {})).not.toBe(clientIp("::ffff:5.6.7.8", {}));
     expect(() => clientIp("11.0.0.1", { "x-forwarded-for": "1.1.1.1" }, { trust: ["::ffff:10.0.0.0/8"] })).toThrow(
       /Expected `trust` to be/,
     );
   });
 
-  test("the left-most X-Forwarded-For is believed", () => {
+  test("the left-most X-Forwarded-For address is trusted", () => {
     expect(clientIp("10.0.0.7", { "x-forwarded-for": "6.6.6.6, 203.0.113.9" }, { trust: 1 })).toBe("203.0.113.9");
   });
 
-  test("a quote in the policy's name breaks the header", () => {
+  test("a quote in a policy's name breaks the header", () => {
     for (const name of ['a"b', 'a";q=1', "a\\", "a\r\nSet-Cookie: a"])
       expect(caught(() => definePolicy({ rate: 1, name })).message).toContain("Expected `name` to be a letter followed by at most 63");
   });

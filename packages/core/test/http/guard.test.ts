@@ -23,7 +23,7 @@ function guardOf(options: RateLimitOptions<Request, never[]>): (req: Request) =>
   return createGuard(options, describeRequest, inProcess);
 }
 
-describe("promises", () => {
+describe("a guard", () => {
   test.each<[string, RateLimitOptions<Request, never[]>]>([
     ["an address", { rate: 1 }],
     ["a key", { rate: 1, key: () => "a" }],
@@ -44,26 +44,26 @@ describe("promises", () => {
     ],
     ["a shadow", { rate: 1, shadow: true }],
     ["an excluded path", { rate: 1, excludePaths: ["/"] }],
-  ])("none is made for %s, admitted or refused, where everything answers at once", (_, options) => {
+  ])("creates no promise for %s, admitted or refused, if everything answers synchronously", (_, options) => {
     const guard = guardOf(options);
     for (const verdict of [guard({}), guard({})]) expect(verdict).not.toBeInstanceOf(Promise);
   });
 
-  test("none by user and by API key either", () => {
+  test("creates no promise for a user or an API key either", () => {
     expect(createUserGuard<Request>({ rate: 1 }, describeRequest, () => "ada", inProcess)({})).toMatchObject({ kind: "pass" });
     expect(createApiKeyGuard<Request>({ rate: 1 }, describeRequest, inProcess)({ headers: { "x-api-key": "a" } })).toMatchObject({
       kind: "pass",
     });
   });
 
-  test("one is made where the backend answers later", async () => {
+  test("returns a promise if the backend is asynchronous", async () => {
     const verdict = guardOf({ rate: 1, backend: new LateBackend(), name: "late" })({});
     expect(verdict).toBeInstanceOf(Promise);
     expect(await verdict).toMatchObject({ kind: "pass" });
   });
 });
 
-test("a refusal is a value: no Error is made for it", () => {
+test("a refusal is a value: no Error is created for it", () => {
   const guard = guardOf({ rate: 1 });
   expect(guard({})).toMatchObject({ kind: "pass" });
   const capture = vi.spyOn(Error, "captureStackTrace");
@@ -84,7 +84,7 @@ test("a refusal is a value: no Error is made for it", () => {
   capture.mockRestore();
 });
 
-test("a request without an address shares one bucket, ip:unknown, and that is told once", async () => {
+test("requests without an address share one bucket, ip:unknown, and cause one warning", async () => {
   const asked: string[] = [];
   const take: Backend["take"] = (_scope, key) => {
     asked.push(key);
@@ -98,7 +98,7 @@ test("a request without an address shares one bucket, ip:unknown, and that is to
   expect(warnings.map(({ code }) => code)).toEqual(["RATELIMIT_NO_ADDRESS"]);
 });
 
-test("a stored key tells its kind, and with a secret nothing else", async () => {
+test("a stored key reveals its kind, and with a secret nothing else", async () => {
   const asked: string[] = [];
   const take: Backend["take"] = (_scope, key) => {
     asked.push(key);
@@ -112,7 +112,7 @@ test("a stored key tells its kind, and with a secret nothing else", async () => 
   expect(asked.slice(1).every((key) => /^key:[0-9a-f]{64}$/.test(key))).toBe(true);
 });
 
-test("the decision shows itself whole, and keeps its methods out of JSON and spreads", async () => {
+test("the decision shows all its fields, and keeps its methods out of JSON and spreads", async () => {
   const guard = guardOf({ rate: 5 });
   const verdict = await guard({});
   if (verdict.kind === "skip") throw new Error("not limited");
@@ -139,7 +139,7 @@ test("the decision shows itself whole, and keeps its methods out of JSON and spr
 describe("a test runner's", () => {
   afterEach(() => void vi.useRealTimers());
 
-  test("fake timers and clocks hold up no decision", async () => {
+  test("fake timers and clocks do not delay a decision", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "setInterval", "setImmediate", "queueMicrotask", "Date", "performance"] });
     const guard = guardOf({ rate: 1, period: 1 });
     expect(guard({})).toMatchObject({ kind: "pass" });
@@ -147,7 +147,7 @@ describe("a test runner's", () => {
   });
 });
 
-test("two copies of core in one process: a limiter of the one in a guard of the other", async () => {
+test("two copies of core in one process: a limiter from one works in a guard from the other", async () => {
   vi.resetModules();
   const copy = { ...(await import("@ratelimit/core")), ...(await import("@ratelimit/core/backend")) };
   expect(copy.RateLimiter).not.toBe(RateLimiter);
@@ -160,7 +160,7 @@ test("two copies of core in one process: a limiter of the one in a guard of the 
   expect(picking({})).toMatchObject({ kind: "refuse" });
 });
 
-test("two copies of core in one process: a request that passes a guard of each is told of both, and charged once by each", async () => {
+test("two copies of core in one process: a request that passes a guard from each gets both headers and two charges", async () => {
   vi.resetModules();
   const copy = await import("@ratelimit/core/adapter");
   expect(copy.createGuard).not.toBe(createGuard);

@@ -8,13 +8,13 @@ import { tableBackend } from "../support/backends.ts";
 import { always } from "../support/property.ts";
 
 declare global {
-  /** Of browsers; structured-headers' types know it. */
+  /** A browser type that the types of structured-headers need. */
   type BufferSource = ArrayBuffer | ArrayBufferView;
 }
 
 const modes = ["legacy", "draft-6", "draft-7", "draft-8", "draft-11", "none"] as const satisfies readonly HeaderMode[];
 
-/** 100 per minute in a bucket of 150: 600 units are a token. */
+/** 100 per minute in a bucket of 150; a token is 600 units. */
 const policy = definePolicy({ rate: 100, period: 60, burst: 150 });
 
 const state = (used: number, cost: number = 1, allowed: boolean = used <= 90_000): RateLimitResult =>
@@ -22,16 +22,16 @@ const state = (used: number, cost: number = 1, allowed: boolean = used <= 90_000
 
 describe("the formulas of http.md", () => {
   test.each([
-    ["full but for this request", state(600), "r=149;t=90", undefined],
-    ["full: a look", state(0, 0), "r=150;t=90", undefined],
+    ["full except for this request", state(600), "r=149;t=90", undefined],
+    ["full, peeked at", state(0, 0), "r=150;t=90", undefined],
     ["50 left", state(60_000), "r=50;t=30", undefined],
     ["one left", state(89_400), "r=1;t=1", undefined],
-    ["a fraction under one left", state(89_401), "r=0;t=1", undefined],
+    ["slightly less than one left", state(89_401), "r=0;t=1", undefined],
     ["none left", state(90_000), "r=0;t=1", undefined],
     ["refused with none left", state(90_000, 1, false), "r=0;t=1", "1"],
-    ["refused, a dear one", state(88_200, 10, false), "r=3;t=5", "5"],
-    ["refused for ever", state(600, 151, false), "r=149;t=2", undefined],
-    ["in debt of a whole burst", state(180_000, 1, false), "r=0;t=91", "91"],
+    ["an expensive request refused", state(88_200, 10, false), "r=3;t=5", "5"],
+    ["refused for good", state(600, 151, false), "r=149;t=2", undefined],
+    ["in debt by a whole burst", state(180_000, 1, false), "r=0;t=91", "91"],
   ])("%s", (_, result, told, retryAfter) => {
     const fields = rateLimitHeaders(result, policy, "draft-8");
     expect(fields).toEqual({
@@ -42,13 +42,13 @@ describe("the formulas of http.md", () => {
     expect(rateLimitHeaders(result, policy, "draft-11")).toEqual(fields);
   });
 
-  test("legacy, without a word: the rate, never more than it left, and the second in which the bucket is full", () => {
+  test("legacy, the default: the rate, at most that many left, and the second in which the bucket is full", () => {
     const fields = rateLimitHeaders(state(600), policy);
     expect(fields).toMatchObject({ "X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "100" });
     expect(Number(fields["X-RateLimit-Reset"])).toBe(Math.ceil(state(600).resetAt));
   });
 
-  test("a backend that was out is not told of, its refusal by Retry-After alone", () => {
+  test("an uncounted admission sends no headers, and an uncounted refusal only Retry-After", () => {
     for (const mode of modes) {
       expect(rateLimitHeaders(toResult(policy, { allowed: true, used: 0, source: "open" }, 1), policy, mode)).toEqual({});
       expect(rateLimitHeaders(toResult(policy, { allowed: false, used: 0, source: "closed" }, 1), policy, mode)).toEqual({
@@ -57,13 +57,13 @@ describe("the formulas of http.md", () => {
     }
   });
 
-  test("local decisions are told like any other", () => {
+  test("local decisions send headers like any other", () => {
     expect(rateLimitHeaders(toResult(policy, { allowed: true, used: 600, source: "local" }, 1), policy, "draft-8")["RateLimit"]).toBe(
       '"default";r=149;t=90',
     );
   });
 
-  test("exposedHeaders names what each mode may send, and nothing else", () => {
+  test("exposedHeaders names exactly the headers that each mode may send", () => {
     for (const mode of modes) {
       const sent = [...Object.keys(rateLimitHeaders(state(90_000, 1, false), policy, mode))];
       expect([...exposedHeaders[mode]].sort()).toEqual(sent.sort());
@@ -78,7 +78,7 @@ const limit = fc.record({
   burst: fc.integer({ min: 1, max: 10_000 }),
 });
 
-/** Policies of one to three limits that the rules of policies allow. */
+/** Generates valid policies of one to three limits. */
 const policies = fc.uniqueArray(fc.tuple(name, limit), { minLength: 1, maxLength: 3, selector: ([name]) => name }).chain((limits) => {
   try {
     return fc.constant(
@@ -89,7 +89,7 @@ const policies = fc.uniqueArray(fc.tuple(name, limit), { minLength: 1, maxLength
   }
 });
 
-/** What a limiter decided after some requests and some time. */
+/** Generates decisions that a limiter makes after some requests and some time. */
 const decisions = fc
   .tuple(policies, fc.array(fc.tuple(fc.nat(200_000), fc.nat(50)), { minLength: 1, maxLength: 12 }), fc.nat(300))
   .map(([policy, steps, debt]) => {
@@ -114,8 +114,8 @@ function tokensOf(policy: Policy, name: string): Policy["limits"][number] {
   return policy.limits.find((limit) => limit.name === name) as Policy["limits"][number];
 }
 
-describe("whatever was decided", () => {
-  test("draft 8: two lists of strings with integer parameters, in their canonical form, within their bounds", () => {
+describe("for any decision", () => {
+  test("draft 8 sends two lists of strings with integer parameters, in canonical form and within bounds", () => {
     always(decisions, ({ policy, result, inDebt }) => {
       const { "RateLimit-Policy": quotas = "", RateLimit: states = "" } = rateLimitHeaders(result, policy, "draft-8");
       for (const field of [quotas, states]) expect(serializeList(parseList(field)), "canonical").toBe(field);
@@ -135,7 +135,7 @@ describe("whatever was decided", () => {
     });
   });
 
-  test("draft 7: a list and a dictionary of integers; draft 6 says the same in three integers; no quota twice", () => {
+  test("draft 7 sends a list and a dictionary of integers, draft 6 the same in three integers, and neither repeats a quota", () => {
     always(decisions, ({ policy, result }) => {
       const seven = rateLimitHeaders(result, policy, "draft-7");
       const six = rateLimitHeaders(result, policy, "draft-6");
@@ -151,7 +151,7 @@ describe("whatever was decided", () => {
     });
   });
 
-  test("legacy: three integers; nothing left is never more than the limit, and the reset is ten digits of Unix seconds", () => {
+  test("legacy mode sends three integers: remaining is at most the limit, and the reset is ten digits of Unix seconds", () => {
     always(decisions, ({ policy, result }) => {
       const fields = rateLimitHeaders(result, policy);
       for (const field of Object.values(fields)) expect(serializeItem(parseItem(field))).toBe(field);
@@ -162,7 +162,7 @@ describe("whatever was decided", () => {
     });
   });
 
-  test("Retry-After: on a refusal that some wait would help, and nowhere else; whole, at least 1, and then it is admitted", () => {
+  test("Retry-After is sent only if waiting would help; it is an integer of at least 1, and waiting that long suffices", () => {
     always(decisions, ({ policy, result, limiter, clock, cost }) => {
       const fits = policy.limits.every(({ burst }) => cost <= burst);
       for (const mode of modes.filter((mode) => mode !== "none")) {
@@ -178,7 +178,7 @@ describe("whatever was decided", () => {
     });
   });
 
-  test("the policy is told the same by every decision of one limiter", () => {
+  test("every decision of one limiter sends the same policy", () => {
     always(decisions, ({ policy, result, limiter, clock }) => {
       clock.advance(12_345);
       const later = limiter.checkSync("key");

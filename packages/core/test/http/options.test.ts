@@ -15,7 +15,7 @@ const describeRequest = (): HttpRequest => ({
 
 const inProcess = (): SyncBackend => Object.assign(tableBackend(), { inProcess: true as const });
 
-/** A backend that processes share. */
+/** A backend shared between processes. */
 const shared = (): Backend => Object.assign(new LateBackend(), { inProcess: undefined });
 
 const make = {
@@ -30,7 +30,7 @@ function problem(options: unknown): RateLimitError {
 
 const odd: readonly unknown[] = [0, -1, Number.NaN, Number.POSITIVE_INFINITY, "100", null, 10n, true, 2 ** 53, 0.5, {}, [], () => 1];
 
-/** What each numeric option takes of the odd values; the rest are errors that name the option. */
+/** The odd values that each numeric option accepts. All others cause an error that names the option. */
 describe.each<[option: string, taken: readonly unknown[]]>([
   ["rate", [0]],
   ["burst", []],
@@ -39,7 +39,7 @@ describe.each<[option: string, taken: readonly unknown[]]>([
   ["ipv6Prefix", []],
   ["trust", [0, odd[11]]],
 ])("%s", (option, taken) => {
-  test.each(odd.map((value) => [value]))("of %s", (value) => {
+  test.each(odd.map((value) => [value]))("with %s", (value) => {
     const options = { rate: 100, backend: inProcess(), [option]: value };
     if (taken.some((good) => Object.is(good, value))) return void make.createGuard(options);
     const { code, message } = problem(options);
@@ -48,12 +48,12 @@ describe.each<[option: string, taken: readonly unknown[]]>([
   });
 });
 
-test.each(Object.keys(make) as (keyof typeof make)[])("%s tells what it is called with where that is no options", (name) => {
+test.each(Object.keys(make) as (keyof typeof make)[])("%s shows what it got instead of options", (name) => {
   for (const options of [undefined, null, [], ["a"], 100, "100/min", () => 1])
     expect(caught(() => make[name](options)).message).toContain("Expected `options` to be an object of options, got");
 });
 
-test("all problems of one construction are told in one error, policy and all", () => {
+test("all problems of one construction are reported in one error, including those of the policy", () => {
   const { code, message } = problem({
     ...{ rate: -1, brust: 5, burst: -1, excludePaths: ["health"], headers: "draft-9", trust: ["10.0.0.0/33"], ipv6Prefix: 0 },
     ...{
@@ -104,17 +104,20 @@ test.each([
   ["ipv6prefix", "ipv6Prefix"],
   ["keySecert", "keySecret"],
   ["header", "headers"],
-])("an unknown option %s is met with %s", (unknown, meant) => {
+])("the error for an unknown option %s suggests %s", (unknown, meant) => {
   expect(problem({ rate: 1, [unknown]: 1 }).message).toBe(`Unknown option \`${unknown}\`: did you mean \`${meant}\`?`);
 });
 
-test.each(["windowMs", "max", "store", "standardHeaders", "keyGenerator"])("an unknown option %s is met with what is known", (unknown) => {
-  expect(problem({ rate: 1, [unknown]: 1 }).message).toMatch(
-    new RegExp(`^Unknown option \`${unknown}\`: (known are limiter, |did you mean)`),
-  );
-});
+test.each(["windowMs", "max", "store", "standardHeaders", "keyGenerator"])(
+  "the error for an unknown option %s lists the known ones",
+  (unknown) => {
+    expect(problem({ rate: 1, [unknown]: 1 }).message).toMatch(
+      new RegExp(`^Unknown option \`${unknown}\`: (known options are limiter, |did you mean)`),
+    );
+  },
+);
 
-test("each guard knows its own options", () => {
+test("each guard accepts only its own options", () => {
   for (const [name, option] of [
     ["createGuard", "user"],
     ["createGuard", "valid"],
@@ -142,7 +145,7 @@ test.each([
   [{ limiter: { rate: 1 } }, "Expected `limiter` to be a RateLimiter or a function that returns one, got an object"],
   [{ limiter: null }, "Expected `limiter` to be a RateLimiter or a function that returns one, got null"],
   [{ rate: 1, backend: {} }, "Expected `backend` to be a backend with take, adjust, block, reset and close, got an object"],
-  [{ rate: 1, backend: shared() }, "Expected `name` to be given with a backend that processes share, got undefined"],
+  [{ rate: 1, backend: shared() }, "Expected `name` to be given for a backend shared by several processes, got undefined"],
   [{ config: defineConfig({ redisUrl: "redis://user:secret@host" }) }, "Expected `backend` to be given beside a `config` with a Redis"],
   [{ rate: 5, cost: 6 }, "Expected `cost` to be at most the burst of 5, got 6"],
   [
@@ -160,11 +163,11 @@ test.each([
   [{ rate: 1, trust: ["loopback"] }, "Expected `trust` to be"],
   [{ rate: 1, headers: [] }, "Expected `headers` to be"],
   [{ rate: 1, headers: ["draft-7", "draft-8"] }, "Expected `headers` to be"],
-])("%o is met with: %s", (options, sentence) => {
+])("%o causes the error: %s", (options, sentence) => {
   expect(problem(options).message).toContain(sentence);
 });
 
-test("no message shows a secret", () => {
+test("no message reveals a secret", () => {
   for (const options of [
     { rate: 0, keySecret: "hunter2" },
     { rate: 0, keySecret: Buffer.from("hunter2") },
@@ -174,13 +177,13 @@ test("no message shows a secret", () => {
 });
 
 test.each(["dünn", "a\nb", "", 'a"b', "a b", "-a", "1a", `a${"b".repeat(64)}`])(
-  "a limit's name %j, which a header cannot carry, is refused",
+  "a limit name that a header cannot carry, %j, is rejected",
   (name) => {
     expect(problem({ limits: [{ name, rate: 1 }] }).message).toMatch(/Expected `limits\[0\]\.name` to be a letter followed by at most 63/);
   },
 );
 
-test("options may be frozen, may leave a value undefined, and are not changed", () => {
+test("options may be frozen or undefined, and are not modified", () => {
   const options = Object.freeze({
     rate: 5,
     burst: undefined,
@@ -192,13 +195,13 @@ test("options may be frozen, may leave a value undefined, and are not changed", 
   expect(options).toEqual({ rate: 5, burst: undefined, key: undefined, trust: undefined, headers: ["legacy", "draft-8"] });
 });
 
-test("__proto__ out of JSON is an unknown option, and changes nothing", () => {
+test("__proto__ from JSON is an unknown option and changes nothing", () => {
   const options: unknown = JSON.parse('{ "rate": 5, "__proto__": { "shadow": true } }');
   expect(problem(options).message).toContain("Unknown option `__proto__`");
   expect(({} as { shadow?: true }).shadow).toBeUndefined();
 });
 
-test("a config says which headers are sent, unless the options do", () => {
+test("the headers in a config apply unless the options set their own", () => {
   const config = defineConfig({ rate: 5, headers: ["legacy", "draft-8"] });
   const fieldsOf = (options: unknown): string[] => Object.keys((make.createGuard(options)({}) as { headers: object }).headers);
   expect(fieldsOf({ config })).toEqual([

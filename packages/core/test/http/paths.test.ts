@@ -72,11 +72,11 @@ test.each([
     "http:/health",
     "//a/health",
   ],
-])("%j is not", (target) => {
+])("%j is not excluded", (target) => {
   expect(excluded({ url: target })).toBe(false);
 });
 
-test("no paths exclude nothing", () => {
+test("an empty list excludes nothing", () => {
   expect(["/", "", "/x"].map((url) => pathMatcher([])({ url }))).toEqual([false, false, false]);
 });
 

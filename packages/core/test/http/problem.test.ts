@@ -13,14 +13,14 @@ const two = definePolicy({
 
 const quota = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 
-test("a refusal's body is that of http.md, to the byte", () => {
+test("a refusal's body matches http.md byte for byte", () => {
   expect(problemBody(toResult(one, { allowed: false, used: 90_000 }, 1), ["default"])).toEqual({
     status: 429,
     body: `{"type":"${quota}","title":"Quota Exceeded","status":429,"detail":"Retry in 1 second.","retryAfter":1,"violated-policies":["default"]}`,
   });
 });
 
-test("it names the limits that refused, under the names that it is given", () => {
+test("a refusal's body names the limits that refused, using the given names", () => {
   const refusedByDaily = toResult(two, { allowed: false, used: [41_700, 86_397_840] }, 1);
   expect(problemBody(refusedByDaily, ["burst", "daily"]).body).toBe(
     `{"type":"${quota}","title":"Quota Exceeded","status":429,"detail":"Retry in 7 seconds.","retryAfter":7,"violated-policies":["daily"]}`,
@@ -30,13 +30,13 @@ test("it names the limits that refused, under the names that it is given", () =>
   expect(problemBody(refusedByBoth, ["burst", "daily"]).body).toContain('"violated-policies":["burst","daily"]');
 });
 
-test("what no wait would help promises none", () => {
+test("a refusal that waiting cannot help has no retryAfter", () => {
   expect(problemBody(toResult(one, { allowed: false, used: 0 }, 151), ["default"]).body).toBe(
     `{"type":"${quota}","title":"Quota Exceeded","status":429,"detail":"This request costs more than the limit ever allows.","violated-policies":["default"]}`,
   );
 });
 
-test("a backend that is out is a 503, and no limit's fault", () => {
+test("an outage is a 503 that names no limit", () => {
   expect(problemBody(toResult(two, { allowed: false, used: 0, source: "closed" }, 1), [])).toEqual({
     status: 503,
     body: '{"type":"https://iana.org/assignments/http-problem-types#temporary-reduced-capacity","title":"Temporary Reduced Capacity","status":503,"detail":"Retry in 1 second.","retryAfter":1}',
@@ -47,7 +47,7 @@ test.each([
   [1, 1, "Retry in 1 second."],
   [1000, 1, "Retry in 1 second."],
   [1001, 2, "Retry in 2 seconds."],
-])("a wait of %i ms is told as %i s", (used, retryAfter, detail) => {
+])("a wait of %i ms is reported as %i s", (used, retryAfter, detail) => {
   const onePerSecond = definePolicy({ rate: 1, period: 1 });
   const { body } = problemBody(toResult(onePerSecond, { allowed: false, used }, 1), ["default"]);
   expect(JSON.parse(body)).toMatchObject({ retryAfter, detail });

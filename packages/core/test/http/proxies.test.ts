@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { forwardedIgnored, proxyWatch } from "../../src/http/request/proxies.ts";
 import type { HttpRequest } from "../../src/http/request/request.ts";
 
-test("a proxy that comes late is noticed within a hundred requests, and the fields of most requests are left as they are", async () => {
+test("a proxy that appears later is noticed within a hundred requests, without reading the headers of most requests", async () => {
   let reads = 0;
   const requestOf = (forwarded?: string): HttpRequest => ({
     method: "GET",

@@ -14,6 +14,7 @@ import {
   entriesOf,
   type Found,
   fullAtOf,
+  isSameLimit,
   type PackedBucket,
   pack,
   packNumber,
@@ -25,13 +26,13 @@ import { type Generation, PrefixTable } from "./prefix-table.ts";
 import type { Shard } from "./sharded-map.ts";
 import { Sweeper, type Swept } from "./sweeper.ts";
 
-/** Prefixes without any bucket that may be kept. */
+/** The number of prefixes without buckets that may be kept. */
 const spareTables = 64;
 
-/** Where a bucket lies, and what it holds. */
+/** Where a bucket is stored, and what is in it. */
 interface Place {
   readonly own: Generation;
-  /** The shard that holds it now; `undefined` if it is full. */
+  /** The shard that stores it now; `undefined` if the bucket is full. */
   readonly shard: Shard | undefined;
   readonly entries: readonly Entry[];
 }
@@ -39,8 +40,8 @@ interface Place {
 /**
  * A bounded table of buckets in this process.
  *
- * A bucket stays until it is full. At `maxKeys` the bucket nearest full among a few is forgotten for a new one, at a constant price on
- * average: docs/memory.md says what that protects.
+ * A bucket stays until it is full. At `maxKeys`, a new bucket evicts the one nearest full among a few, at a constant average cost.
+ * docs/memory.md explains what that protects.
  */
 export class BucketTable implements Swept {
   readonly inProcess = true;
@@ -52,7 +53,7 @@ export class BucketTable implements Swept {
   readonly #sweeper = new Sweeper(this);
   readonly #sweepCursor = new Cursor(this.#tables);
   readonly #evictor = new Evictor(this.#tables);
-  /** The scope of the last call: a process with one limiter finds its buckets without a look-up. */
+  /** The scope of the last call, so that a process with one limiter needs no look-up. */
   #lastScope: KeyScope | undefined;
   #lastTable: PrefixTable | undefined;
   #keys = 0;
@@ -84,7 +85,7 @@ export class BucketTable implements Swept {
     return limits.length === 1 && blockMs === 0 ? this.#takeOne(scope, key, cost) : this.#takeAny(scope, key, cost);
   }
 
-  /** Charges (`tokens` > 0) or gives back (< 0), whatever is left. */
+  /** Charges tokens (`tokens` > 0), even if fewer are left, or gives them back (< 0). */
   adjust(scope: KeyScope, key: string, tokens: number): BackendReply {
     const { policy } = scope;
     const now = this.#now();
@@ -97,20 +98,20 @@ export class BucketTable implements Swept {
     return { allowed: true, used: oneOrAll(used), uncharged, ...blocked(found.blockedMs) };
   }
 
-  /** Refuses every call with a cost for at least `ms` milliseconds. */
+  /** Refuses every call with a cost above 0 for at least `ms` milliseconds. */
   block(scope: KeyScope, key: string, ms: number): void {
     const now = this.#now();
     const place = this.#place(scope, key, now);
     this.#put(place, key, pack(blockEntries(place.entries, now + ms, now), place.own.limit, now), scope.policy);
   }
 
-  /** Units in use of every limit, even beyond the debt of one burst, and how long the key stays blocked. */
+  /** Reads the units in use of every limit, even beyond the debt of one burst, and how long the key stays blocked. */
   read(scope: KeyScope, key: string): Found {
     const now = this.#now();
     return readEntries(this.#place(scope, key, now).entries, scope.policy, now);
   }
 
-  /** Puts a bucket into a state that was worked out elsewhere. */
+  /** Stores a state of a bucket that was computed elsewhere. */
   write(scope: KeyScope, key: string, used: BackendReply["used"], blockedMs: number = 0): void {
     const { policy } = scope;
     const now = this.#now();
@@ -123,7 +124,7 @@ export class BucketTable implements Swept {
       this.#store({ ...this.#place(scope, key, now), entries: [] }, key, policy, typeof used === "number" ? [used] : used, blockedMs, now);
   }
 
-  /** Forgets a bucket: it is full, and not blocked. */
+  /** Deletes a bucket, which makes it full and lifts its block. */
   reset(scope: KeyScope, key: string): void {
     this.#drop(this.#place(scope, key, this.#now()).shard, key);
   }
@@ -148,21 +149,21 @@ export class BucketTable implements Swept {
     }
     if (ended || this.#keys === 0) this.#dropDrained();
     if (this.#keys === 0) {
-      // A cursor that rests holds on to what it stood in.
+      // A cursor keeps a reference to the maps it stopped in.
       cursor.rest();
       this.#evictor.rest();
     }
     return ended;
   }
 
-  /** Nearly every call: no list, one reading of the clock, and one look-up if the bucket refuses. */
+  /** Handles nearly every call: without a list, with one clock reading, and with a single look-up if the bucket refuses. */
   #takeOne(scope: KeyScope, key: string, cost: number): BackendReply {
     const limit = scope.policy.limits[0];
     const table = this.#tableOf(scope);
     const own = table.ownOf(scope.policy);
     const shard = own.buckets.shardOf(key);
     const bucket = shard.get(key);
-    if (typeof bucket === "number" ? !isOwn(own, scope.policy) : bucket !== undefined || table.isMixed)
+    if (bucket === undefined ? table.isMixed : typeof bucket !== "number" || !isSameLimit(own.limit, limit))
       return this.#takeAny(scope, key, cost);
     const at = this.#clock.now();
     const now = Math.floor(at - this.#origin);
@@ -175,11 +176,10 @@ export class BucketTable implements Swept {
   }
 
   #putOne(own: Generation, shard: Shard, key: string, bucket: PackedBucket | undefined, policy: Policy, used: number, now: number): void {
-    const [limit] = policy.limits;
-    const packed = isOwn(own, policy) && used > 0 ? packNumber(limit, used, now) : undefined;
-    const place = { own, shard: bucket === undefined ? undefined : shard, entries: [] };
-    if (packed === undefined) this.#store(place, key, policy, [used], 0, now);
-    else if (bucket === undefined) this.#put(place, key, packed, policy);
+    const limit = policy.limits[0];
+    const packed = used > 0 && isSameLimit(own.limit, limit) ? packNumber(limit, used, now) : undefined;
+    if (packed === undefined) this.#store(placeOf(own, shard, bucket), key, policy, [used], 0, now);
+    else if (bucket === undefined) this.#put(placeOf(own, shard, bucket), key, packed, policy);
     else shard.set(key, packed);
   }
 
@@ -195,7 +195,7 @@ export class BucketTable implements Swept {
     const used = allowed ? limits.map((limit, i) => (before[i] as number) + cost * limit.unitsPerToken) : before;
     const startsBlock = !allowed && cost > 0 && blockMs > 0 && found.blockedMs === 0;
     const blockedMs = startsBlock ? blockMs : found.blockedMs;
-    // A refusal, or a look, is stored only if its retryAfter would not come true otherwise.
+    // A refusal, or a call of cost 0, is stored only if its retryAfter would otherwise be wrong.
     const mustStore = startsBlock || found.inherits || found.used.some((units, i) => units > (before[i] as number));
     if ((cost > 0 && allowed) || mustStore) this.#store(place, key, policy, used, blockedMs, now);
     return { allowed, used: oneOrAll(used), ...blocked(blockedMs) };
@@ -232,7 +232,7 @@ export class BucketTable implements Swept {
     this.#put(place, key, pack(writeEntries(place.entries, policy, used, blockedMs, now), place.own.limit, now), policy);
   }
 
-  /** Puts a bucket into its policy's generation, and takes it out of another one. */
+  /** Stores a bucket in its policy's generation, and removes it from any other. */
   #put({ own, shard: before }: Place, key: string, packed: PackedBucket | undefined, policy: Policy): void {
     if (packed === undefined) {
       this.#drop(before, key);
@@ -273,9 +273,8 @@ export class BucketTable implements Swept {
   }
 }
 
-/** Whether numbers of a generation belong to the policy's only limit. */
-function isOwn({ limit }: Generation, { limits: [own] }: Policy): boolean {
-  return limit === own || limit.fingerprint === own.fingerprint;
+function placeOf(own: Generation, shard: Shard, bucket: PackedBucket | undefined): Place {
+  return { own, shard: bucket === undefined ? undefined : shard, entries: [] };
 }
 
 function clamped({ limits }: Policy, { used }: Found): number[] {
@@ -290,8 +289,12 @@ function blocked(blockedMs: number): { blockedMs?: number } {
   return blockedMs > 0 ? { blockedMs } : {};
 }
 
-/** The same key in a string of its own: a slice of a longer string would keep all of that in memory. */
+/** From this length on, V8 makes a substring a slice, which keeps the whole original string in memory. */
+const shortestSlice = 13;
+
+/** Copies the key unless it is short, so that it does not keep a longer string in memory. */
 function ownCopy(key: string): string {
+  if (key.length < shortestSlice) return key;
   const codes = Array.from({ length: key.length }, (_, i) => key.charCodeAt(i));
   return String.fromCharCode(...codes);
 }

@@ -2,7 +2,7 @@ import type { PackedBucket } from "./packed-bucket.ts";
 import type { Generation, PrefixTable } from "./prefix-table.ts";
 import type { Shard } from "./sharded-map.ts";
 
-/** Walks over all buckets of a table, again and again, while they come and go. */
+/** Walks over all buckets of a table, again and again, while buckets are added and removed. */
 export class Cursor {
   readonly #tables: ReadonlyMap<string, PrefixTable>;
   #shards: Iterator<readonly [Generation, Shard], undefined> | undefined;
@@ -16,7 +16,7 @@ export class Cursor {
     this.#tables = tables;
   }
 
-  /** Moves on to the next bucket; false once at the end of each pass, where there is none. */
+  /** Moves to the next bucket. Returns false once at the end of each pass. */
   next(): boolean {
     for (;;) {
       const step = this.#buckets?.next();
@@ -35,7 +35,7 @@ export class Cursor {
     }
   }
 
-  /** Lets go of the maps it stood in. */
+  /** Releases the maps that it stopped in. */
   rest(): void {
     this.#shards = this.#buckets = undefined;
   }

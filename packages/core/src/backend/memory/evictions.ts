@@ -8,7 +8,7 @@ export interface EvictMessage {
 
 const evictions = channel("ratelimit:evict");
 
-/** Reports forgotten buckets to anyone who listens. */
+/** Reports evicted buckets, if anyone is subscribed. */
 export function publishEviction(message: EvictMessage): void {
   if (evictions.hasSubscribers) publish(evictions, message, "RATELIMIT_LISTENER_THREW");
 }

@@ -4,8 +4,8 @@ import type { PrefixTable } from "./prefix-table.ts";
 import type { Shard } from "./sharded-map.ts";
 
 /**
- * Looks at other buckets that each new key pays for, the fewest that a choice takes, and how many may be saved up to pass over a run of
- * buckets that refuse.
+ * The number of buckets that each new key pays to examine, the fewest to examine per choice, and how many unused ones can be saved up, to
+ * get past a run of buckets that refuse.
  */
 const [probesPerKey, fewestProbes, maxProbes] = [12, 8, 4096];
 
@@ -19,8 +19,8 @@ export class Evictor {
   }
 
   /**
-   * The bucket nearest full among a few. While all of them refuse, it looks further, as far as the probes saved up allow: on average the
-   * price of a new key stays the same, whatever the table holds.
+   * Chooses the bucket nearest full among a few. While all of them refuse, it looks further, as far as the saved probes allow. So the
+   * average cost of a new key is constant, whatever is in the table.
    */
   choose(now: number): { readonly shard: Shard; readonly key: string } {
     const cursor = this.#cursor;
@@ -35,7 +35,7 @@ export class Evictor {
     return chosen as { shard: Shard; key: string };
   }
 
-  /** Lets go of the maps it looked at. */
+  /** Releases the maps that it looked at. */
   rest(): void {
     this.#cursor.rest();
   }

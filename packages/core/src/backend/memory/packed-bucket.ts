@@ -1,14 +1,14 @@
 /**
  * How a bucket is stored in this process, by the same rules as in Redis (docs/state.md).
  *
- * A bucket is a list of entries, one for each limit that has used something, recognised by the limit's numbers. Calls by another policy
- * leave the entries of this one alone, so two policies can take turns on one key and each keeps its own bound.
+ * A bucket is a list of entries, one for each limit with units in use, identified by the limit's numbers. Calls under another policy do
+ * not change the entries of this one, so two policies can take turns on one key and each keeps its own bound.
  */
 
 import type { Limit, Policy } from "../../policy/policy.ts";
 import { msUntilFull, slackUnits, usedOf } from "../../policy/token-bucket.ts";
 
-/** One limit of a bucket: full again at `fullAt` (ms of the table's clock), less `slack` units. Without a limit it is a block until then. */
+/** One limit of a bucket: full again at `fullAt` (ms of the table's clock), less `slack` units. Without a limit, a block until `fullAt`. */
 export interface Entry {
   readonly limit: Limit | undefined;
   readonly fullAt: number;
@@ -16,41 +16,41 @@ export interface Entry {
 }
 
 /**
- * Nearly every bucket has one entry, and is a number: the whole part is `fullAt`, the fraction its slack. Which limit it belongs to
- * is known from the map that holds it.
+ * Nearly every bucket has a single entry and is stored as a number: the integer part is `fullAt`, the fraction is the slack. The map that
+ * stores it determines which limit it belongs to.
  */
 export type PackedBucket = number | readonly Entry[];
 
-/** A slack of 1 as a fraction, and the largest `fullAt` that leaves the number enough bits for it: 49 days. */
+/** A slack of 1 as a fraction, its inverse, and the largest `fullAt` that leaves enough bits for the fraction: 49 days. */
 const [slackBit, slackScale, latestNumber] = [2 ** -20, 2 ** 20, 2 ** 32];
 
-/** Entries of other policies that a bucket keeps; beyond these, the one nearest full is dropped. */
+/** The most entries of other policies that a bucket keeps. Beyond that, the one nearest full is dropped. */
 const maxForeignEntries = 8;
 /**
- * Milliseconds that the entry of another policy is kept after it has drained. A limit without an entry inherits what others owe, so
+ * How long the entry of another policy is kept after it has drained, in ms. A limit without an entry inherits what others owe, so
  * dropping it at once would make a client that waited for its `retryAfter` wait again.
  */
 const keepDrainedMs = 86_400_000;
 
-/** Whether two limits count the same way, and so are one limit to a bucket. */
+/** Whether two limits count the same way, so that a bucket treats them as one. */
 export function isSameLimit(a: Limit | undefined, b: Limit): boolean {
   return a === b || a?.fingerprint === b.fingerprint;
 }
 
-/** Units in use of a limit whose entry is a number. */
+/** Returns the units in use of a limit whose entry is a number. */
 export function usedInNumber(packed: number, limit: Limit, now: number): number {
   const fullAt = Math.floor(packed);
   return usedOf(limit, fullAt - now, (packed - fullAt) * slackScale);
 }
 
-/** The number for a limit that is the only one in use, or `undefined` if it does not fit into one. */
+/** Packs the only limit in use into a number; `undefined` if it does not fit. */
 export function packNumber(limit: Limit, used: number, now: number): number | undefined {
   const fullAt = now + msUntilFull(limit, used);
   const slack = limit.unitsPerMs === 1 ? 0 : slackUnits(limit, used);
   return slack * slackBit < 1 && Math.abs(fullAt) < latestNumber ? fullAt + slack * slackBit : undefined;
 }
 
-/** A bucket as a list; `limit` is the one that a number belongs to. A bucket that is full has no entries, as if it had been swept. */
+/** Returns a bucket as a list. A number belongs to `limit`. A full bucket has no entries, as if it had been swept. */
 export function entriesOf(packed: PackedBucket, limit: Limit, now: number): readonly Entry[] {
   const fullAt = fullAtOf(packed);
   if (fullAt <= now) return [];
@@ -59,14 +59,14 @@ export function entriesOf(packed: PackedBucket, limit: Limit, now: number): read
 
 /** What a policy finds in a bucket. */
 export interface Found {
-  /** Units in use of each limit; a clock that stepped back may make it more than there can be. */
+  /** Units in use of each limit. If the clock stepped back, this may exceed the debt ceiling. */
   readonly used: readonly number[];
   /** Whether a limit has no entry of its own and starts with what other policies' entries owe: even a refusal must store that. */
   readonly inherits: boolean;
   readonly blockedMs: number;
 }
 
-/** Reads the entries by a policy. */
+/** Reads entries from the point of view of a policy. */
 export function readEntries(entries: readonly Entry[], { limits }: Policy, now: number): Found {
   let [owedMs, blockedMs] = [0, 0];
   for (const { limit, fullAt } of entries) {
@@ -83,7 +83,7 @@ export function readEntries(entries: readonly Entry[], { limits }: Policy, now: 
   return { used, inherits, blockedMs };
 }
 
-/** The entries after a call: the policy's own, those of other policies, and the block. */
+/** Returns the entries after a call: the policy's own, those of other policies, and the block. */
 export function writeEntries(
   before: readonly Entry[],
   { limits }: Policy,
@@ -102,7 +102,7 @@ export function writeEntries(
   return blockedMs > 0 ? [...entries, { limit: undefined, fullAt: now + blockedMs, slack: 0 }] : entries;
 }
 
-/** The entries after a block until `until`: whatever limits they belong to, they stay as they are. */
+/** Returns the entries with a block until `until`. Entries of limits stay as they are. */
 export function blockEntries(before: readonly Entry[], until: number, now: number): readonly Entry[] {
   const kept = before.filter(({ limit, fullAt }) => limit !== undefined && fullAt > now - keepDrainedMs);
   const blocks = before.filter(({ limit }) => limit === undefined);
@@ -123,7 +123,7 @@ function nearestFull(entries: readonly Entry[]): number {
   return nearest;
 }
 
-/** Stores entries in a map whose numbers belong to `limit`; a bucket that is full is not stored. */
+/** Packs entries for a map whose numbers belong to `limit`; `undefined` for a full bucket, which is not stored. */
 export function pack(entries: readonly Entry[], limit: Limit, now: number): PackedBucket | undefined {
   if (entries.every(({ fullAt }) => fullAt <= now)) return undefined;
   const [only] = entries;
@@ -132,12 +132,12 @@ export function pack(entries: readonly Entry[], limit: Limit, now: number): Pack
   return slack * slackBit < 1 && Math.abs(fullAt) < latestNumber ? fullAt + slack * slackBit : entries;
 }
 
-/** When the whole bucket is full and its block is over. */
+/** The time at which the whole bucket is full and its block is over. */
 export function fullAtOf(packed: PackedBucket): number {
   return typeof packed === "number" ? Math.floor(packed) : Math.max(...packed.map(({ fullAt }) => fullAt));
 }
 
-/** How far a bucket is used up: 0 if it carries nothing any more, above 1 if it refuses a call of cost 1. */
+/** How exhausted a bucket is: 0 if nothing is in use, above 1 if it refuses a call of cost 1. */
 export function levelOf(packed: PackedBucket, limit: Limit, now: number): number {
   if (typeof packed === "number") return level(limit, usedInNumber(packed, limit, now));
   let most = 0;
@@ -146,6 +146,6 @@ export function levelOf(packed: PackedBucket, limit: Limit, now: number): number
   return most;
 }
 
-function level({ unitsPerToken: p, capacityUnits: full }: Limit, used: number): number {
-  return used === 0 ? 0 : (used + p) / full;
+function level({ unitsPerToken, capacityUnits }: Limit, used: number): number {
+  return used === 0 ? 0 : (used + unitsPerToken) / capacityUnits;
 }

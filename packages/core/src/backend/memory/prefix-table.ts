@@ -2,20 +2,20 @@ import type { Limit, Policy } from "../../policy/policy.ts";
 import { type Entry, entriesOf, isSameLimit } from "./packed-bucket.ts";
 import { type Shard, ShardedMap } from "./sharded-map.ts";
 
-/** Buckets of which those stored as numbers belong to `limit`. */
+/** A set of buckets. Those stored as numbers belong to `limit`. */
 export interface Generation {
   readonly limit: Limit;
   readonly buckets: ShardedMap;
 }
 
-/** Generations that a prefix may have; a policy beyond these shares the newest one and stores lists there. */
+/** The most generations of a prefix. A further policy shares the newest one and stores its buckets there as lists. */
 const maxGenerations = 4;
 
 /**
  * The buckets of one prefix.
  *
- * A new policy gets a generation of its own instead of a conversion of all buckets, which would make one call wait for a million others.
- * A bucket moves over when it is next used; an older generation that has drained is dropped.
+ * A new policy gets its own generation. Converting all buckets instead would make one call wait for the conversion of a million others.
+ * A bucket moves to the new generation when it is next used, and an older generation is dropped once it has drained.
  */
 export class PrefixTable {
   readonly #generations: Generation[] = [];
@@ -44,7 +44,7 @@ export class PrefixTable {
     return this.#own;
   }
 
-  /** The entries of a bucket, in whichever generation it is. */
+  /** Finds the entries of a bucket in any generation. */
   find(key: string, now: number): { readonly shard: Shard; readonly entries: readonly Entry[] } | undefined {
     for (const { limit, buckets } of this.#generations) {
       const shard = buckets.shardOf(key);
@@ -54,7 +54,7 @@ export class PrefixTable {
     return undefined;
   }
 
-  /** Drops the generations that are empty, but for the one in use. */
+  /** Drops the empty generations, except the one in use. */
   dropDrained(): void {
     for (let i = this.#generations.length - 1; i >= 0; i--) {
       const generation = this.#generations[i] as Generation;

@@ -3,13 +3,14 @@ import type { PackedBucket } from "./packed-bucket.ts";
 /** Buckets by key. */
 export type Shard = Map<string, PackedBucket>;
 
-/** Keys that one Map holds well, and the shards that more are spread over: a power of two. */
+/** The most keys to keep in a single Map, and the number of shards for more than that: a power of two. */
 const [fewKeys, shardCount] = [16_384, 32];
 
 /**
  * A map of buckets that grows without long pauses.
  *
- * When a Map grows, V8 rebuilds all of it and everything waits: 100 ms at a million keys. Of 32 shards, each rebuild stops for a small part of that.
+ * When a Map grows, V8 rebuilds all of it while everything waits: 100 ms at a million keys. With 32 shards, each rebuild takes a small
+ * part of that.
  */
 export class ShardedMap {
   #shards: readonly [Shard, ...Shard[]] = [new Map()];
@@ -22,7 +23,7 @@ export class ShardedMap {
     return this.#shards.every(({ size }) => size === 0);
   }
 
-  /** The shard that holds `key`, or will. */
+  /** Returns the shard in which `key` is stored, or would be. */
   shardOf(key: string): Shard {
     const first = this.#shards[0];
     return this.#shards.length === 1 && first.size < fewKeys ? first : this.#find(key);
@@ -40,7 +41,7 @@ export class ShardedMap {
   }
 }
 
-/** Every character counts, so that keys spread whichever part of them varies. */
+/** Hashes every character, so that keys are spread evenly whichever part of them varies. */
 function shardNumber(key: string): number {
   let hash = 0;
   for (let i = 0; i < key.length; i++) hash = (Math.imul(hash, 31) + key.charCodeAt(i)) | 0;

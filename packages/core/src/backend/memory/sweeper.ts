@@ -1,26 +1,26 @@
 import { AsyncResource } from "node:async_hooks";
-// Not the global ones: a sweep set up under a test runner's fake timers would never come.
+// Not the globals: a sweep scheduled under a test runner's fake timers would never run.
 import { clearTimeout, setTimeout } from "node:timers";
 
-/** What a sweeper sweeps. */
+/** A table that a sweeper can sweep. */
 export interface Swept {
   readonly keys: number;
-  /** Looks at so many buckets and forgets those that are full; returns whether that ended a pass over all of them. */
+  /** Examines `looks` buckets and deletes those that are full. Returns whether that ended a pass over all of them. */
   sweep(looks: number): boolean;
 }
 
-/** Buckets that one turn looks at, the shortest turn, and the bounds of a whole pass, in ms. */
+/** The buckets to examine per turn, then the shortest turn and the bounds of a whole pass, in ms. */
 const [batch, shortestTurnMs, shortestPassMs, longestPassMs] = [400, 2, 1000, 60_000];
 
-/** Timers made in here do not keep the request alive that happened to make them. */
+/** Timers are set inside this resource, so that they do not keep alive the request that happened to set them. */
 const outsideRequests = new AsyncResource("ratelimit");
 
-/** Gives memory back in small turns of one timer, which keeps no process alive. */
+/** Frees the memory of full buckets, a few at a time, on a timer that does not keep the process alive. */
 export class Sweeper {
   readonly #swept: Swept;
   #timer: NodeJS.Timeout | undefined;
   #passMs = longestPassMs;
-  /** Keys when the pass began: it keeps its pace while it empties the table. */
+  /** The number of keys when the pass began, so that the pass does not slow down as it empties the table. */
   #passKeys = 0;
 
   constructor(swept: Swept) {
