@@ -174,7 +174,7 @@ async function command([program = "", ...args]: string[], { skip }: TestContext)
   } else if (program === "npx") {
     expect(args.slice(0, 2)).toEqual(["--yes", packageManager]);
     expect(Object.keys(scripts)).toContain(args[2]);
-  } else if (program === "pnpm") expect(Object.keys(scripts)).toContain(args[0]);
+  } else if (program === "pnpm") expect([...Object.keys(scripts), "install"]).toContain(args[0]);
   else if (program === "redis-cli") {
     const [name = "", ...rest] = args;
     await atRedis(skip, (client) => client.call(name, ...rest));

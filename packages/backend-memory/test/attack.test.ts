@@ -3,8 +3,7 @@ import { attacking } from "./support/attacked.ts";
 
 const attack = attacking();
 
-// At one time: each attacks a process of its own, and most of them wait for it.
-describe.concurrent("a process with the memory backend", () => {
+describe("a process with the memory backend", () => {
   test("stands a million keys at maxKeys 100,000 in 60 MB more, and a blocked key stays blocked", { timeout: 180_000 }, async () => {
     const { grownMb, unblocked, keys } = await attack("spray", 1_000_000);
     expect(grownMb).toBeLessThanOrEqual(60);

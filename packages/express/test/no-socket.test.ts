@@ -15,7 +15,7 @@ function logIn(): { app: Express; seen: number[] } {
 
 const event = { httpMethod: "GET", headers: {}, requestContext: { identity: { sourceIp: "203.0.113.1" } } };
 
-/** Ways to send a request to an application that has no server. light-my-request is last: it replaces Express' prototypes for good. */
+/** Ways to send a request to an application that has no server. light-my-request is last, because it replaces prototypes of Express. */
 const ways: readonly (readonly [string, (app: Express) => (url: string) => Promise<number>])[] = [
   [
     "serverless-http, as on AWS Lambda",

@@ -233,7 +233,7 @@ test("what an onSend hook of the app sets goes out beside our headers, on a refu
 });
 
 test("mistakes are told where a plugin is registered and where a route is declared", async () => {
-  await expect(Fastify().register(rateLimit, { rate: 0, brust: 5 } as never)).rejects.toThrow(/did you mean `burst`\?[\s\S]*rate/);
+  await expect(Fastify().register(rateLimit, { rate: -1, brust: 5 } as never)).rejects.toThrow(/did you mean `burst`\?[\s\S]*rate/);
   await expect(Fastify().register(rateLimit, { rate: 1, hook: "onSend" } as never)).rejects.toThrow(
     /Expected `hook` to be "onRequest" or "preHandler"/,
   );

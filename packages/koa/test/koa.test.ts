@@ -149,7 +149,7 @@ test("over HTTP/2 a refusal is the same, nothing warns, and refund is asked with
 test("a mistake in the options is told where the middleware is made, with the line to write", () => {
   expect(() => rateLimit(undefined as never)).toThrow(/Expected `options` to be an object of options, got undefined/);
   expect(() => rateLimit({})).toThrow('Expected a policy, got none: write { rate: 100, period: "1m" }, or { limiter }');
-  expect(() => rateLimit({ rate: 0, brust: 5, excludePaths: ["health"] } as never)).toThrow(
+  expect(() => rateLimit({ rate: -1, brust: 5, excludePaths: ["health"] } as never)).toThrow(
     /did you mean `burst`\?[\s\S]*excludePaths[\s\S]*rate/,
   );
 });

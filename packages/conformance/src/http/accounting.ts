@@ -143,7 +143,7 @@ const gaveUpEarly = promise("refund: so is one that gives up while its limit is 
 });
 
 /** More than the socket buffers of a loopback connection hold, so that the server still writes when its client hangs up. */
-const large = "x".repeat(32 << 20);
+const large = "x".repeat(16 << 20);
 
 const cutShort = promise("refund: a response that its client cuts short is settled with 499", async (bench) => {
   const asked: number[] = [];
