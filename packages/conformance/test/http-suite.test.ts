@@ -8,7 +8,7 @@ import { ToyAdapter } from "./toy-adapter.ts";
 const brokenAdapters = [...answersWrongly, ...judgesWrongly, ...readsWrongly];
 
 /** An adapter that has not answered by then is assumed never to answer. */
-const patienceMs = 400;
+const patienceMs = 250;
 
 function by(Adapter: typeof ToyAdapter): Serve {
   return (app) => new Adapter().serve(app);

@@ -36,7 +36,7 @@ test("over HTTP/2 a refusal is the same, nothing warns, and refund is asked with
 });
 
 /** More than the windows of HTTP/2 and the socket buffers hold, so that the server still writes when its client hangs up. */
-const large = Buffer.alloc(32 << 20);
+const large = Buffer.alloc(16 << 20);
 
 test.each([
   ["before it is answered", "/never", "connect"],

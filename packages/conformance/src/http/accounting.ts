@@ -143,7 +143,7 @@ const gaveUpEarly = requirement("refund: a client that gives up while its limit 
 });
 
 /** More than the socket buffers of a loopback connection hold, so that the server is still writing when its client hangs up. */
-const large = "x".repeat(32 << 20);
+const large = "x".repeat(16 << 20);
 
 const cutShort = requirement("refund: a response that its client cuts short settles as 499", async (bench) => {
   const asked: number[] = [];
