@@ -19,7 +19,7 @@ import { ExpressRequest } from "./request.ts";
 declare global {
   namespace Express {
     interface Request {
-      /** The tightest decision of the limiters that this request has passed. */
+      /** The tightest decision made about this request so far; `rateLimit.all` has every one. */
       rateLimit?: RequestRateLimit;
     }
   }
@@ -27,19 +27,19 @@ declare global {
 
 type Framework = [res: Response, next: NextFunction];
 
-/** What {@link rateLimit} takes. */
+/** The options of {@link rateLimit}. */
 export type ExpressRateLimitOptions = RateLimitOptions<Request, Framework>;
-/** What {@link limitByUser} takes. */
+/** The options of {@link limitByUser}. */
 export type ExpressLimitByUserOptions = LimitByUserOptions<Request, Framework>;
-/** What {@link limitByApiKey} takes. */
+/** The options of {@link limitByApiKey}. */
 export type ExpressLimitByApiKeyOptions = LimitByApiKeyOptions<Request, Framework>;
 
 /**
- * Limits requests by the client's address, or by `key`; a refusal is a 429 with `Retry-After`.
+ * Limits requests by the client's address, or by `key`. Requests over the limit get a 429 with `Retry-After`.
  *
- * One middleware is one budget, wherever it is mounted. The decision is at `req.rateLimit`.
+ * A middleware has one budget, no matter how many times it is mounted. Handlers find the decision in `req.rateLimit`.
  *
- * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY that tells every problem at once.
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY, with every problem in one error.
  * @example
  * app.use(rateLimit({ rate: 100, period: "1m", excludePaths: ["/health"] }));
  * app.get("/api/public", rateLimit({ rate: 10, period: 60 }), (req, res) => res.json({ status: "ok" }));
@@ -49,9 +49,9 @@ export function rateLimit(options: ExpressRateLimitOptions): RequestHandler {
 }
 
 /**
- * Limits requests by `req.user`: its `id`, else its `sub`. Mount it behind authentication.
+ * Limits requests by user: the `id` of `req.user`, or else its `sub`. Mount it after authentication.
  *
- * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY that tells every problem at once.
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY, with every problem in one error.
  * @example
  * app.get("/api/user", authenticate, limitByUser({ rate: 100, period: 60 }), handler);
  */
@@ -60,10 +60,11 @@ export function limitByUser(options: ExpressLimitByUserOptions): RequestHandler 
 }
 
 /**
- * Limits requests by their API key (`X-API-Key`, or `header`), of which only a digest is stored.
- * An unchecked key is whatever a client types: pass `valid`, or put a limit by address in front.
+ * Limits requests by API key, read from `X-API-Key` or from `header`. Only a digest of the key is stored.
  *
- * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY that tells every problem at once.
+ * Pass `valid`, or put a limit by address in front: otherwise a client gets a fresh bucket for every key it makes up.
+ *
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY, with every problem in one error.
  * @example
  * app.get("/api/partner", limitByApiKey({ rate: 1000, period: "1h", valid: (key) => partners.has(key) }), handler);
  */

@@ -23,32 +23,35 @@ export type { RouteLimit } from "./route-limit.ts";
 
 declare module "fastify" {
   interface FastifyRequest {
-    /** The tightest decision of the limiters that this request has passed; null where there was none. */
+    /** The tightest decision made about this request so far, or `null` if there is none; `rateLimit.all` has every one. */
     rateLimit: RequestRateLimit | null;
   }
   interface FastifyContextConfig {
-    /** Replaces the plugin's limit; an array adds to it, `false` lifts it. Anything else is an INVALID_OPTION when the route is declared. */
+    /**
+     * A limit that replaces the plugin's limit, an array of limits that adds to it, or `false` to remove it.
+     * Anything else throws INVALID_OPTION when the route is declared.
+     */
     rateLimit?: false | RouteRateLimit | readonly RouteRateLimit[];
   }
 }
 
-/** When a limit is asked: before the body is read, or in a preHandler, behind authentication. */
 interface HookOption {
+  /** When the limit is checked: `"onRequest"`, before the body is read, or `"preHandler"`, after authentication. */
   hook?: Hook | undefined;
 }
 
 type Framework = [reply: FastifyReply];
 
-/** What the plugin and a route's `config.rateLimit` take; `hook` is `"onRequest"`. */
+/** The options of the plugin and of a route's `config.rateLimit`. `hook` defaults to `"onRequest"`. */
 export type FastifyRateLimitOptions = RateLimitOptions<FastifyRequest, Framework> & HookOption;
-/** What {@link limitByUser} takes; `hook` is `"preHandler"`, behind the route's own. */
+/** The options of {@link limitByUser}. `hook` defaults to `"preHandler"`, after the route's own preHandlers. */
 export type FastifyLimitByUserOptions = LimitByUserOptions<FastifyRequest, Framework> & HookOption;
-/** What {@link limitByApiKey} takes; `hook` is `"onRequest"`. */
+/** The options of {@link limitByApiKey}. `hook` defaults to `"onRequest"`. */
 export type FastifyLimitByApiKeyOptions = LimitByApiKeyOptions<FastifyRequest, Framework> & HookOption;
-/** What a route's `config.rateLimit` takes: options with a policy, or what {@link limitByUser} and {@link limitByApiKey} return. */
+/** A limit for a route's `config.rateLimit`: options with a policy, or the result of {@link limitByUser} or {@link limitByApiKey}. */
 export type RouteRateLimit = (FastifyRateLimitOptions & NoOtherObject) | RouteLimit;
 
-/** Excludes functions and arrays. All options are optional, and Fastify's route types keep TypeScript from asking for one in common. */
+/** Excludes functions and arrays, which would compile: every option is optional, and Fastify's route types disable the weak-type check. */
 type NoOtherObject = object & { readonly [Symbol.hasInstance]?: never; readonly [Symbol.iterator]?: never };
 
 const hookRules: Rules = {
@@ -79,18 +82,18 @@ const plugin: FastifyPluginAsync<FastifyRateLimitOptions | Record<never, never>>
       return onRequest;
     }),
   );
-  // Nearly always for nothing: whoever asks a request for its route has Fastify make an object of it.
+  // Most apps have no preHandler limits, and reading `routeOptions` makes Fastify build an object per request.
   const lateHook = hookThrough((request) => stepsOf(request).preHandler);
   fastify.addHook("preHandler", (request, reply, done) => (someAreLate ? lateHook(request, reply, done) : done()));
 };
 
 /**
- * Limits every route of the scope it is registered in, before or after them, by the client's address or by `key`.
- * A route's `config.rateLimit` replaces the limit, an array adds to it, `false` lifts it. Without options it only enables those.
+ * Limits every route of its scope by the client's address, or by `key`. Requests over the limit get a 429 with `Retry-After`.
  *
- * A refusal is a 429 with `Retry-After`; the decision is at `request.rateLimit`.
+ * It may be registered before or after the routes. A route's `config.rateLimit` replaces the limit, an array adds to it, and `false`
+ * removes it. Without options, the plugin only enables limits in routes. Handlers find the decision in `request.rateLimit`.
  *
- * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY that tells every problem at once.
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY, with every problem in one error.
  * @example
  * await fastify.register(rateLimit, { rate: 100, period: "1m", excludePaths: ["/health"] });
  * fastify.get("/api/public", { config: { rateLimit: { rate: 10, period: 60 } } }, async () => ({ status: "ok" }));
@@ -103,7 +106,7 @@ export const rateLimit: FastifyPluginAsync<FastifyRateLimitOptions | Record<neve
 export default rateLimit;
 
 /**
- * A route's limit by `request.user`: its `id`, else its `sub`. It runs behind the route's own preHandlers.
+ * Limits a route by user: the `id` of `request.user`, or else its `sub`. The limit runs after the route's own preHandlers.
  *
  * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY when the route is declared.
  * @example
@@ -116,8 +119,9 @@ export function limitByUser({ hook = "preHandler", ...options }: FastifyLimitByU
 }
 
 /**
- * A route's limit by API key (`X-API-Key`, or `header`), of which only a digest is stored.
- * An unchecked key is whatever a client types: pass `valid`, or keep a limit by address too, in an array.
+ * Limits a route by API key, read from `X-API-Key` or from `header`. Only a digest of the key is stored.
+ *
+ * Pass `valid`, or add a limit by address in an array: otherwise a client gets a fresh bucket for every key it makes up.
  *
  * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY when the route is declared.
  * @example
@@ -135,7 +139,7 @@ function compileOptions({ hook, ...options }: FastifyRateLimitOptions, route?: s
   return step(hook ?? "onRequest", options.onLimited, createGuard(named(options, route), describe, sharedMemoryBackend));
 }
 
-/** Whether it is an object literal. Anything else without keys of its own is a mistake, not a plugin without options. */
+/** Whether `options` is an object literal. Anything else without own keys is a mistake, not a plugin without options. */
 function isPlain(options: object): boolean {
   const prototype = Object.getPrototypeOf(options) as object | null;
   return prototype === null || Object.getPrototypeOf(prototype) === null;
@@ -146,14 +150,14 @@ function step(hook: Hook, onLimited: Step["onLimited"], guard: Step["guard"]): S
   return { hook, onLimited, guard };
 }
 
-/** A policy of a route has the route as its name where processes share the backend, so that all of them mean the same bucket. */
+/** On a backend that processes share, a route's limiter is named after the route, so that all processes use the same bucket. */
 function named<O extends Pick<FastifyRateLimitOptions, "limiter" | "name" | "backend">>(options: O, route: string | undefined): O {
   const { limiter, backend, name = route } = options;
   const shared = limiter === undefined && backend !== undefined && backend.inProcess !== true;
   return shared ? { ...options, name } : options;
 }
 
-/** The steps of a request by its hooks; sorted out once for each route. */
+/** Looks up a request's steps by hook, computed once per route. */
 function stepsByRoute(routes: Routes, own: readonly Step[]): (request: FastifyRequest) => Record<Hook, readonly Step[]> {
   const sorted = new WeakMap<object, Record<Hook, readonly Step[]>>();
   const noRoute = {};
@@ -199,7 +203,7 @@ function proxyAdvice(trustProxy: unknown): ProxyAdvice | undefined {
   return trustProxy ? undefined : forwardedIgnored;
 }
 
-/** Fastify keeps its options behind a symbol of its own; `initialConfig` leaves this one out. */
+/** Fastify keeps its options behind a private symbol, and `initialConfig` omits `trustProxy`. */
 function trustProxyOf(scope: object | null): unknown {
   if (scope === null) return undefined;
   const options = Object.getOwnPropertySymbols(scope).find(({ description }) => description === "fastify.options");

@@ -16,27 +16,27 @@ import {
 import type { Context, DefaultState, Middleware, Next } from "koa";
 import { KoaRequest } from "./request.ts";
 
-/** What a limiter leaves in `ctx.state`. */
+/** What the middlewares add to `ctx.state`. */
 export interface RateLimitState {
-  /** The tightest decision of the limiters that this request has passed. */
+  /** The tightest decision made about this request so far; `rateLimit.all` has every one. */
   rateLimit?: RequestRateLimit;
 }
 
 type Framework = [next: Next];
 
-/** What {@link rateLimit} takes. */
+/** The options of {@link rateLimit}. */
 export type KoaRateLimitOptions = RateLimitOptions<Context, Framework>;
-/** What {@link limitByUser} takes. */
+/** The options of {@link limitByUser}. */
 export type KoaLimitByUserOptions = LimitByUserOptions<Context, Framework>;
-/** What {@link limitByApiKey} takes. */
+/** The options of {@link limitByApiKey}. */
 export type KoaLimitByApiKeyOptions = LimitByApiKeyOptions<Context, Framework>;
 
 /**
- * Limits requests by the client's address, or by `key`; a refusal is a 429 with `Retry-After`.
+ * Limits requests by the client's address, or by `key`. Requests over the limit get a 429 with `Retry-After`.
  *
- * One middleware is one budget, wherever it is mounted. The decision is at `ctx.state.rateLimit`.
+ * A middleware has one budget, no matter how many times it is mounted. Handlers find the decision in `ctx.state.rateLimit`.
  *
- * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY that tells every problem at once.
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY, with every problem in one error.
  * @example
  * app.use(rateLimit({ rate: 100, period: "1m", excludePaths: ["/health"] }));
  * router.get("/api/public", rateLimit({ rate: 10, period: 60 }), (ctx) => { ctx.body = { status: "ok" }; });
@@ -46,9 +46,9 @@ export function rateLimit<S = DefaultState>(options: KoaRateLimitOptions): Middl
 }
 
 /**
- * Limits requests by `ctx.state.user`: its `id`, else its `sub`. Mount it behind authentication.
+ * Limits requests by user: the `id` of `ctx.state.user`, or else its `sub`. Mount it after authentication.
  *
- * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY that tells every problem at once.
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY, with every problem in one error.
  * @example
  * router.get("/api/user", authenticate, limitByUser({ rate: 100, period: 60 }), handler);
  */
@@ -57,10 +57,11 @@ export function limitByUser<S = DefaultState>(options: KoaLimitByUserOptions): M
 }
 
 /**
- * Limits requests by their API key (`X-API-Key`, or `header`), of which only a digest is stored.
- * An unchecked key is whatever a client types: pass `valid`, or put a limit by address in front.
+ * Limits requests by API key, read from `X-API-Key` or from `header`. Only a digest of the key is stored.
  *
- * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY that tells every problem at once.
+ * Pass `valid`, or put a limit by address in front: otherwise a client gets a fresh bucket for every key it makes up.
+ *
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY, with every problem in one error.
  * @example
  * router.get("/api/partner", limitByApiKey({ rate: 1000, period: "1h", valid: (key) => partners.has(key) }), handler);
  */
@@ -90,7 +91,7 @@ function middleware<S>(guard: Guard<Context>, onLimited: KoaRateLimitOptions["on
     try {
       await next();
     } catch (error) {
-      // Koa answers an error with the headers that the error carries, and drops all others.
+      // When Koa responds to an error, it drops all headers except those on the error itself.
       if (Object.isExtensible(error))
         Object.assign(error as object, { headers: { ...verdict.headers, ...(error as { headers?: object }).headers } });
       throw error;

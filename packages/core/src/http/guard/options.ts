@@ -11,91 +11,150 @@ import { ipv6PrefixRule, type Trust, trustRule } from "../request/client-ip.ts";
 import type { Anonymous, KeyOf } from "../request/identity.ts";
 import { excludePathsRule } from "../request/paths.ts";
 
-/** What a middleware limits, whom, and how it tells. The policy stands in `limiter`, in `policy`, in `config`, or right here. */
+/**
+ * Configures a rate-limiting middleware.
+ *
+ * Give the policy in exactly one way: `limiter`, `policy`, `config`, `limits`, or `rate` with `period` and `burst`.
+ */
 export interface RateLimitOptions<Req, Framework extends unknown[] = []> {
-  /** The limiter, or a function that picks one for a request (a plan); where it returns `undefined` the request is not limited. */
+  /** The limiter, or a function that picks one per request (for example by plan). If it returns `undefined`, the request is not limited. */
   limiter?: RateLimiter | ((req: Req) => Awaitable<RateLimiter | undefined>) | undefined;
-  /** Tokens per period. */
+  /** Tokens added per period: a positive integer, or 0 to refuse everything. */
   rate?: number | undefined;
-  /** Seconds, or a text with a unit; 60. */
+  /**
+   * The period of `rate`: seconds, or a string with a unit (`"1m"`).
+   * @defaultValue `60`
+   */
   period?: Duration | undefined;
-  /** Tokens in a full bucket; `rate`. */
+  /**
+   * Tokens in a full bucket.
+   * @defaultValue `rate`
+   */
   burst?: number | undefined;
   /**
-   * How long a key stays refused after its first refusal: seconds, or a string with a unit (`"10m"`). Later refusals do not prolong it.
+   * How long a key stays refused after its first refusal: seconds, or a string with a unit (`"10m"`). Later refusals do not extend it.
    * @defaultValue no block
    */
   block?: Duration | undefined;
-  /** Several limits, taken all or none. */
+  /** Several limits. A request takes tokens from all of them or, if one refuses, from none. */
   limits?: readonly [LimitOptions, ...LimitOptions[]] | undefined;
-  /** A policy that `definePolicy` returned. */
+  /** A policy from `definePolicy`. */
   policy?: Policy | undefined;
-  /** A configuration that `defineConfig` or `configFromEnv` returned: its policy, name, key prefix and header mode. */
+  /** A configuration from `defineConfig` or `configFromEnv`: its policy, plus its name, key prefix and header mode unless given here. */
   config?: RateLimitConfig | undefined;
-  /** Says which bucket is meant. It is required if processes share the `backend`, unless `config` has a name. */
+  /**
+   * Identifies the limiter's buckets. Required if processes share the `backend`.
+   * @defaultValue the name in `config`
+   */
   name?: string | undefined;
   /**
-   * Takes the name over from a live limiter that has another policy, as after a hot reload.
-   * @defaultValue false: another policy under the same name is an error
+   * Takes over `name` from a live limiter that has a different policy, as after a hot reload. Otherwise that is an error.
+   * @defaultValue `false`
    */
   replace?: boolean | undefined;
   /**
-   * Keeps the buckets.
-   * @defaultValue the in-process backend of the process
+   * Stores the buckets.
+   * @defaultValue an in-memory backend that the whole process shares
    */
   backend?: Backend | undefined;
   /**
-   * Begins all keys in a shared store.
-   * @defaultValue that of `config`, or `"ratelimit:"`
+   * The prefix of every key in a shared store.
+   * @defaultValue the prefix in `config`, or `"ratelimit:"`
    */
   keyPrefix?: string | undefined;
-  /** Whose bucket: text, number or bigint; the client's address where it returns `null` or `undefined`. */
+  /**
+   * Returns the key whose bucket a request takes from. `null` and `undefined` mean the client's address.
+   * @defaultValue the client's address
+   */
   key?: KeyOf<Req> | undefined;
-  /** Tokens that a request costs: a non-negative integer, or a function of the request; 1. */
+  /**
+   * Tokens that a request costs: a non-negative integer, or a function of the request.
+   * @defaultValue `1`
+   */
   cost?: number | ((req: Req) => number | Promise<number>) | undefined;
-  /** Paths that are not limited, each exactly as it is requested, without query: `["/health"]`. */
+  /** Paths that are not limited, such as `["/health"]`. Each must match the requested path exactly; the query is ignored. */
   excludePaths?: readonly string[] | undefined;
-  /** Requests that are not limited. */
+  /** Returns `true` for requests that are not limited. */
   skip?: ((req: Req) => Awaitable<boolean>) | undefined;
-  /** Whether CORS preflights pass without a token; false. */
+  /**
+   * Whether CORS preflights pass without taking a token.
+   * @defaultValue `false`
+   */
   skipPreflight?: boolean | undefined;
-  /** Which header fields tell of the limits; `"legacy"`. */
+  /**
+   * Which rate-limit headers are sent: a mode, or several modes.
+   * @defaultValue the modes in `config`, or `"legacy"`
+   */
   headers?: HeaderMode | readonly HeaderMode[] | undefined;
-  /** Whether scripts of other origins may read them (`Access-Control-Expose-Headers`); false. */
+  /**
+   * Whether scripts from other origins may read the headers (`Access-Control-Expose-Headers`).
+   * @defaultValue `false`
+   */
   exposeHeaders?: boolean | undefined;
-  /** Which proxies are believed when they name the client; the framework's own setting. */
+  /**
+   * Which proxies are trusted to name the client's address.
+   * @defaultValue the framework's own setting
+   */
   trust?: Trust | undefined;
-  /** Bits of an IPv6 address that are one client; 64. */
+  /**
+   * Prefix length, in bits, of the IPv6 network that counts as one client.
+   * @defaultValue `64`
+   */
   ipv6Prefix?: number | undefined;
-  /** Turns stored keys into HMACs, so that no address and no user id lies in the store: a text or bytes, 16 at the least. */
+  /** Secret of at least 16 characters or bytes that turns stored keys into HMACs, so the store holds no addresses and no user ids. */
   keySecret?: string | Buffer | undefined;
-  /** Asked after the response, with the status that was sent, or 499 if the client hung up first: true gives back what the request cost, a number so many tokens. */
+  /**
+   * Called after the response with the status that was sent, or 499 if the client hung up first.
+   * Returning `true` gives back what the request cost; a number gives back that many tokens.
+   */
   refund?: ((req: Req, status: number) => Awaitable<boolean | number>) | undefined;
-  /** Decides and reports, but never refuses and sends no headers; false. */
+  /**
+   * Makes and reports decisions, but refuses no requests and sends no headers.
+   * @defaultValue `false`
+   */
   shadow?: boolean | undefined;
-  /** Writes the refusal in place of the problem details; its headers are set. */
+  /** Writes the response to a refused request instead of the problem details. Its status and headers are already set. */
   onLimited?: ((result: RateLimitResult, req: Req, ...framework: Framework) => unknown) | undefined;
 }
 
-/** The same by user; in place of `key` there is `user`. */
+/** Configures a middleware that limits by user: {@link RateLimitOptions} with `user` instead of `key`. */
 export interface LimitByUserOptions<Req, Framework extends unknown[] = []> extends Omit<RateLimitOptions<Req, Framework>, "key"> {
-  /** Whose bucket: an id, or an object that has one as `id` or `sub`; the framework's authenticated user. */
+  /**
+   * Returns the user whose bucket a request takes from: an id, or an object with an `id` or `sub`.
+   * @defaultValue the user that the framework's authentication found
+   */
   user?: ((req: Req) => Awaitable<unknown>) | undefined;
-  /** What becomes of a request without a user: limited by its address, not limited, or refused; `"address"`. */
+  /**
+   * What happens to a request without a user: limited by its address, not limited (`"skip"`), or refused.
+   * @defaultValue `"address"`, with a warning
+   */
   anonymous?: Anonymous | undefined;
 }
 
-/** The same by API key, of which only a digest is stored. A key that nobody checks is whatever a client types: a new one is a new bucket. */
+/**
+ * Configures a middleware that limits by API key: {@link RateLimitOptions} with `header` and `valid` instead of `key`. Only a digest is stored.
+ *
+ * Without `valid`, a client gets a fresh bucket for every key it makes up.
+ */
 export interface LimitByApiKeyOptions<Req, Framework extends unknown[] = []> extends Omit<RateLimitOptions<Req, Framework>, "key"> {
-  /** The field that carries the key; `"X-API-Key"`. */
+  /**
+   * The header that carries the key.
+   * @defaultValue `"X-API-Key"`
+   */
   header?: string | undefined;
-  /** Whether a key is one of yours. */
+  /**
+   * Returns whether a key is valid.
+   * @defaultValue every key is accepted
+   */
   valid?: ((key: string, req: Req) => Awaitable<boolean>) | undefined;
-  /** What becomes of a request without a valid key: limited by its address, not limited, or refused; `"address"`. */
+  /**
+   * What happens to a request without a valid key: limited by its address, not limited (`"skip"`), or refused.
+   * @defaultValue `"address"`
+   */
   anonymous?: Anonymous | undefined;
 }
 
-/** The options that all three guards read. */
+/** The options that all three guards share. */
 export type GuardOptions<Req> = Omit<RateLimitOptions<Req, never[]>, "key" | "onLimited"> & { readonly onLimited?: unknown };
 
 const sharedRules: Rules = {
@@ -111,17 +170,17 @@ const sharedRules: Rules = {
     hint: "leave it out for 1",
   },
   excludePaths: excludePathsRule,
-  skip: { ...rule.function, hint: "write skip: (req) => true if it is not to be limited" },
+  skip: { ...rule.function, hint: "write skip: (req) => true for requests that must not be limited" },
   skipPreflight: { ...rule.boolean, hint: "write skipPreflight: true to let CORS preflights pass" },
   headers: headersRule,
-  exposeHeaders: { ...rule.boolean, hint: "write exposeHeaders: true to let scripts of other origins read the headers" },
+  exposeHeaders: { ...rule.boolean, hint: "write exposeHeaders: true to let scripts from other origins read the headers" },
   trust: trustRule,
   ipv6Prefix: ipv6PrefixRule,
   keySecret: {
     expects: "a secret of at least 16 characters or bytes",
     accepts: (value) => (typeof value === "string" || Buffer.isBuffer(value)) && value.length >= 16,
     mask: (value) => (typeof value === "string" || Buffer.isBuffer(value) ? "…" : value),
-    hint: "make one with crypto.randomBytes(32) and keep it with your other secrets",
+    hint: "generate one with crypto.randomBytes(32) and keep it with your other secrets",
   },
   refund: { ...rule.function, hint: "write refund: (req, status) => status < 400" },
   shadow: { ...rule.boolean, hint: "write shadow: true to decide without refusing" },
@@ -134,22 +193,22 @@ const anonymousRule: Rule = {
   hint: 'leave it out for "address"',
 };
 
-/** What each guard takes. */
+/** Validates the options of each guard. */
 export const guardRules: Readonly<Record<"plain" | "user" | "apiKey", Rules>> = {
-  plain: { ...sharedRules, key: { ...rule.function, hint: "write key: (req) => a string that says whose request it is" } },
+  plain: { ...sharedRules, key: { ...rule.function, hint: "write key: (req) => a string that identifies the client" } },
   user: {
     ...sharedRules,
-    user: { ...rule.function, hint: "write user: (req) => an id of the user, or undefined" },
+    user: { ...rule.function, hint: "write user: (req) => the user's id, or undefined" },
     anonymous: anonymousRule,
   },
   apiKey: {
     ...sharedRules,
     header: {
-      expects: "a header's name",
+      expects: "a header name",
       accepts: (value) => typeof value === "string" && /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(value),
       hint: 'write header: "x-api-key"',
     },
-    valid: { ...rule.function, hint: "write valid: (key) => whether it is one of yours" },
+    valid: { ...rule.function, hint: "write valid: (key) => true if the key is one of yours" },
     anonymous: anonymousRule,
   },
 };
