@@ -15,4 +15,4 @@ export type { Duration, TimeSpan } from "./policy/duration.ts";
 export { definePolicy, type Limit, type LimitOptions, type Policy, type PolicyOptions } from "./policy/policy.ts";
 export type { OutageClass, OutageEvent, OutageMode } from "./resilience/outage-reporter.ts";
 export { resilient } from "./resilience/resilient.ts";
-export type { ResilientOptions } from "./resilience/resilient-backend.ts";
+export type { ResilientOptions } from "./resilience/resilient-options.ts";

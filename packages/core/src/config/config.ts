@@ -2,7 +2,7 @@ import { type HeaderMode, headersRule } from "../decision/headers.ts";
 import type { Duration, TimeSpan } from "../policy/duration.ts";
 import type { LimitOptions, Policy } from "../policy/policy.ts";
 import type { OutageMode } from "../resilience/outage-reporter.ts";
-import { resilientRules } from "../resilience/resilient.ts";
+import { resilientRules } from "../resilience/resilient-options.ts";
 import { Problems, type Rule, type Rules, rule } from "../validation.ts";
 import { policySourceRules, readPolicySource } from "./limiter-options.ts";
 import type { RateLimitConfig } from "./rate-limit-config.ts";

@@ -1,61 +1,17 @@
 import { type Awaitable, type Backend, type BackendReply, isPromise, isTake, type KeyScope } from "../backend/backend.ts";
 import { isRateLimitError, RateLimitError } from "../errors.ts";
-import { type TimeSpan, timeSpanMs } from "../policy/duration.ts";
+import { timeSpanMs } from "../policy/duration.ts";
 import { definePolicy } from "../policy/policy.ts";
 import { processTime, type Time } from "../time.ts";
 import { Deadlines } from "./deadlines.ts";
 import { isMistake } from "./failure.ts";
 import { LastSeen } from "./last-seen.ts";
 import { LocalFallback } from "./local-fallback.ts";
-import { type OutageClass, type OutageEvent, type OutageMode, OutageReporter } from "./outage-reporter.ts";
+import { type OutageClass, type OutageMode, OutageReporter } from "./outage-reporter.ts";
 import { Pace } from "./pace.ts";
 import { RefusedLimiters } from "./refused-limiters.ts";
+import type { BackendParts, ResilientOptions } from "./resilient-options.ts";
 import { type Server, Servers } from "./servers.ts";
-
-/** Options of `resilient`: how long a backend may take, and how calls are decided if it does not answer. */
-export interface ResilientOptions {
-  /**
-   * The longest that a decision may wait for the backend, with its unit.
-   * @defaultValue `"100ms"`
-   */
-  timeout?: TimeSpan | undefined;
-  /**
-   * How calls are decided while the backend is out: by a local bucket (`"local"`), all admitted (`"open"`), all refused with a 503
-   * (`"closed"`), or each rejects with BACKEND (`"throw"`).
-   * @defaultValue `"local"`
-   */
-  outage?: OutageMode | undefined;
-  /**
-   * The number of processes that share the limits. During an outage each admits its part of a local bucket. With 1, N processes admit
-   * N times the limit.
-   * @defaultValue 1
-   */
-  instances?: number | undefined;
-  /** Called on failures, at most once per second and class, and once on each recovery. */
-  onOutage?: ((event: OutageEvent) => void) | undefined;
-  /**
-   * The most local buckets to keep.
-   * @defaultValue 100,000
-   */
-  maxKeys?: number | undefined;
-}
-
-/** What `resilient` may know about a backend, such as which of several servers keeps a bucket. */
-export interface BackendParts {
-  /** Names the server that keeps a bucket. Each server has its own circuit breaker. */
-  serverOf?(scope: KeyScope, key: string): string;
-  /** Checks whether a server has recovered. Like a decision, it must write: to a short-lived key under the scope's prefix. */
-  probe?(scope: KeyScope, server: string): Awaitable<unknown>;
-  /** Classifies a failure. */
-  classOf?(error: unknown): OutageClass;
-  /** Whether to refuse recently exhausted keys without asking. Correct if other processes can only take more tokens in the meantime. */
-  readonly remembersRefusals?: boolean;
-  /**
-   * The clock and timers for deadlines and breakers.
-   * @defaultValue those of the process
-   */
-  readonly time?: Time;
-}
 
 /** The longest that closing may take, and the part of it during which earlier calls may still be answered, in ms. */
 const [closeMs, lastCallsMs] = [2450, 900];

@@ -1,23 +1,7 @@
 import { type Backend, missingMethods } from "../backend/backend.ts";
-import { timeSpanMs } from "../policy/duration.ts";
-import { Problems, type Rules, rule } from "../validation.ts";
-import type { OutageMode } from "./outage-reporter.ts";
-import { type BackendParts, ResilientBackend, type ResilientOptions } from "./resilient-backend.ts";
-
-const outages: readonly unknown[] = ["local", "open", "closed", "throw"] satisfies OutageMode[];
-
-/** The rules of {@link ResilientOptions}, for backends that take them among their own options. */
-export const resilientRules: Rules = {
-  timeout: {
-    expects: "a length of time with its unit",
-    accepts: (value) => timeSpanMs(value) !== undefined,
-    hint: 'write timeout: "100ms" (a bare 100 would be 100 s)',
-  },
-  outage: { expects: '"local", "open", "closed" or "throw"', accepts: (value) => outages.includes(value) },
-  instances: { ...rule.positiveInteger, hint: "write the number of processes that share the limits" },
-  onOutage: rule.function,
-  maxKeys: rule.positiveInteger,
-};
+import { Problems } from "../validation.ts";
+import { ResilientBackend } from "./resilient-backend.ts";
+import { type BackendParts, type ResilientOptions, resilientRules } from "./resilient-options.ts";
 
 /**
  * Wraps a backend so that every call is decided in time, even while the backend is out.
