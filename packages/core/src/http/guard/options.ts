@@ -204,7 +204,7 @@ export const guardRules: Readonly<Record<"plain" | "user" | "apiKey", Rules>> = 
   apiKey: {
     ...sharedRules,
     header: {
-      expects: "a header name",
+      expects: "a header's name",
       accepts: (value) => typeof value === "string" && /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(value),
       hint: 'write header: "x-api-key"',
     },
