@@ -3,14 +3,14 @@ import type { Request } from "express";
 
 const trustsEveryone: ProxyAdvice = {
   code: "RATELIMIT_EXPRESS_TRUST_PROXY",
-  message: "Express `trust proxy: true` takes the client's address from what the client wrote; set the number of proxies or their networks",
+  message: "With Express's `trust proxy: true`, clients can choose their own address; set the number of proxies or their networks",
 };
 
 /**
- * A request of Express as a guard sees it.
+ * Adapts an Express request.
  *
- * In Express every request is an object of a shape of its own, so that V8 finds nothing on it fast, and what is added takes longest.
- * So nothing is read that nobody asks for, and decisions are kept on the array of the request's fields.
+ * Every Express request has its own hidden class, so V8 reads its properties slowly and adds new ones even more slowly. Properties are
+ * therefore read lazily, and decisions are stored on the `rawHeaders` array instead of the request.
  */
 export class ExpressRequest implements HttpRequest {
   readonly ip: string | undefined;
@@ -20,7 +20,7 @@ export class ExpressRequest implements HttpRequest {
 
   constructor(req: Request) {
     this.#req = req;
-    // A connection that has ended while somebody decides has no address any more.
+    // Read now: if the connection ends while a callback is pending, the address is gone.
     this.ip = req.ip;
     this.socketAddress = req.socket.remoteAddress;
     this.carrier = req.rawHeaders;

@@ -22,7 +22,7 @@ async function statuses(get: (path: string) => Promise<Response>, ...paths: read
 
 const ok: RequestHandler = (_req, res) => void res.send("ok");
 
-test("one middleware is one budget: at two routes, in a router, in a mounted app", async () => {
+test("one middleware has one budget: on two routes, in a router and in a mounted app", async () => {
   const limit = rateLimit({ rate: 4 });
   const get = await start(
     express()
@@ -34,7 +34,7 @@ test("one middleware is one budget: at two routes, in a router, in a mounted app
   expect(await statuses(get, "/a", "/b", "/router/c", "/app/d", "/a", "/router/c")).toEqual([200, 200, 200, 200, 429, 429]);
 });
 
-test("two middlewares with the same policy are two budgets", async () => {
+test("two middlewares with the same policy have two budgets", async () => {
   const get = await start(
     express()
       .get("/a", rateLimit({ rate: 1 }), ok)
@@ -43,12 +43,12 @@ test("two middlewares with the same policy are two budgets", async () => {
   expect(await statuses(get, "/a", "/b", "/a", "/b")).toEqual([200, 200, 429, 429]);
 });
 
-test("a route with parameters is one budget, whatever they are", async () => {
+test("a route with parameters has one budget for all their values", async () => {
   const get = await start(express().get("/items/:id", rateLimit({ rate: 2 }), ok));
   expect(await statuses(get, "/items/1", "/items/2", "/items/3", "/items/4?x")).toEqual([200, 200, 429, 429]);
 });
 
-test("a middleware passed on the way twice, by app and router, is charged once", async () => {
+test("a middleware on both the app and a router charges each request once", async () => {
   const limit = rateLimit({ rate: 2 });
   const get = await start(
     express()
@@ -58,14 +58,14 @@ test("a middleware passed on the way twice, by app and router, is charged once",
   expect(await statuses(get, "/router", "/router", "/router")).toEqual([200, 200, 429]);
 });
 
-test("excludePaths are whole paths in nested routers and mounted apps", async () => {
+test("excludePaths matches whole paths in nested routers and mounted apps", async () => {
   const limit = rateLimit({ rate: 1, excludePaths: ["/v1/app/health"] });
   const inner = express().use(limit).get("/health", ok);
   const get = await start(express().use("/v1", express.Router().use("/app", inner)));
   expect(await statuses(get, "/v1/app/health", "/v1/app/health?x", "/v1/app/", "/v1/app/")).toEqual([200, 200, 404, 429]);
 });
 
-test("nothing is waited for where the backend answers at once", async () => {
+test("a synchronous backend makes the middleware synchronous", async () => {
   const returned: unknown[] = [];
   const limit = rateLimit({ limiter: new RateLimiter({ rate: 1, backend: new MemoryBackend({ clock: new ManualClock() }) }) });
   const get = await start(
@@ -77,7 +77,7 @@ test("nothing is waited for where the backend answers at once", async () => {
   expect(returned.filter((value) => value instanceof Promise)).toEqual([]);
 });
 
-test("an error of a hook reaches the app's own error handler, with its cause where it was no Error", async () => {
+test("an error from a callback reaches the app's error handler, wrapped if it is not an Error", async () => {
   const caught: unknown[] = [];
   const onError: ErrorRequestHandler = (error, _req, res, _next) => {
     caught.push(error);
@@ -94,7 +94,7 @@ test("an error of a hook reaches the app's own error handler, with its cause whe
   expect(caught).toEqual([fault, expect.objectContaining({ cause: "route" })]);
 });
 
-test("onLimited may let a request go on", async () => {
+test("onLimited can let a request continue", async () => {
   const get = await start(
     express().get("/", rateLimit({ rate: 1, onLimited: (_result, _req, _res, next) => next() }), (req, res) =>
       res.status(200).json(req.rateLimit?.allowed),
@@ -105,7 +105,7 @@ test("onLimited may let a request go on", async () => {
   expect([second.headers.get("retry-after"), await second.text()]).toEqual(["60", "false"]);
 });
 
-test("limitByUser works with what an authentication in front leaves at req.user", async () => {
+test("limitByUser uses the req.user that authentication set", async () => {
   const authenticate: RequestHandler = (req, _res, next) => {
     Object.assign(req, { user: { id: req.get("authorization") } });
     next();
@@ -115,7 +115,7 @@ test("limitByUser works with what an authentication in front leaves at req.user"
   expect([await as("ada"), await as("ada"), await as("grace")]).toEqual([200, 429, 200]);
 });
 
-test("a mistake in the options is told where the middleware is made, with the line to write", () => {
+test("mistakes in the options throw when the middleware is created, and the message shows what to write", () => {
   expect(() => rateLimit(undefined as never)).toThrow(/Expected `options` to be an object of options, got undefined/);
   expect(() => rateLimit({})).toThrow('Expected a policy, got none: write { rate: 100, period: "1m" }, or { limiter }');
   expect(() => rateLimit({ rate: -1, brust: 5, excludePaths: ["health"] } as never)).toThrow(

@@ -4,7 +4,7 @@ import inject from "light-my-request";
 import serverless from "serverless-http";
 import { expect, test } from "vitest";
 
-/** An application whose limit counts failures only, and the statuses that its `refund` has seen. */
+/** Creates an app whose limit counts only failures, and a list of the statuses that its `refund` has seen. */
 function logIn(): { app: Express; seen: number[] } {
   const seen: number[] = [];
   const app = express();
@@ -15,7 +15,7 @@ function logIn(): { app: Express; seen: number[] } {
 
 const event = { httpMethod: "GET", headers: {}, requestContext: { identity: { sourceIp: "203.0.113.1" } } };
 
-/** Ways to send a request to an application that has no server. light-my-request is last, because it replaces prototypes of Express. */
+/** Ways to send a request to an app that has no server. light-my-request is last because it replaces prototypes of Express. */
 const ways: readonly (readonly [string, (app: Express) => (url: string) => Promise<number>])[] = [
   [
     "serverless-http, as on AWS Lambda",

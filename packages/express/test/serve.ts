@@ -3,7 +3,7 @@ import { thenMaybe } from "@ratelimit/core/adapter";
 import { limitByApiKey, limitByUser, rateLimit } from "@ratelimit/express";
 import express, { type Request, type RequestHandler, type Response } from "express";
 
-/** Starts an application in this framework. */
+/** Starts a conformance app in this framework. */
 export const serve: Serve = (app) => {
   const inner = express();
   inner.set("trust proxy", app.proxied ? "loopback" : false);

@@ -5,7 +5,7 @@ import type { NextFunction, Request, RequestHandler, Response } from "express";
 import express from "express";
 import { expectTypeOf, test } from "vitest";
 
-test("functions among the options know Express' request", () => {
+test("callbacks in the options get Express's request type", () => {
   const limit = rateLimit({
     rate: 100,
     key: (req) => {
@@ -30,7 +30,7 @@ test("functions among the options know Express' request", () => {
   expectTypeOf(limitByApiKey({ rate: 1, valid: (key, req) => key === req.get("x-known") })).toEqualTypeOf<RequestHandler>();
 });
 
-test("the decision at the request is typed", () => {
+test("req.rateLimit is typed", () => {
   express().get("/", (req) => {
     expectTypeOf(req.rateLimit).toEqualTypeOf<RequestRateLimit | undefined>();
     expectTypeOf(req.rateLimit?.all).toEqualTypeOf<readonly RequestRateLimit[] | undefined>();
@@ -39,19 +39,19 @@ test("the decision at the request is typed", () => {
 
 test("mistakes do not compile", () => {
   const mistakes = (): unknown[] => [
-    // @ts-expect-error: a policy is needed
+    // @ts-expect-error: a policy is required
     rateLimit(),
-    // @ts-expect-error: no such option
+    // @ts-expect-error: unknown option
     rateLimit({ rate: 100, brust: 5 }),
-    // @ts-expect-error: no such mode
+    // @ts-expect-error: unknown mode
     rateLimit({ rate: 100, headers: "draft-9" }),
-    // @ts-expect-error: a time without its unit
+    // @ts-expect-error: a string without a unit
     rateLimit({ rate: 100, period: "60" }),
-    // @ts-expect-error: a user limit has no key
+    // @ts-expect-error: a user limit takes no key
     limitByUser({ rate: 100, key: () => "a" }),
-    // @ts-expect-error: a key is text, a number or a bigint
+    // @ts-expect-error: a key is a string, number or bigint
     rateLimit({ rate: 100, key: () => ({}) }),
-    // @ts-expect-error: true would trust everybody
+    // @ts-expect-error: true would trust everyone
     rateLimit({ rate: 100, trust: true }),
   ];
   expectTypeOf(mistakes).returns.toBeArray();

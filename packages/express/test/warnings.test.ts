@@ -3,7 +3,7 @@ import { limitByUser, rateLimit } from "@ratelimit/express";
 import express from "express";
 import { expect, test } from "vitest";
 
-/** The codes of the warnings that two requests with X-Forwarded-For give rise to. */
+/** Sends two requests with X-Forwarded-For and returns the codes of the resulting warnings. */
 async function warningsOf(app: express.Express): Promise<(string | undefined)[]> {
   const codes: (string | undefined)[] = [];
   const hear = (warning: Error & { code?: string }): void => void codes.push(warning.code);
@@ -19,21 +19,21 @@ async function warningsOf(app: express.Express): Promise<(string | undefined)[]>
 const limit = { rate: 100 };
 
 test.each([
-  ["a proxy believed by its network is no reason to warn", () => express().set("trust proxy", "loopback").use(rateLimit(limit)), []],
-  ["nor is a client that speaks past it", () => express().set("trust proxy", "10.0.0.0/8").use(rateLimit(limit)), []],
-  ["nor one believed by our trust", () => express().use(rateLimit({ ...limit, trust: 1 })), []],
-  ["nor one that we are told not to believe", () => express().use(rateLimit({ ...limit, trust: false })), []],
-  ["X-Forwarded-For while nobody is believed warns once", () => express().use(rateLimit(limit)), ["RATELIMIT_FORWARDED_IGNORED"]],
-  ["and once per process", () => express().use(rateLimit(limit)), []],
+  ["a proxy trusted by its network does not warn", () => express().set("trust proxy", "loopback").use(rateLimit(limit)), []],
+  ["a client that bypasses the trusted proxy does not warn", () => express().set("trust proxy", "10.0.0.0/8").use(rateLimit(limit)), []],
+  ["a proxy trusted by our trust option does not warn", () => express().use(rateLimit({ ...limit, trust: 1 })), []],
+  ["trust: false does not warn", () => express().use(rateLimit({ ...limit, trust: false })), []],
+  ["X-Forwarded-For with no trusted proxy warns once", () => express().use(rateLimit(limit)), ["RATELIMIT_FORWARDED_IGNORED"]],
+  ["X-Forwarded-For with no trusted proxy does not warn again in the same process", () => express().use(rateLimit(limit)), []],
   ["trust proxy: true warns once", () => express().set("trust proxy", true).use(rateLimit(limit)), ["RATELIMIT_EXPRESS_TRUST_PROXY"]],
   [
-    "limitByUser without a choice for nobody is fine where all have a user",
+    "limitByUser without anonymous does not warn if every request has a user",
     () => express().use(limitByUser({ ...limit, trust: 1, user: () => 1 })),
     [],
   ],
-  ["a choice for nobody is heard", () => express().use(limitByUser({ ...limit, trust: 1, anonymous: "address" })), []],
+  ["limitByUser with anonymous does not warn", () => express().use(limitByUser({ ...limit, trust: 1, anonymous: "address" })), []],
   [
-    "limitByUser without a user and without a choice warns once",
+    "limitByUser without a user and without anonymous warns once",
     () => express().use(limitByUser({ ...limit, trust: 1 })),
     ["RATELIMIT_NO_USER"],
   ],

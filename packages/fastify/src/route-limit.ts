@@ -1,23 +1,23 @@
 import { checkOptions } from "@ratelimit/core/adapter";
 import type { Step } from "./steps.ts";
 
-/** The same symbol in every copy of this package, so that a plugin recognizes a limit that another copy made. */
+/** A global symbol, so that the plugin recognizes limits made by another copy of this package. */
 const compileStep: unique symbol = Symbol.for("@ratelimit/fastify route limit");
 
-/** A limit for a route's `config.rateLimit`; `limitByUser` and `limitByApiKey` return one. */
+/** A limit for a route's `config.rateLimit`, as returned by `limitByUser` and `limitByApiKey`. */
 export interface RouteLimit {
   readonly [compileStep]: (route: string) => Step;
 }
 
-/** Makes a limit that is compiled when its route is declared, because the route names it. */
+/** Creates a limit that is compiled when its route is declared, because the route provides its name. */
 export function routeLimit(compile: (route: string) => Step): RouteLimit {
   return Object.freeze({ [compileStep]: compile });
 }
 
 /**
- * Compiles one limit of a route: a {@link RouteLimit} compiles itself, options are compiled by `compileOptions`.
+ * Compiles one limit of a route: a {@link RouteLimit} compiles itself, and `compileOptions` compiles options.
  *
- * @throws {RateLimitError} INVALID_OPTION if it is neither.
+ * @throws {RateLimitError} INVALID_OPTION if `limit` is neither.
  */
 export function compileLimit<O extends object>(
   limit: O | RouteLimit,

@@ -6,7 +6,7 @@ import type { Step } from "./steps.ts";
 
 type Compile = (limit: RouteRateLimit, route: string) => Step;
 
-/** The limits of an app's routes. Each is compiled once, whichever scope of the app asks, and has the route as its name, numbered from the second. */
+/** The limits of an app's routes. Each is compiled once for all scopes and named after its route, plus a number from the second on. */
 export class Routes {
   static readonly #ofApp = new WeakMap<object, Routes>();
   readonly #compile: Compile;
@@ -17,14 +17,14 @@ export class Routes {
     this.#compile = compile;
   }
 
-  /** `server`: the one thing that all scopes of an app have in common. */
+  /** Returns the routes of an app, identified by its `server`, the one object that all its scopes share. */
   static of(server: object, compile: Compile): Routes {
     const routes = Routes.#ofApp.get(server) ?? new Routes(compile);
     Routes.#ofApp.set(server, routes);
     return routes;
   }
 
-  /** Reads a route as it is declared, so that mistakes are told there. */
+  /** Compiles a route's limits when it is declared, so that mistakes throw there. */
   declare({ method, url, config, rateLimit }: RouteOptions & { rateLimit?: unknown }): readonly Step[] {
     if (rateLimit !== undefined) throw misplaced();
     const route = nameOf(method, url);
@@ -32,7 +32,7 @@ export class Routes {
     return this.#stepsOf(route, config?.rateLimit);
   }
 
-  /** The limits of a route by its configuration. */
+  /** Returns the limits that the plugin's hooks run for a route: those in `onRequest`, or all if it was declared before the plugin. */
   find(config: Partial<FastifyContextConfig> & { method?: string | string[]; url?: string }): readonly Step[] {
     const { method = "", url = "", rateLimit } = config;
     const route = nameOf(method, url);
@@ -59,7 +59,7 @@ export class Routes {
   }
 }
 
-/** Fastify ignores route options that it does not know, so a limit beside `config` would be no limit. */
+/** Fastify ignores unknown route options, so a limit beside `config` would silently have no effect. */
 function misplaced(): RateLimitError {
   return new RateLimitError(
     "INVALID_OPTION",
@@ -67,7 +67,7 @@ function misplaced(): RateLimitError {
   );
 }
 
-/** A route and the HEAD route that Fastify adds to it are one. */
+/** Gives a GET route and the HEAD route that Fastify adds to it the same name. */
 function nameOf(method: string | readonly string[], url: string): string {
   const methods = [method].flat().map((name) => (name === "HEAD" ? "GET" : name));
   return `${[...new Set(methods)].join("|")} ${url}`;

@@ -10,10 +10,10 @@ import {
 } from "@ratelimit/core/adapter";
 import type { FastifyReply, FastifyRequest, HookHandlerDoneFunction } from "fastify";
 
-/** When a limit is asked. */
+/** The Fastify hook in which a limit is checked. */
 export type Hook = "onRequest" | "preHandler";
 
-/** One limit on the way of a request. */
+/** One of the limits that a request must pass. */
 export interface Step {
   readonly guard: Guard<FastifyRequest>;
   readonly hook: Hook;
@@ -22,17 +22,17 @@ export interface Step {
 
 type HookFunction = (request: FastifyRequest, reply: FastifyReply, done: HookHandlerDoneFunction) => void;
 
-/** Where a request that is judged carries its reply. On itself: a weak map of all requests under way costs more than all else here. */
+/** The property that stores a request's reply: a WeakMap of all pending requests would cost more than everything else here. */
 const replySlot: unique symbol = Symbol("@ratelimit/fastify reply");
 
 type Judged = FastifyRequest & { [replySlot]?: FastifyReply };
 
-/** The reply to a request that is being judged. */
+/** Returns the reply to a request that is passing through the limits. */
 export function replyTo(request: Judged): FastifyReply | undefined {
   return request[replySlot];
 }
 
-/** A hook that takes a request through the steps that `choose` names, one after the other, until one refuses. */
+/** Creates a hook that runs the steps that `choose` returns one by one, until one refuses the request. */
 export function hookThrough(choose: (request: FastifyRequest) => readonly Step[]): HookFunction {
   return function rateLimit(request: Judged, reply, done) {
     request[replySlot] = reply;
@@ -51,7 +51,7 @@ function walk(steps: readonly Step[], from: number, request: FastifyRequest, rep
   );
 }
 
-/** Whether the request goes on. */
+/** Applies a verdict and returns whether the request goes on. */
 function apply(verdict: Verdict, { onLimited }: Step, request: FastifyRequest, reply: FastifyReply): boolean {
   if (verdict.kind === "skip") return true;
   request.rateLimit = verdict.result;
@@ -59,7 +59,7 @@ function apply(verdict: Verdict, { onLimited }: Step, request: FastifyRequest, r
   reply.headers(verdict.headers);
   if (verdict.kind === "refuse") {
     reply.code(verdict.status);
-    // Without a serializer Fastify adds a charset to the type of a text.
+    // Without a serializer, Fastify adds a charset to the Content-Type of a string.
     if (onLimited === undefined) reply.serializer(asItIs).send(verdict.body);
     else void answer(() => onLimited(verdict.result, request, reply), reply);
     return false;
@@ -72,7 +72,7 @@ function asItIs(body: unknown): string {
   return body as string;
 }
 
-/** As in a handler of Fastify's, what is returned is sent. */
+/** Sends whatever `onLimited` returns, as Fastify does for a handler. */
 async function answer(page: () => unknown, reply: FastifyReply): Promise<void> {
   try {
     const payload = await throwingErrors(page)();

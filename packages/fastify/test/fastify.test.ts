@@ -20,7 +20,7 @@ function onClock(rate: number): { backend: MemoryBackend; rate: number } {
   return { rate, backend: new MemoryBackend({ clock: new ManualClock() }) };
 }
 
-test("a route's config replaces the plugin's limit, an array adds to it, false lifts it", async () => {
+test("a route's config replaces the plugin's limit, an array adds to it, and false removes it", async () => {
   const app = Fastify();
   await app.register(rateLimit, { rate: 3 });
   app.get("/plugin", ok);
@@ -35,7 +35,7 @@ test("a route's config replaces the plugin's limit, an array adds to it, false l
   expect(await statuses(app, "/nothing-added", "/plugin")).toEqual([200, 429]);
 });
 
-test("without options the plugin limits nothing, but enables routes", async () => {
+test("without options, the plugin limits nothing but enables limits in routes", async () => {
   const app = Fastify();
   await app.register(rateLimit);
   app.get("/free", ok);
@@ -43,7 +43,7 @@ test("without options the plugin limits nothing, but enables routes", async () =
   expect(await statuses(app, "/free", "/free", "/limited", "/limited", "/none", "/none")).toEqual([200, 200, 200, 429, 404, 404]);
 });
 
-test("routes declared before the plugin are limited too, by their own limits or by its", async () => {
+test("routes declared before the plugin are limited too, by their own limits or by the plugin's", async () => {
   const app = Fastify();
   app.get("/plain", ok);
   app.get("/own", { config: { rateLimit: { rate: 1 } } }, ok);
@@ -52,7 +52,7 @@ test("routes declared before the plugin are limited too, by their own limits or 
   expect(await statuses(app, "/own", "/own", "/lifted", "/plain", "/plain", "/plain")).toEqual([200, 429, 200, 200, 200, 429]);
 });
 
-test("requests without a route count in the scope of the root, and not in a scope inside it", async () => {
+test("requests without a route count in the root scope but not in an inner scope", async () => {
   const [root, child] = [Fastify(), Fastify()];
   await root.register(rateLimit, { rate: 2 });
   await child.register(async (scope) => {
@@ -63,7 +63,7 @@ test("requests without a route count in the scope of the root, and not in a scop
   expect(await statuses(child, "/a", "/b", "/c", "/limited", "/limited", "/limited")).toEqual([404, 404, 404, 200, 200, 429]);
 });
 
-test("HEAD, which Fastify adds to GET, is charged once and to the same budget", async () => {
+test("the HEAD route that Fastify adds to a GET route is charged once, to the same budget", async () => {
   const app = Fastify();
   await app.register(rateLimit);
   app.get("/", { config: { rateLimit: { ...onClock(3), headers: "draft-8" } } }, ok);
@@ -76,7 +76,7 @@ test("HEAD, which Fastify adds to GET, is charged once and to the same budget", 
   ]);
 });
 
-test("scopes: a plugin limits its own and those inside, with a prefix or without", async () => {
+test("scopes: a plugin limits its own scope and inner ones, with or without a prefix", async () => {
   const app = Fastify();
   await app.register(
     async (scope) => {
@@ -90,7 +90,7 @@ test("scopes: a plugin limits its own and those inside, with a prefix or without
   expect(await statuses(app, "/v1/a", "/v1/inner/b", "/v1/a", "/outside", "/outside", "/outside")).toEqual([200, 200, 429, 200, 200, 200]);
 });
 
-test("scopes: registered twice, each with its limit, and all are told in the order in which they ran", async () => {
+test("scopes: a plugin registered twice applies both limits and lists them in the order in which they ran", async () => {
   const app = Fastify();
   await app.register(rateLimit, { rate: 5, name: "outer", headers: "draft-8" });
   await app.register(async (scope) => {
@@ -102,7 +102,7 @@ test("scopes: registered twice, each with its limit, and all are told in the ord
   expect(await statuses(app, "/", "/")).toEqual([200, 429]);
 });
 
-test("scopes: one limiter registered in a scope and again inside it is charged once", async () => {
+test("scopes: a limiter registered in a scope and again in an inner one charges each request once", async () => {
   const app = Fastify();
   const limiter = new RateLimiter(onClock(2));
   await app.register(rateLimit, { limiter });
@@ -113,14 +113,14 @@ test("scopes: one limiter registered in a scope and again inside it is charged o
   expect(await statuses(app, "/", "/", "/")).toEqual([200, 200, 429]);
 });
 
-test("the options of register itself are no options of ours", async () => {
+test("the options of register itself are not treated as rate-limit options", async () => {
   const app = Fastify();
   await app.register(rateLimit, { rate: 1, prefix: "/v1", logLevel: "warn" });
   app.get("/", ok);
   expect(await statuses(app, "/", "/")).toEqual([200, 429]);
 });
 
-test("a route with parameters is one budget, and its name in a shared store is the route's", async () => {
+test("a route with parameters has one budget, named after the route in a shared store", async () => {
   const app = Fastify();
   const prefixes: string[] = [];
   const inProcess = new MemoryBackend();
@@ -159,7 +159,7 @@ test("two apps in one process keep their routes apart", async () => {
   }
 });
 
-test("limitByUser runs behind the route's own preHandlers and those of plugins that come later", async () => {
+test("limitByUser runs after the route's own preHandlers and those of later plugins", async () => {
   const app = Fastify();
   await app.register(rateLimit);
   app.decorateRequest("user", null);
@@ -172,7 +172,7 @@ test("limitByUser runs behind the route's own preHandlers and those of plugins t
   expect((await app.inject({ url: "/", headers: { authorization: "ada" } })).statusCode).toBe(429);
 });
 
-test('hook: "preHandler" limits behind authentication, "onRequest" before the body is read', async () => {
+test('hook: "preHandler" limits after authentication, "onRequest" before the body is read', async () => {
   const app = Fastify();
   await app.register(rateLimit);
   const ran: string[] = [];
@@ -189,7 +189,7 @@ test('hook: "preHandler" limits behind authentication, "onRequest" before the bo
   expect(ran).toEqual(["early", "earlier", "body", "late", "later"]);
 });
 
-test("request.rateLimit is null where no limiter judged", async () => {
+test("request.rateLimit is null if no limiter decided", async () => {
   const app = Fastify();
   await app.register(rateLimit);
   app.get("/free", async (request) => ({ rateLimit: request.rateLimit }));
@@ -198,7 +198,7 @@ test("request.rateLimit is null where no limiter judged", async () => {
   expect((await app.inject("/limited")).json()).toEqual({ left: 8 });
 });
 
-test("onLimited returns what is sent, or sends it itself", async () => {
+test("onLimited returns the response body or sends it itself", async () => {
   const app = Fastify();
   await app.register(rateLimit);
   app.get("/returns", { config: { rateLimit: { ...onClock(1), onLimited: async ({ retryAfter }) => ({ wait: retryAfter }) } } }, ok);
@@ -209,7 +209,7 @@ test("onLimited returns what is sent, or sends it itself", async () => {
   expect([sent.statusCode, sent.body, sent.headers["cache-control"]]).toEqual([418, "mine", "no-store"]);
 });
 
-test("an error of a hook reaches the scope's own error handler", async () => {
+test("an error from a callback reaches the scope's error handler", async () => {
   const app = Fastify();
   const fault = new Error("of the key");
   await app.register(async (scope) => {
@@ -221,7 +221,7 @@ test("an error of a hook reaches the scope's own error handler", async () => {
   expect([statusCode, body]).toEqual([418, '{"same":true}']);
 });
 
-test("what an onSend hook of the app sets goes out beside our headers, on a refusal too", async () => {
+test("headers set in the app's onSend hook are sent along with the rate-limit headers, also on a refusal", async () => {
   const app = Fastify();
   app.addHook("onSend", async (_request, reply) => void reply.header("x-served-by", "a"));
   await app.register(rateLimit, { rate: 1 });
@@ -232,7 +232,7 @@ test("what an onSend hook of the app sets goes out beside our headers, on a refu
   }
 });
 
-test("mistakes are told where a plugin is registered and where a route is declared", async () => {
+test("mistakes throw when the plugin is registered or the route is declared", async () => {
   await expect(Fastify().register(rateLimit, { rate: -1, brust: 5 } as never)).rejects.toThrow(/did you mean `burst`\?[\s\S]*rate/);
   await expect(Fastify().register(rateLimit, { rate: 1, hook: "onSend" } as never)).rejects.toThrow(
     /Expected `hook` to be "onRequest" or "preHandler"/,

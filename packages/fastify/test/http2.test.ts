@@ -4,7 +4,7 @@ import rateLimit from "@ratelimit/fastify";
 import Fastify from "fastify";
 import { expect, test } from "vitest";
 
-test("over HTTP/2 a refusal is the same, nothing warns, and refund is asked with the status that was sent", async () => {
+test("over HTTP/2, refusals are the same, nothing warns, and refund gets the status that was sent", async () => {
   const warnings: string[] = [];
   const hear = ({ name }: Error): void => void warnings.push(name);
   process.on("warning", hear);
@@ -35,13 +35,13 @@ test("over HTTP/2 a refusal is the same, nothing warns, and refund is asked with
   await app.close();
 });
 
-/** More than the windows of HTTP/2 and the socket buffers hold, so that the server still writes when its client hangs up. */
+/** Larger than the HTTP/2 windows and socket buffers, so that the server is still writing when its client hangs up. */
 const large = Buffer.alloc(16 << 20);
 
 test.each([
-  ["before it is answered", "/never", "connect"],
-  ["in the middle of a response", "/large", "response"],
-] as const)("over HTTP/2 refund sees 499 for a client that hangs up %s", async (_, path, moment) => {
+  ["before the response", "/never", "connect"],
+  ["in the middle of the response", "/large", "response"],
+] as const)("over HTTP/2, refund sees 499 if the client hangs up %s", async (_, path, moment) => {
   const asked: number[] = [];
   const app = Fastify({ http2: true, forceCloseConnections: true });
   await app.register(rateLimit, { rate: 2, refund: (_request, status) => asked.push(status) < 0 });

@@ -2,7 +2,7 @@ import rateLimit, { limitByUser } from "@ratelimit/fastify";
 import Fastify from "fastify";
 import { expect, test } from "vitest";
 
-test("limitByUser at a route declared before the plugin limits ahead of the route's preHandlers, and warns", async () => {
+test("limitByUser on a route declared before the plugin runs before the route's preHandlers and warns", async () => {
   const codes: (string | undefined)[] = [];
   const hear = (warning: Error & { code?: string }): void => void codes.push(warning.code);
   process.on("warning", hear);

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 
 const ok = async (): Promise<string> => "ok";
 
-/** Values that a route's `config.rateLimit` may hold by mistake, and how the error shows them. */
+/** Values that someone may put in a route's `config.rateLimit` by mistake, and the error for each. */
 const noLimits: readonly (readonly [string, unknown, RegExp])[] = [
   ["true", true, /^Expected `config\.rateLimit` to be options, .*, got true: write \{ rate: 10, period: "1m" \}$/],
   ["null", null, /^Expected `config\.rateLimit` to be options, .*, got null: write \{ rate: 10/],
@@ -30,14 +30,14 @@ function declare(app: FastifyInstance, limit: unknown): void {
   app.get("/", { config: { rateLimit: limit as never } }, ok);
 }
 
-test.each(noLimits)("%s as a route's config.rateLimit is an error when the route is declared", async (_, limit, message) => {
+test.each(noLimits)("%s in a route's config.rateLimit throws when the route is declared", async (_, limit, message) => {
   const app = Fastify();
   await app.register(rateLimit, { rate: 1 });
   expect(() => declare(app, limit)).toThrow(expect.objectContaining({ code: "INVALID_OPTION" }));
   expect(() => declare(app, limit)).toThrow(message);
 });
 
-test.each(noLimits)("%s at a route declared before the plugin fails every request to it, and no other", async (_, limit) => {
+test.each(noLimits)("%s in a route declared before the plugin fails every request to that route only", async (_, limit) => {
   const app = Fastify();
   app.get("/other", ok);
   declare(app, limit);
@@ -49,14 +49,14 @@ test.each(noLimits)("%s at a route declared before the plugin fails every reques
   expect((await app.inject("/other")).statusCode).toBe(200);
 });
 
-test("a limit beside a route's config is an error when the route is declared", async () => {
+test("a limit beside a route's config throws when the route is declared", async () => {
   const app = Fastify();
   await app.register(rateLimit, { rate: 1 });
   const misplaced: object = { rateLimit: { rate: 5 } };
   expect(() => app.get("/", misplaced, ok)).toThrow(/^Expected `rateLimit` to be inside the route's `config`, got it beside `config`: /);
 });
 
-test("a limit that another copy of this package made is a limit", async () => {
+test("a limit made by another copy of this package works", async () => {
   const copy = (await import(`${import.meta.resolve("@ratelimit/fastify")}?copy`)) as typeof import("@ratelimit/fastify");
   expect(copy.limitByUser).not.toBe(limitByUser);
   const app = Fastify();
@@ -68,7 +68,7 @@ test("a limit that another copy of this package made is a limit", async () => {
 test.each([
   ["inherited options", Object.create({ rate: 1 }) as object],
   [
-    "options behind getters of a class",
+    "options that are getters of a class",
     new (class {
       get rate(): number {
         return 1;
@@ -77,8 +77,8 @@ test.each([
   ],
   ["true", true],
   ["an array", []],
-  ["what limitByUser returned", limitByUser({ rate: 1 })],
-])("the plugin registered with %s limits or is an error, and never just enables routes", async (_, options) => {
+  ["the result of limitByUser", limitByUser({ rate: 1 })],
+])("registering the plugin with %s throws", async (_, options) => {
   const app = Fastify();
   await expect(app.register(rateLimit, options as object)).rejects.toThrow(expect.objectContaining({ code: "INVALID_OPTION" }));
 });

@@ -3,7 +3,7 @@ import rateLimit from "@ratelimit/fastify";
 import Fastify, { type FastifyInstance } from "fastify";
 import { expect, test } from "vitest";
 
-/** An application whose limit counts failures only, and the statuses that its `refund` has seen. */
+/** Creates an app whose limit counts only failures, and a list of the statuses that its `refund` has seen. */
 async function logIn(): Promise<{ app: FastifyInstance; seen: number[] }> {
   const seen: number[] = [];
   const app = Fastify();
@@ -33,7 +33,7 @@ test("without a socket, refund sees 499 for a request that is aborted", async ()
   await expect.poll(() => seen).toEqual([499]);
 });
 
-test("without a socket, refund sees 499 for a request that is aborted while its limit is asked", async () => {
+test("without a socket, refund sees 499 for a request that is aborted during the decision", async () => {
   const seen: number[] = [];
   const app = Fastify();
   const abort = new AbortController();

@@ -3,7 +3,7 @@ import { thenMaybe } from "@ratelimit/core/adapter";
 import { type FastifyRateLimitOptions, limitByApiKey, limitByUser, type RouteRateLimit, rateLimit } from "@ratelimit/fastify";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 
-/** Starts an application in this framework. */
+/** Starts a conformance app in this framework. */
 export const serve: Serve = async (app) => {
   const fastify = Fastify({ trustProxy: app.proxied ? "loopback" : false, forceCloseConnections: true, http: serverOptions });
   fastify.decorateRequest("user", null);
@@ -18,7 +18,7 @@ export const serve: Serve = async (app) => {
   return { port: portOf(fastify.server), close: () => fastify.close() };
 };
 
-/** The first limiter on this scope, the others on scopes inside it, the routes innermost. */
+/** Registers the first limiter in this scope, the others in nested scopes, and the routes in the innermost. */
 async function limited(scope: FastifyInstance, app: App, [first, ...others]: readonly Limiter[]): Promise<void> {
   await scope.register(rateLimit, first === undefined ? {} : optionsOf(first));
   if (others.length > 0) return void scope.register((inner) => limited(inner, app, others));

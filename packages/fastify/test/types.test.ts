@@ -7,7 +7,7 @@ import { expectTypeOf, test } from "vitest";
 
 const ok = async (): Promise<string> => "ok";
 
-test("functions among the options know Fastify's request and reply", async () => {
+test("callbacks in the options get Fastify's request and reply types", async () => {
   const app = Fastify();
   await app.register(rateLimit, {
     rate: 100,
@@ -36,34 +36,34 @@ test("functions among the options know Fastify's request and reply", async () =>
   app.get("/e", { config: { rateLimit: { limiter: (request) => (request.hostname === "a" ? limiter : undefined) } } }, ok);
 });
 
-test("the decision at the request is typed", () => {
+test("request.rateLimit is typed", () => {
   expectTypeOf<FastifyRequest["rateLimit"]>().toEqualTypeOf<RequestRateLimit | null>();
 });
 
 test("mistakes do not compile", () => {
   const app = Fastify();
   const mistakes = (): unknown[] => [
-    // @ts-expect-error: no such option
+    // @ts-expect-error: unknown option
     app.register(rateLimit, { rate: 1, brust: 5 }),
     // @ts-expect-error: a rate is a number
     app.get("/a", { config: { rateLimit: { rate: "1" } } }, ok),
-    // @ts-expect-error: no such hook
+    // @ts-expect-error: unknown hook
     app.get("/c", { config: { rateLimit: { rate: 1, hook: "onSend" } } }, ok),
-    // @ts-expect-error: true is no limit
+    // @ts-expect-error: true is not a limit
     app.get("/e", { config: { rateLimit: true } }, ok),
-    // @ts-expect-error: null is no limit
+    // @ts-expect-error: null is not a limit
     app.get("/f", { config: { rateLimit: null } }, ok),
-    // @ts-expect-error: a string is no limit
+    // @ts-expect-error: a string is not a limit
     app.get("/g", { config: { rateLimit: "10/m" } }, ok),
-    // @ts-expect-error: a function of the request is no limit
+    // @ts-expect-error: a function of the request is not a limit
     app.get("/h", { config: { rateLimit: () => ({ rate: 1 }) } }, ok),
-    // @ts-expect-error: limitByUser is called
+    // @ts-expect-error: limitByUser must be called
     app.get("/i", { config: { rateLimit: limitByUser } }, ok),
-    // @ts-expect-error: nor may an array hold one
+    // @ts-expect-error: an array must not contain a function
     app.get("/j", { config: { rateLimit: [{ rate: 1 }, async () => ({ rate: 1 })] } }, ok),
-    // @ts-expect-error: nor another array
+    // @ts-expect-error: an array must not contain an array
     app.get("/k", { config: { rateLimit: [[{ rate: 1 }]] } }, ok),
-    // @ts-expect-error: a user limit has no key
+    // @ts-expect-error: a user limit takes no key
     limitByUser({ rate: 100, key: () => "a" }),
   ];
   expectTypeOf(mistakes).returns.toBeArray();

@@ -2,7 +2,7 @@ import rateLimit, { type FastifyRateLimitOptions, limitByUser, type RouteRateLim
 import Fastify, { type FastifyServerOptions } from "fastify";
 import { expect, test } from "vitest";
 
-/** The codes of the warnings that two requests with X-Forwarded-For give rise to. */
+/** Sends two requests with X-Forwarded-For and returns the codes of the resulting warnings. */
 async function warningsOf(
   options: FastifyServerOptions,
   plugin: FastifyRateLimitOptions | object,
@@ -23,16 +23,22 @@ async function warningsOf(
 const limit = { rate: 100 };
 
 test.each([
-  ["a proxy believed by its network is no reason to warn", { trustProxy: "loopback" }, limit, undefined, []],
-  ["nor is a client that speaks past it", { trustProxy: "10.0.0.0/8" }, limit, undefined, []],
-  ["nor one believed by our trust", {}, { ...limit, trust: 1 }, undefined, []],
-  ["nor one that we are told not to believe", {}, { ...limit, trust: false }, undefined, []],
-  ["X-Forwarded-For while nobody is believed warns once", {}, limit, undefined, ["RATELIMIT_FORWARDED_IGNORED"]],
-  ["and once per process", {}, limit, undefined, []],
-  ["a number as trustProxy, which believes nobody, warns once", { trustProxy: 1 }, limit, undefined, ["RATELIMIT_FASTIFY_TRUST_PROXY"]],
-  ["limitByUser without a choice for nobody is fine where all have a user", {}, {}, limitByUser({ ...limit, trust: 1, user: () => 1 }), []],
-  ["a choice for nobody is heard", {}, {}, limitByUser({ ...limit, trust: 1, anonymous: "address" }), []],
-  ["limitByUser without a user and without a choice warns once", {}, {}, limitByUser({ ...limit, trust: 1 }), ["RATELIMIT_NO_USER"]],
+  ["a proxy trusted by its network does not warn", { trustProxy: "loopback" }, limit, undefined, []],
+  ["a client that bypasses the trusted proxy does not warn", { trustProxy: "10.0.0.0/8" }, limit, undefined, []],
+  ["a proxy trusted by our trust option does not warn", {}, { ...limit, trust: 1 }, undefined, []],
+  ["trust: false does not warn", {}, { ...limit, trust: false }, undefined, []],
+  ["X-Forwarded-For with no trusted proxy warns once", {}, limit, undefined, ["RATELIMIT_FORWARDED_IGNORED"]],
+  ["X-Forwarded-For with no trusted proxy does not warn again in the same process", {}, limit, undefined, []],
+  ["a numeric trustProxy, which trusts nobody, warns once", { trustProxy: 1 }, limit, undefined, ["RATELIMIT_FASTIFY_TRUST_PROXY"]],
+  [
+    "limitByUser without anonymous does not warn if every request has a user",
+    {},
+    {},
+    limitByUser({ ...limit, trust: 1, user: () => 1 }),
+    [],
+  ],
+  ["limitByUser with anonymous does not warn", {}, {}, limitByUser({ ...limit, trust: 1, anonymous: "address" }), []],
+  ["limitByUser without a user and without anonymous warns once", {}, {}, limitByUser({ ...limit, trust: 1 }), ["RATELIMIT_NO_USER"]],
 ] as const)("%s", async (_, options, plugin, route, codes) => {
   expect(await warningsOf(options as FastifyServerOptions, plugin, route)).toEqual(codes);
 });

@@ -4,10 +4,10 @@ import type { Context } from "koa";
 const trustsEveryone: ProxyAdvice = {
   code: "RATELIMIT_KOA_PROXY",
   message:
-    "Koa `proxy: true` without `maxIpsCount` takes the client's address from what the client wrote; set maxIpsCount to the number of proxies",
+    "With Koa's `proxy: true` and no `maxIpsCount`, clients can choose their own address; set `maxIpsCount` to the number of proxies",
 };
 
-/** A request of Koa as a guard sees it; what nobody asks for is not read. */
+/** Adapts a Koa request, reading most properties lazily. */
 export class KoaRequest implements HttpRequest {
   readonly ip: string;
   readonly socketAddress: string | undefined;
@@ -15,7 +15,7 @@ export class KoaRequest implements HttpRequest {
 
   constructor(ctx: Context) {
     this.#ctx = ctx;
-    // A connection that has ended while somebody decides has no address any more.
+    // Read now: if the connection ends while a callback is pending, the address is gone.
     this.ip = ctx.ip;
     this.socketAddress = ctx.req.socket.remoteAddress;
   }

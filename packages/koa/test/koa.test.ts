@@ -10,7 +10,7 @@ import { afterEach, expect, test } from "vitest";
 const open: Served[] = [];
 afterEach(() => Promise.all(open.splice(0).map((served) => served.close())));
 
-/** Starts an app of these middlewares that prints no errors. */
+/** Starts an app with these middlewares that prints no errors. */
 async function start(...middlewares: readonly Middleware[]): Promise<(path: string, init?: RequestInit) => Promise<Response>> {
   const app = new Koa();
   app.silent = true;
@@ -35,7 +35,7 @@ const ok: Middleware = (ctx) => {
   ctx.body = "ok";
 };
 
-test("one middleware is one budget: at two routes, in a nested router, in a mounted app", async () => {
+test("one middleware has one budget: on two routes, in a nested router and in a mounted app", async () => {
   const limit = rateLimit({ rate: 4 });
   const nested = new Router().get("/c", limit, ok);
   const router = new Router().get("/a", limit, ok).get("/b", limit, ok).use("/router", nested.routes());
@@ -44,31 +44,31 @@ test("one middleware is one budget: at two routes, in a nested router, in a moun
   expect(await statuses(get, "/a", "/b", "/router/c", "/app/d", "/a", "/router/c")).toEqual([200, 200, 200, 200, 429, 429]);
 });
 
-test("two middlewares with the same policy are two budgets", async () => {
+test("two middlewares with the same policy have two budgets", async () => {
   const router = new Router().get("/a", rateLimit({ rate: 1 }), ok).get("/b", rateLimit({ rate: 1 }), ok);
   expect(await statuses(await start(routes(router)), "/a", "/b", "/a", "/b")).toEqual([200, 200, 429, 429]);
 });
 
-test("a middleware passed on the way twice is charged once", async () => {
+test("a middleware that a request passes twice charges it once", async () => {
   const limit = rateLimit({ rate: 2 });
   const router = new Router().use(limit).get("/", limit, ok);
   expect(await statuses(await start(limit, routes(router)), "/", "/", "/")).toEqual([200, 200, 429]);
 });
 
-test("excludePaths are whole paths in apps mounted in mounted apps", async () => {
+test("excludePaths matches whole paths in apps mounted in mounted apps", async () => {
   const limit = rateLimit({ rate: 1, excludePaths: ["/v1/app/health"] });
   const inner = new Koa().use(limit).use(ok);
   const get = await start(mount("/v1", new Koa().use(mount("/app", inner))));
   expect(await statuses(get, "/v1/app/health", "/v1/app/health?x", "/v1/app/", "/v1/app/")).toEqual([200, 200, 200, 429]);
 });
 
-test("an error keeps the headers that it brings, beside ours", async () => {
+test("an error keeps its own headers and gets the rate-limit headers", async () => {
   const get = await start(rateLimit({ rate: 5 }), (ctx) => ctx.throw(401, "who?", { headers: { "WWW-Authenticate": "Basic" } }));
   const { status, headers } = await get("/");
   expect([status, headers.get("www-authenticate"), headers.get("x-ratelimit-remaining")]).toEqual([401, "Basic", "4"]);
 });
 
-test("an app that catches errors itself finds our headers set", async () => {
+test("the rate-limit headers survive if the app catches errors itself", async () => {
   const catching: Middleware = async (ctx, next) => {
     try {
       await next();
@@ -82,7 +82,7 @@ test("an app that catches errors itself finds our headers set", async () => {
   expect([status, headers.get("x-ratelimit-remaining")]).toEqual([418, "4"]);
 });
 
-test("an error that nobody may change passes as it is", async () => {
+test("a frozen error, or one that is not an object, passes through unchanged", async () => {
   const caught: unknown[] = [];
   const catching: Middleware = async (_ctx, next) => {
     await next().catch((error: unknown) => caught.push(error));
@@ -94,7 +94,7 @@ test("an error that nobody may change passes as it is", async () => {
   expect(caught).toEqual([frozen, text]);
 });
 
-test("onLimited may let a request go on", async () => {
+test("onLimited can let a request continue", async () => {
   const get = await start(rateLimit({ rate: 1, onLimited: (_result, _ctx, next) => next() }), (ctx) => {
     ctx.status = 200;
     ctx.body = String((ctx.state as RateLimitState).rateLimit?.allowed);
@@ -104,7 +104,7 @@ test("onLimited may let a request go on", async () => {
   expect([second.headers.get("retry-after"), await second.text()]).toEqual(["60", "false"]);
 });
 
-test("limitByUser works with what an authentication in front leaves at ctx.state.user", async () => {
+test("limitByUser uses the ctx.state.user that authentication set", async () => {
   const authenticate: Middleware = (ctx, next) => {
     ctx.state["user"] = { id: ctx.get("authorization") };
     return next();
@@ -114,7 +114,7 @@ test("limitByUser works with what an authentication in front leaves at ctx.state
   expect([await as("ada"), await as("ada"), await as("grace")]).toEqual([200, 429, 200]);
 });
 
-test("over HTTP/2 a refusal is the same, nothing warns, and refund is asked with the status that was sent", async () => {
+test("over HTTP/2, refusals are the same, nothing warns, and refund gets the status that was sent", async () => {
   const warnings: string[] = [];
   const hear = ({ name }: Error): void => void warnings.push(name);
   process.on("warning", hear);
@@ -146,7 +146,7 @@ test("over HTTP/2 a refusal is the same, nothing warns, and refund is asked with
   }
 });
 
-test("a mistake in the options is told where the middleware is made, with the line to write", () => {
+test("mistakes in the options throw when the middleware is created, and the message shows what to write", () => {
   expect(() => rateLimit(undefined as never)).toThrow(/Expected `options` to be an object of options, got undefined/);
   expect(() => rateLimit({})).toThrow('Expected a policy, got none: write { rate: 100, period: "1m" }, or { limiter }');
   expect(() => rateLimit({ rate: -1, brust: 5, excludePaths: ["health"] } as never)).toThrow(

@@ -4,7 +4,7 @@ import inject from "light-my-request";
 import serverless from "serverless-http";
 import { expect, test } from "vitest";
 
-/** An application whose limit counts failures only, and the statuses that its `refund` has seen. */
+/** Creates an app whose limit counts only failures, and a list of the statuses that its `refund` has seen. */
 function logIn(): { app: Koa; seen: number[] } {
   const seen: number[] = [];
   const app = new Koa();
@@ -18,7 +18,7 @@ function logIn(): { app: Koa; seen: number[] } {
 
 const event = { httpMethod: "GET", headers: {}, requestContext: { identity: { sourceIp: "203.0.113.1" } } };
 
-/** Ways to send a request to an application that has no server. */
+/** Ways to send a request to an app that has no server. */
 const ways: readonly (readonly [string, (app: Koa) => (url: string) => Promise<number>])[] = [
   [
     "light-my-request",

@@ -4,7 +4,7 @@ import { limitByApiKey, limitByUser, type RateLimitState, rateLimit } from "@rat
 import Koa, { type Context, type Middleware } from "koa";
 import mount from "koa-mount";
 
-/** Starts an application in this framework. */
+/** Starts a conformance app in this framework. */
 export const serve: Serve = (app) => {
   const inner = new Koa({ proxy: app.proxied, maxIpsCount: 1 });
   inner.silent = true;

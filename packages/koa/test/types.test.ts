@@ -5,7 +5,7 @@ import { limitByApiKey, limitByUser, type RateLimitState, rateLimit } from "@rat
 import Koa, { type Context, type Next } from "koa";
 import { expectTypeOf, test } from "vitest";
 
-test("functions among the options know Koa's context", () => {
+test("callbacks in the options get Koa's context type", () => {
   rateLimit({
     rate: 100,
     key: (ctx) => {
@@ -27,7 +27,7 @@ test("functions among the options know Koa's context", () => {
   limitByApiKey({ rate: 1, valid: (key, ctx) => key === ctx.get("x-known") });
 });
 
-test("the decision in the state is typed, beside the app's own state", () => {
+test("ctx.state.rateLimit is typed, along with the app's own state", () => {
   interface State extends RateLimitState {
     tenant?: string;
   }
@@ -42,13 +42,13 @@ test("the decision in the state is typed, beside the app's own state", () => {
 
 test("mistakes do not compile", () => {
   const mistakes = (): unknown[] => [
-    // @ts-expect-error: a policy is needed
+    // @ts-expect-error: a policy is required
     rateLimit(),
-    // @ts-expect-error: no such option
+    // @ts-expect-error: unknown option
     rateLimit({ rate: 100, brust: 5 }),
-    // @ts-expect-error: no such mode
+    // @ts-expect-error: unknown mode
     rateLimit({ rate: 100, headers: "draft-9" }),
-    // @ts-expect-error: a user limit has no key
+    // @ts-expect-error: a user limit takes no key
     limitByUser({ rate: 100, key: () => "a" }),
   ];
   expectTypeOf(mistakes).returns.toBeArray();

@@ -3,7 +3,7 @@ import { limitByUser, rateLimit } from "@ratelimit/koa";
 import Koa, { type Middleware } from "koa";
 import { expect, test } from "vitest";
 
-/** The codes of the warnings that two requests with X-Forwarded-For give rise to. */
+/** Sends two requests with X-Forwarded-For and returns the codes of the resulting warnings. */
 async function warningsOf(options: { proxy?: boolean; maxIpsCount?: number }, limit: Middleware): Promise<(string | undefined)[]> {
   const codes: (string | undefined)[] = [];
   const hear = (warning: Error & { code?: string }): void => void codes.push(warning.code);
@@ -20,20 +20,20 @@ async function warningsOf(options: { proxy?: boolean; maxIpsCount?: number }, li
 const limit = { rate: 100 };
 
 test.each([
-  ["a proxy that is counted is no reason to warn", { proxy: true, maxIpsCount: 1 }, () => rateLimit(limit), []],
-  ["nor one believed by our trust", {}, () => rateLimit({ ...limit, trust: 1 }), []],
-  ["nor one that we are told not to believe", {}, () => rateLimit({ ...limit, trust: false }), []],
-  ["X-Forwarded-For while nobody is believed warns once", {}, () => rateLimit(limit), ["RATELIMIT_FORWARDED_IGNORED"]],
-  ["and once per process", {}, () => rateLimit(limit), []],
+  ["proxy: true with maxIpsCount does not warn", { proxy: true, maxIpsCount: 1 }, () => rateLimit(limit), []],
+  ["a proxy trusted by our trust option does not warn", {}, () => rateLimit({ ...limit, trust: 1 }), []],
+  ["trust: false does not warn", {}, () => rateLimit({ ...limit, trust: false }), []],
+  ["X-Forwarded-For with no trusted proxy warns once", {}, () => rateLimit(limit), ["RATELIMIT_FORWARDED_IGNORED"]],
+  ["X-Forwarded-For with no trusted proxy does not warn again in the same process", {}, () => rateLimit(limit), []],
   ["proxy: true without maxIpsCount warns once", { proxy: true }, () => rateLimit(limit), ["RATELIMIT_KOA_PROXY"]],
   [
-    "limitByUser without a choice for nobody is fine where all have a user",
+    "limitByUser without anonymous does not warn if every request has a user",
     {},
     () => limitByUser({ ...limit, trust: 1, user: () => 1 }),
     [],
   ],
-  ["a choice for nobody is heard", {}, () => limitByUser({ ...limit, trust: 1, anonymous: "address" }), []],
-  ["limitByUser without a user and without a choice warns once", {}, () => limitByUser({ ...limit, trust: 1 }), ["RATELIMIT_NO_USER"]],
+  ["limitByUser with anonymous does not warn", {}, () => limitByUser({ ...limit, trust: 1, anonymous: "address" }), []],
+  ["limitByUser without a user and without anonymous warns once", {}, () => limitByUser({ ...limit, trust: 1 }), ["RATELIMIT_NO_USER"]],
 ] as const)("%s", async (_, options, make, codes) => {
   expect(await warningsOf(options, make())).toEqual(codes);
 });

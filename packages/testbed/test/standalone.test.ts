@@ -97,6 +97,8 @@ test("comes back on a port that was taken for a moment", async () => {
   await using standalone = await startStandalone();
   await standalone.server.kill();
   const squatter = createServer().listen(standalone.port, standalone.host);
+  // If the port is not free yet, it is taken all the same.
+  squatter.on("error", () => {});
   setTimeout(() => squatter.close(), 100);
   await standalone.server.restart();
   expect(await ask(standalone.url, "PING")).toBe("PONG");

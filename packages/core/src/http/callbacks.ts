@@ -2,8 +2,8 @@ import { type Awaitable, isPromise } from "../backend/backend.ts";
 import { plainOptions, type Rules } from "../validation.ts";
 
 /**
- * The same function, but whatever it throws or rejects with is an Error: frameworks take a falsy value for success, and Express
- * takes `"route"` for a way round the limit.
+ * Wraps a function so that whatever it throws or rejects with is an `Error`. Frameworks treat a falsy error as success, and Express treats
+ * `"route"` as a jump to the next handler or route, so either would bypass the limit.
  */
 export function throwingErrors<A extends unknown[], T>(hook: (...args: A) => Awaitable<T>): (...args: A) => Awaitable<T> {
   return (...args) => {
@@ -16,7 +16,7 @@ export function throwingErrors<A extends unknown[], T>(hook: (...args: A) => Awa
   };
 }
 
-/** Copies options, and makes their functions throw nothing but errors. What is not options at all is left to the check of options. */
+/** Copies options and wraps their functions with {@link throwingErrors}. Returns non-objects unchanged for validation to reject. */
 export function withCallbacks<O>(options: O, rules: Rules): O {
   if (typeof options !== "object" || options === null || Array.isArray(options)) return options;
   return Object.fromEntries(
@@ -28,5 +28,5 @@ export function withCallbacks<O>(options: O, rules: Rules): O {
 }
 
 function fail(thrown: unknown): never {
-  throw thrown instanceof Error ? thrown : new Error("A function among the options threw what is no Error", { cause: thrown });
+  throw thrown instanceof Error ? thrown : new Error("A function in the options threw something that is not an Error", { cause: thrown });
 }

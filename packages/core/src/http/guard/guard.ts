@@ -8,12 +8,12 @@ import { type GuardOptions, guardRules, type LimitByApiKeyOptions, type LimitByU
 import { compilePipeline, type Guard } from "./pipeline.ts";
 
 /**
- * Compiles options into a guard that judges requests by key: the caller's, or the client's address.
+ * Compiles options into a guard that limits requests by `key`, or by the client's address.
  *
- * `describe` says what a framework's request is. Without `backend` the buckets are in the one that `defaultBackend` returns, under a
- * name that no other guard has.
+ * `describe` adapts a framework's request. Without a `backend` option, the buckets are kept in the backend that `defaultBackend` returns,
+ * under a key prefix that no other guard uses.
  *
- * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY that tells every problem at once.
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY, with every problem in one error.
  */
 export function createGuard<Req extends object>(
   given: RateLimitOptions<Req, never[]>,
@@ -27,7 +27,11 @@ export function createGuard<Req extends object>(
   return compilePipeline(options, { source, identify, describe });
 }
 
-/** The same by user: buckets are `user:` and the id that `options.user`, or else the framework's `userOf`, finds. */
+/**
+ * Compiles options into a guard that limits requests by user. Keys are `user:` plus the id from `options.user`, or else from `userOf`.
+ *
+ * @throws {RateLimitError} as {@link createGuard} does.
+ */
 export function createUserGuard<Req extends object>(
   given: LimitByUserOptions<Req, never[]>,
   describe: (req: Req) => HttpRequest,
@@ -38,7 +42,7 @@ export function createUserGuard<Req extends object>(
   const source = limiterSource(options, guardRules.user, defaultBackend);
   const onAnonymous = anonymous<Req>(
     options,
-    "A request has no user and is limited by its address; put authentication before limitByUser, or say anonymous",
+    "A request has no user and is limited by its address; put authentication before limitByUser, or set the option `anonymous`",
   );
   return compilePipeline(options, {
     source,
@@ -48,7 +52,11 @@ export function createUserGuard<Req extends object>(
   });
 }
 
-/** The same by API key: buckets are `apikey:` and the digest of what the header carries. */
+/**
+ * Compiles options into a guard that limits requests by API key. Keys are `apikey:` plus a digest of the header's value.
+ *
+ * @throws {RateLimitError} as {@link createGuard} does.
+ */
 export function createApiKeyGuard<Req extends object>(
   given: LimitByApiKeyOptions<Req, never[]>,
   describe: (req: Req) => HttpRequest,
@@ -64,7 +72,7 @@ function addressOptions({ trust, ipv6Prefix = 64 }: GuardOptions<never>): { trus
   return { trust, ipv6Prefix };
 }
 
-/** What becomes of a request that names onAnonymous; without a choice it is limited by its address, and that is told once. */
+/** Handles anonymous requests. If `anonymous` is not set, they are limited by address, with one warning per process. */
 function anonymous<Req>(options: LimitByUserOptions<Req, never[]>, warning?: string): Identify<Req> {
   const { anonymous: choice } = options;
   if (choice === "skip" || choice === "refuse") return () => choice;

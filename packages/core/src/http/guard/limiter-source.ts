@@ -4,16 +4,16 @@ import { RateLimiter } from "../../limiter/rate-limiter.ts";
 import { Problems, type Rules } from "../../validation.ts";
 import type { GuardOptions } from "./options.ts";
 
-/** The limiter of a guard, or the function that picks one for a request. */
+/** A guard's limiter, or a function that picks one per request. */
 export type LimiterSource<Req> = RateLimiter | ((req: Req) => Awaitable<RateLimiter | undefined>);
 
 let guards = 0;
 
 /**
- * Where a guard's limiter comes from: given, picked per request, or made of the policy in its options.
- * Made in this process without a shared name, its buckets are in a scope that no other guard has.
+ * Returns the limiter given in a guard's options, the function that picks one, or a new limiter with the policy in the options.
+ * Unless a new limiter has both a `backend` option and a name, it gets a key prefix that no other guard uses.
  *
- * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY that tells every problem at once.
+ * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY, with every problem in one error.
  */
 export function limiterSource<Req>(options: GuardOptions<Req>, rules: Rules, defaultBackend?: () => Backend): LimiterSource<Req> {
   const problems = Problems.none();
@@ -22,7 +22,7 @@ export function limiterSource<Req>(options: GuardOptions<Req>, rules: Rules, def
   const source = options.limiter ?? made(problems, options, own, defaultBackend);
   if (options.limiter !== undefined)
     for (const option of Object.keys(own))
-      problems.report(`Expected \`${option}\` to be absent beside \`limiter\`: leave it out, the limiter has its own`);
+      problems.report(`Expected \`${option}\` to be absent beside \`limiter\`: leave it out, because the limiter has its own`);
   if (source instanceof RateLimiter) checkConstantCost(problems, source, options.cost);
   problems.throwIfAny("INVALID_OPTION");
   return source as LimiterSource<Req>;
@@ -36,7 +36,7 @@ function made<Req>(problems: Problems, options: GuardOptions<Req>, own: object, 
   }
   if (options.backend === undefined && config?.redisUrl !== undefined)
     problems.report(
-      "Expected `backend` to be given beside a `config` with a Redis: write backend: new RedisBackend({ url: config.redisUrl })",
+      "Expected `backend` to be given beside a `config` with a Redis URL: write backend: new RedisBackend({ url: config.redisUrl })",
     );
   const alone = options.backend === undefined || name === undefined;
   const limiterOptions = { ...own, backend, ...(alone && { keyPrefix: `guard ${++guards}:` }) };
@@ -46,7 +46,7 @@ function made<Req>(problems: Problems, options: GuardOptions<Req>, own: object, 
 
 function checkConstantCost(problems: Problems, { policy }: RateLimiter, cost: unknown): void {
   const burst = Math.min(...policy.limits.map((limit) => limit.burst));
-  // A policy of `rate: 0` is closed on purpose, whatever a request would cost.
+  // `rate: 0` refuses everything on purpose, so no cost is too high for it.
   if (typeof cost === "number" && burst > 0 && cost > burst)
     problems.add("cost", `at most the burst of ${burst}`, cost, "lower it or raise the burst, or no request is ever admitted");
 }

@@ -132,9 +132,9 @@ export interface LimitByUserOptions<Req, Framework extends unknown[] = []> exten
 }
 
 /**
- * Configures a middleware that limits by API key: {@link RateLimitOptions} with `header` and `valid` instead of `key`. Only a digest is stored.
+ * Configures a middleware that limits by API key: {@link RateLimitOptions} with `header` and `valid` instead of `key`.
  *
- * Without `valid`, a client gets a fresh bucket for every key it makes up.
+ * Only a digest of the key is stored. Without `valid`, a client gets a fresh bucket for every key it makes up.
  */
 export interface LimitByApiKeyOptions<Req, Framework extends unknown[] = []> extends Omit<RateLimitOptions<Req, Framework>, "key"> {
   /**

@@ -13,26 +13,26 @@ import { thenMaybe } from "../then-maybe.ts";
 import type { LimiterSource } from "./limiter-source.ts";
 import { type GuardOptions, isLimiter } from "./options.ts";
 
-/** Judges requests. Answers at once where its limiter, its backend and its options do. */
+/** Decides about a request. Returns a promise only if its limiter, its backend or one of its callbacks does. */
 export type Guard<Req> = (req: Req) => Awaitable<Verdict>;
 
-/** What tells the three guards apart. */
+/** The parts in which the three guards differ. */
 interface Parts<Req> {
   readonly source: LimiterSource<Req>;
   readonly identify: Identify<Req>;
   readonly describe: (req: Req) => HttpRequest;
-  /** What a request is told that names nobody and is turned away for it. */
+  /** The `detail` sent with the refusal of an anonymous request. */
   readonly anonymousMessage?: string;
 }
 
-/** A request on its way through the steps of a guard, with what they find out: one object, where closures would need one for each step. */
+/** Carries a request and its intermediate results through the steps of a guard. A single object replaces one closure per step. */
 class RequestContext<Req extends object> {
   readonly req: Req;
   readonly http: HttpRequest;
   limiter!: RateLimiter;
   decisions!: Decisions;
   key!: string;
-  /** That of the moment when the limiter was asked. */
+  /** The policy at the time of the decision; `update` may replace the limiter's policy meanwhile. */
   policy!: Policy;
 
   constructor(req: Req, http: HttpRequest) {
@@ -41,7 +41,7 @@ class RequestContext<Req extends object> {
   }
 }
 
-/** Options that were checked become a function of the request; nothing is looked up in them any more. */
+/** Compiles validated options into a guard, so that requests never look anything up in the options. */
 export function compilePipeline<Req extends object>(options: GuardOptions<Req>, parts: Parts<Req>): Guard<Req> {
   const { source, identify, describe, anonymousMessage = "" } = parts;
   const { skip, skipPreflight = false, cost = 1, keySecret, shadow = false } = options;
@@ -68,7 +68,7 @@ export function compilePipeline<Req extends object>(options: GuardOptions<Req>, 
     return thenMaybe(identify(ctx.req, ctx.http), charge, ctx);
   }
 
-  /** One request is charged once per limiter and key, however many guards ask. */
+  /** Charges a request once per limiter and key, no matter how many guards it passes. */
   function charge(identity: Identity | "skip" | "refuse", ctx: RequestContext<Req>): Awaitable<Verdict> {
     if (identity === "skip") return skipped;
     if (identity === "refuse") return rejectAnonymous(ctx.limiter, anonymousMessage);
@@ -91,7 +91,7 @@ export function compilePipeline<Req extends object>(options: GuardOptions<Req>, 
   }
 }
 
-/** A browser's question before a request of another origin (Fetch, CORS preflight). */
+/** Whether this is a CORS preflight, as the Fetch standard defines it. */
 function isPreflight(http: HttpRequest): boolean {
   return http.method === "OPTIONS" && http.header("origin") !== undefined && http.header("access-control-request-method") !== undefined;
 }

@@ -1,17 +1,17 @@
 import { isIP } from "node:net";
 
-/** An address as bits: four bytes, or eight groups of sixteen bits. */
+/** An IP address as numbers: four bytes, or eight groups of 16 bits. */
 export interface Address {
   readonly family: 4 | 6;
   readonly parts: readonly number[];
 }
 
-/** Longer than any address with brackets, zone and port. */
+/** No valid address is longer, even with brackets, zone and port. */
 const longestText = 100;
 
 /**
- * Reads an address as it stands in a header or on a socket: white space, brackets, port and `%zone` are cut,
- * an IPv4-mapped IPv6 address becomes that IPv4 by its bits. What is no address after that is `undefined`.
+ * Parses an address from a header or a socket. White space, brackets, port and `%zone` are removed, and an IPv4-mapped IPv6 address
+ * becomes the IPv4 address, however it is spelled. Returns `undefined` if the rest is not an address.
  */
 export function parseAddress(text: string | undefined): Address | undefined {
   if (text === undefined || text.length > longestText) return undefined;
@@ -21,12 +21,12 @@ export function parseAddress(text: string | undefined): Address | undefined {
   return family === 6 ? unmapped(groupsOf(bare)) : undefined;
 }
 
-/** The address as a client's identity: IPv4 dotted, IPv6 its network of `prefix` bits in the form of RFC 5952. */
+/** Formats an address as a client's identity: IPv4 in dotted form, IPv6 as its network of `prefix` bits in RFC 5952 form. */
 export function identityOf({ family, parts }: Address, prefix: number): string {
   return family === 4 ? parts.join(".") : `${compressed(networkOf(parts, prefix))}/${prefix}`;
 }
 
-/** The whole address as text. */
+/** Formats the whole address. */
 export function addressText({ family, parts }: Address): string {
   return family === 4 ? parts.join(".") : compressed(parts);
 }
@@ -45,7 +45,7 @@ function groupsOf(ipv6: string): number[] {
   return tail === undefined ? head : [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail];
 }
 
-/** `::ffff:0:0/96` holds the IPv4 addresses. */
+/** Converts addresses in `::ffff:0:0/96`, the IPv4-mapped range, to IPv4. */
 function unmapped(groups: readonly number[]): Address {
   const [high = 0, low = 0] = groups.slice(6);
   const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
@@ -59,7 +59,7 @@ function networkOf(groups: readonly number[], prefix: number): number[] {
   });
 }
 
-/** RFC 5952, section 4: lower-case, no leading zeros, the first longest run of zero groups as `::`. */
+/** Formats per RFC 5952, section 4: lower case, no leading zeros, and `::` for the first of the longest runs of zero groups. */
 function compressed(groups: readonly number[]): string {
   const text = groups.map((group) => group.toString(16)).join(":");
   const runs = text.match(/(?<![^:])0(?::0(?![^:]))+/g) ?? [];

@@ -2,10 +2,10 @@ import { BlockList, isIP } from "node:net";
 import { checkOptions, type Rule, type Rules } from "../../validation.ts";
 import { type Address, addressText, identityOf, parseAddress } from "./address.ts";
 
-/** Which proxies are believed: none, so many in front of this process, or those in these networks (`"10.0.0.0/8"`). */
+/** Which proxies are trusted: none, a number of hops in front of this process, or all within certain networks (`"10.0.0.0/8"`). */
 export type Trust = false | number | readonly string[];
 
-/** Whether the machine that speaks to us over the n-th hop may say who spoke to it. */
+/** Whether the machine at `address`, `hop` hops beyond the socket's peer, is trusted to name the machine before it. */
 export type Trusts = (address: Address, hop: number) => boolean;
 
 export const trustRule: Rule = {
@@ -24,12 +24,12 @@ export const ipv6PrefixRule: Rule = {
 const clientIpRules: Rules = { trust: trustRule, ipv6Prefix: ipv6PrefixRule };
 
 /**
- * The client's address as an identity: IPv4 dotted, IPv6 its network (`"2001:db8:1:2::/64"`), `"unknown"` where there is none.
+ * Returns the client's address as an identity: IPv4 in dotted form, IPv6 as a network (`"2001:db8:1:2::/64"`), or `"unknown"`.
  *
- * X-Forwarded-For is walked from the right for as long as `trust` (none by default) believes the proxies; what is no address
- * stops the walk at the last good one.
+ * X-Forwarded-For is read from the right for as long as each proxy is trusted by `trust`; by default, none is. An entry that is not an
+ * address ends the walk, and the last valid address counts.
  *
- * @throws {RateLimitError} INVALID_OPTION when `trust` or `ipv6Prefix` is not as its type says.
+ * @throws {RateLimitError} INVALID_OPTION if `trust` or `ipv6Prefix` is invalid.
  * @example
  * clientIp("10.0.0.7", { "x-forwarded-for": "198.51.100.2, 203.0.113.9" }, { trust: 1 }); // "203.0.113.9"
  */
@@ -44,11 +44,11 @@ export function clientIp(
   return client === undefined ? "unknown" : identityOf(client, ipv6Prefix);
 }
 
-/** Compiles what `trust` says. */
+/** Compiles `trust` into a function. */
 export function trusting(trust: Trust): Trusts {
   if (trust === false) return () => false;
   if (typeof trust === "number") return (_, hop) => hop < trust;
-  // A list for each family: one of both would find every IPv4 address in ::/64, as ::ffff:1.2.3.4.
+  // One list per family: a shared list would find every IPv4 address in ::/64, because it looks up ::ffff:1.2.3.4.
   const networks = { 4: new BlockList(), 6: new BlockList() };
   for (const text of trust) {
     const { address, prefix } = networkOf(text) as Network;
@@ -57,7 +57,7 @@ export function trusting(trust: Trust): Trusts {
   return (address) => networks[address.family].check(addressText(address), familyOf(address));
 }
 
-/** The nearest address that is not a trusted proxy's. */
+/** Finds the client: the nearest address that does not belong to a trusted proxy. */
 export function walk(socketAddress: string | undefined, forwarded: string | undefined, trusts: Trusts): Address | undefined {
   let client = parseAddress(socketAddress);
   const hops = forwarded === undefined ? [] : forwarded.split(",");

@@ -9,7 +9,7 @@ import { type Trust, trusting, walk } from "./client-ip.ts";
 import { proxyWatch } from "./proxies.ts";
 import type { HttpRequest } from "./request.ts";
 
-/** Whose bucket a request takes from: the kind of key in front, so that an address never meets a user of the same text. */
+/** Identifies the bucket that a request takes from. The kind is part of the key, so an address never collides with an equal user id. */
 export interface Identity {
   readonly kind: Kind;
   /** `kind:value`. */
@@ -22,28 +22,28 @@ function identity(kind: Kind, value: string): Identity {
   return { kind, key: `${kind}:${value}` };
 }
 
-/** What becomes of a request that names no user, or no valid API key. */
+/** What happens to a request without a user or without a valid API key: limited by its address, not limited, or refused. */
 export type Anonymous = "address" | "skip" | "refuse";
 
-/** Tells whose request it is, or that it is nobody's and what then. */
+/** Identifies the client of a request, or says what happens to an anonymous one. */
 export type Identify<Req> = (req: Req, http: HttpRequest) => Awaitable<Identity | "skip" | "refuse">;
 
-/** A key of the caller's own; `null` and `undefined` mean the client's address. */
+/** Returns a custom key for a request; `null` and `undefined` mean the client's address. */
 export type KeyOf<Req> = (req: Req) => Awaitable<string | number | bigint | null | undefined>;
 
-/** How the client's address is found. */
+/** How to find the client's address. */
 export interface AddressOptions {
   readonly trust: Trust | undefined;
   readonly ipv6Prefix: number;
 }
 
-/** By the client's address. */
+/** Identifies clients by address. */
 export function byAddress({ trust, ipv6Prefix }: AddressOptions): (http: HttpRequest) => Identity {
   const trusts = trust === undefined ? undefined : trusting(trust);
   const watch = trust === undefined ? proxyWatch() : undefined;
   const identify = (client: Address | undefined): Identity => {
     if (client === undefined)
-      warnOnce("RATELIMIT_NO_ADDRESS", "A request has no client address: such requests share one bucket, ip:unknown");
+      warnOnce("RATELIMIT_NO_ADDRESS", "A request has no client address; all such requests share one bucket, ip:unknown");
     return identity("ip", client === undefined ? "unknown" : identityOf(client, ipv6Prefix));
   };
   const known = new Map<string, Identity>();
@@ -61,7 +61,7 @@ export function byAddress({ trust, ipv6Prefix }: AddressOptions): (http: HttpReq
   };
 }
 
-/** Addresses whose identity is kept: reading one anew costs more than all else about a request. */
+/** The number of parsed addresses to cache: parsing one costs more than everything else a guard does for a request. */
 const mostKnown = 1000;
 
 function remember(known: Map<string, Identity>, ip: string, identity: Identity): void {
@@ -69,13 +69,13 @@ function remember(known: Map<string, Identity>, ip: string, identity: Identity):
   known.set(ip, identity);
 }
 
-/** By the caller's own key. */
+/** Identifies clients by a custom key. */
 export function byKey<Req>(keyOf: KeyOf<Req>, address: (http: HttpRequest) => Identity): Identify<Req> {
   return (req, http) =>
     thenMaybe(keyOf(req), (key) => (key === null || key === undefined ? address(http) : identity("key", textOf("key", key))));
 }
 
-/** By the user whom authentication has found: an id, or an object that has one as `id` or `sub`. */
+/** Identifies clients by the user that authentication found: an id, or an object with an `id` or `sub`. */
 export function byUser<Req>(userOf: (req: Req) => Awaitable<unknown>, nobody: Identify<Req>): Identify<Req> {
   return (req, http) =>
     thenMaybe(userOf(req), (user) => {
@@ -84,7 +84,7 @@ export function byUser<Req>(userOf: (req: Req) => Awaitable<unknown>, nobody: Id
     });
 }
 
-/** By an API key; what is stored is its digest. */
+/** Identifies clients by a digest of their API key. */
 export function byApiKey<Req>(
   header: string,
   valid: ((key: string, req: Req) => Awaitable<boolean>) | undefined,
@@ -97,7 +97,7 @@ export function byApiKey<Req>(
   };
 }
 
-/** The stored key of an identity; with a secret, nothing of it can be read in the store. */
+/** Returns the key to store for an identity. With a secret, the key reveals only the identity's kind. */
 export function storedKey({ kind, key }: Identity, secret: string | Buffer | undefined): string {
   return secret === undefined ? key : `${kind}:${hmacSha256(secret, key)}`;
 }
@@ -111,7 +111,6 @@ function idOf(user: unknown): unknown {
 function textOf(option: "key" | "user", value: unknown): string {
   if (typeof value === "string" && value !== "") return value;
   if (typeof value === "bigint" || (typeof value === "number" && Number.isFinite(value))) return String(value);
-  const hint =
-    option === "key" ? "return undefined to limit by the client's address" : "write user: (req) => an id of the user, as a string";
+  const hint = option === "key" ? "return undefined to limit by the client's address" : "write user: (req) => the user's id, as a string";
   throw new RateLimitError("INVALID_KEY", expectedSecret(option, "a non-empty string, a number or a bigint", value, hint));
 }

@@ -1,14 +1,17 @@
 import type { Rule } from "../../validation.ts";
 import type { HttpRequest } from "./request.ts";
 
-/** Paths that are not limited, as they are written. */
+/** Validates `excludePaths`. */
 export const excludePathsRule: Rule = {
   expects: 'an array of paths that start with "/"',
   accepts: (value) => Array.isArray(value) && value.every((path) => typeof path === "string" && path.startsWith("/")),
-  hint: 'write excludePaths: ["/health"]; what is not one exact path is a case for skip',
+  hint: 'write excludePaths: ["/health"], or use skip for anything other than exact paths',
 };
 
-/** Whether a request is for one of `paths`: the same characters, without query and fragment; nothing is decoded or folded. */
+/**
+ * Returns a function that checks whether a request is for one of `paths`. The query and fragment are ignored; the rest must match
+ * character for character, with no decoding or case folding.
+ */
 export function pathMatcher(paths: readonly string[]): (http: Pick<HttpRequest, "url">) => boolean {
   const exact = new Set(paths);
   return exact.size === 0 ? () => false : ({ url }) => exact.has(pathOf(url));

@@ -1,18 +1,18 @@
 import { warnOnce } from "../../warnings.ts";
 import type { HttpRequest, ProxyAdvice } from "./request.ts";
 
-/** What an adapter advises if its framework trusts no proxy. */
+/** The advice for an app whose framework trusts no proxy. */
 export const forwardedIgnored: ProxyAdvice = {
   code: "RATELIMIT_FORWARDED_IGNORED",
   message:
-    "Requests carry X-Forwarded-For but no proxy is trusted, so clients behind one share its address; set the framework's proxy setting, or the option `trust`",
+    "Requests carry X-Forwarded-For but no proxy is trusted, so all clients behind a proxy share its address; set the framework's proxy setting, or the option `trust`",
   onlyIfForwarded: true,
 };
 
-/** The first requests are all looked at, later ones one in a hundred: looking makes Node put all header fields in order. */
+/** Every one of the first 1000 requests is checked, then one in 100, because reading a header makes Node parse all of them. */
 const [firstRequests, oneIn] = [1000, 100];
 
-/** Warns once about a proxy setting that gives every client the same address, or lets each choose its own. */
+/** Returns a function that warns once if the proxy setting gives all clients the same address or lets each client choose its own. */
 export function proxyWatch(): (http: HttpRequest) => void {
   let isChecked = false;
   let advice: ProxyAdvice | undefined;

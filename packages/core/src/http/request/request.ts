@@ -1,26 +1,26 @@
-/** A warning about a framework's proxy setting, worded by its adapter. */
+/** An adapter's warning about its framework's proxy setting. */
 export interface ProxyAdvice {
-  /** The code of the warning. */
+  /** The code of the process warning. */
   readonly code: string;
   readonly message: string;
-  /** Whether the setting is only wrong if requests carry X-Forwarded-For. */
+  /** Whether the setting is wrong only if requests carry X-Forwarded-For. */
   readonly onlyIfForwarded?: boolean;
 }
 
-/** A request as the guard sees it, whatever the framework. */
+/** A request in a form that does not depend on the framework. */
 export interface HttpRequest {
   readonly method: string;
-  /** As it was received: mount point included. */
+  /** The URL as received, including any mount point. */
   readonly url: string;
-  /** The client's address in the framework's opinion. */
+  /** The client's address according to the framework. */
   readonly ip: string | undefined;
   readonly socketAddress: string | undefined;
-  /** A field of the request, by any spelling of its name. */
+  /** Returns a header of the request; the name is case-insensitive. */
   header(name: string): string | undefined;
-  /** A field of the response, as it is set so far. */
+  /** Returns a header of the response as set so far. */
   responseHeader(name: string): string | undefined;
-  /** What the decisions about this request are kept on, where that is not the request itself: an object that no other request has. */
+  /** An object unique to this request that stores its decisions, if they cannot be stored on the request itself. */
   readonly carrier?: object | undefined;
-  /** Returns a warning if the framework's proxy setting looks wrong. Asked once. */
+  /** Returns a warning if the framework's proxy setting looks wrong. Called at most once per guard. */
   proxyAdvice?(): ProxyAdvice | undefined;
 }

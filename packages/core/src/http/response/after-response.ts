@@ -4,8 +4,8 @@ import type { Awaitable } from "../../backend/backend.ts";
 import { clientClosed } from "./verdict.ts";
 
 /**
- * Calls `settle` once, when a response is over: with its status if it was written whole, or with {@link clientClosed} if the
- * client hung up first, which may have happened already.
+ * Calls `settle` once, when a response is over: with its status if it was sent completely, or with {@link clientClosed} if the client
+ * hung up first, even if that has already happened.
  */
 export function settleAfterResponse(response: ServerResponse | Http2ServerResponse, settle: (status: number) => Awaitable<void>): void {
   if (isClosed(response)) return void settle(clientClosed);
@@ -15,15 +15,15 @@ export function settleAfterResponse(response: ServerResponse | Http2ServerRespon
     settled = true;
   };
   const emitter = response as ServerResponse;
-  // Not at "close" alone: without a socket (inject, Lambda) it comes before Node counts the response as written, or never.
-  // Ahead of Node's own listener, which takes the socket off the response.
+  // "close" alone is not enough: without a socket (inject, Lambda) it fires before Node counts the response as finished, or never.
+  // Prepended, because Node's own "finish" listener detaches the socket, which `isWhole` checks.
   emitter.prependOnceListener("finish", () => {
     if (isWhole(response)) settleOnce(response.statusCode);
   });
   emitter.once("close", () => settleOnce(clientClosed));
 }
 
-/** Node emits "finish" for a response that its client aborted, too. */
+/** Whether the response was sent completely. Node also emits "finish" for a response that its client aborted. */
 function isWhole(response: ServerResponse | Http2ServerResponse): boolean {
   return "stream" in response ? response.writableEnded && response.writableFinished : response.socket?.destroyed !== true;
 }

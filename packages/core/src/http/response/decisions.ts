@@ -5,36 +5,36 @@ import type { LimitResult, RateLimitResult } from "../../decision/result.ts";
 import type { RateLimiter } from "../../limiter/rate-limiter.ts";
 import type { Policy } from "../../policy/policy.ts";
 
-/** A decision as its request carries it: `req.rateLimit`, `request.rateLimit`, `ctx.state.rateLimit`. */
+/** A decision as handlers see it in `req.rateLimit`, `request.rateLimit` or `ctx.state.rateLimit`. */
 export interface RequestRateLimit extends RateLimitResult {
-  /** Every decision of this request, in the order in which they were made. */
+  /** Every decision made about this request, in order. */
   readonly all: readonly RequestRateLimit[];
-  /** Gives back `tokens` (1) to the bucket that this decision took from. */
+  /** Gives back `tokens` (1 by default) to the bucket that this decision took from. */
   refund(tokens?: number): Promise<RateLimitResult>;
-  /** Charges `tokens` that are known only now (LLM tokens, bytes) to the same bucket. */
+  /** Charges the same bucket for a cost that is known only afterwards (LLM tokens, bytes). */
   charge(tokens: number): Promise<RateLimitResult & { uncharged: number }>;
 }
 
-/** A decision of a guard about a request. */
+/** A guard's decision about a request. */
 export interface Decision extends VisibleDecision {
   readonly limiter: RateLimiter;
   readonly key: string;
   readonly policy: Policy;
   readonly result: RateLimitResult;
-  /** Whether clients may see it: not in shadow mode, nor if headers are off. */
+  /** Whether clients may see it; false in shadow mode. */
   readonly isVisible: boolean;
 }
 
-/** Where a request carries its decisions; found by every copy of this package in a process. */
+/** The property that stores a request's decisions. A global symbol, so that all copies of this package in a process share it. */
 const slot: unique symbol = Symbol.for("@ratelimit/core/http decisions");
 
-/** What was decided about a request so far, by all guards: one charge per limiter and key, and headers that cover all. */
+/** Collects the decisions of all guards about one request, so that a limiter charges each key once and the headers cover all limits. */
 export class Decisions {
-  /** Lists that are as long as they must be: nearly every request has one decision, and an array that was pushed to has room for 17. */
+  /** Copied instead of pushed to: nearly every request has one decision, and pushing to an empty array allocates room for 17. */
   #made: readonly Decision[] = [];
   #carried: readonly CarriedDecision[] = [];
 
-  /** Those of a request, kept on it or on what stands for it: a weak map of all requests under way costs ten times as much. */
+  /** Returns a request's decisions, which are stored on its carrier: a WeakMap of all pending requests would cost ten times as much. */
   static of(carrier: object & { [slot]?: Decisions }): Decisions {
     carrier[slot] ??= new Decisions();
     return carrier[slot];
@@ -50,7 +50,7 @@ export class Decisions {
     this.#carried = this.#carried.length === 0 ? [carried] : [...this.#carried, carried];
   }
 
-  /** Shows clients a decision that was made in shadow mode. */
+  /** Makes a decision from shadow mode visible to clients. */
   reveal(decision: Decision): Decision {
     const shown = { ...decision, isVisible: true };
     this.#made = this.#made.map((made) => (made === decision ? shown : made));
@@ -62,11 +62,12 @@ export class Decisions {
     return this.#made.every(isVisible) ? this.#made : this.#made.filter(isVisible);
   }
 
-  /** What the request carries: all decisions in their order, and of them the tightest. */
+  /** All decisions for handlers, in order. */
   get all(): readonly RequestRateLimit[] {
     return this.#carried;
   }
 
+  /** The tightest decision, with all others in `all`. */
   get carried(): RequestRateLimit {
     return (this.#carried.length === 1 ? this.#carried[0] : tightestOf(this.#carried)) as CarriedDecision;
   }
@@ -77,8 +78,8 @@ function isVisible({ isVisible }: Decision): boolean {
 }
 
 /**
- * A result field by field, and what it can still do for its request; that stays out of spreads and JSON.
- * `declare`: otherwise each field is defined first, and then assigned.
+ * A result with methods to correct it. The methods and `all` live on the prototype, so spreads and JSON contain the result only.
+ * Fields use `declare` because each would otherwise be initialized to `undefined` before it is assigned.
  */
 class CarriedDecision implements RequestRateLimit {
   declare readonly allowed: boolean;

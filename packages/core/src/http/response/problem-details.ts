@@ -1,12 +1,12 @@
-/** The body of a refusal: problem details (RFC 9457), with the problem types of draft-ietf-httpapi-ratelimit-headers. */
+/** The body of a refusal: problem details (RFC 9457) with the problem types from draft-ietf-httpapi-ratelimit-headers. */
 import { retrySeconds } from "../../decision/headers.ts";
 import type { LimitResult, RateLimitResult } from "../../decision/result.ts";
 
 const registry = "https://iana.org/assignments/http-problem-types";
 
 /**
- * `names`: what the headers call the limits of `result`. `detail` says what no wait would help, where the limits cannot say it
- * themselves.
+ * Builds the body of a refusal. `names` are the header names of the limits in `result`. `detail` replaces the advice on retrying when
+ * the refusal is not due to a limit.
  */
 export function problemBody(result: RateLimitResult, names: readonly string[], detail?: string): { status: 429 | 503; body: string } {
   const retryAfter = retrySeconds(result.retryAfter);
@@ -16,7 +16,7 @@ export function problemBody(result: RateLimitResult, names: readonly string[], d
       : `Retry in ${retryAfter} ${retryAfter === 1 ? "second" : "seconds"}.`;
   const { status, type, title } = kinds[result.source === "closed" ? "closed" : "refused"];
   const violated = names.filter((_, i) => (result.limits[i] as LimitResult).retryAfter > 0);
-  // Of numbers and names that were checked: written out, it takes a tenth of what JSON.stringify does.
+  // Needs no escaping: it contains only numbers and validated names. A template takes a tenth of the time of JSON.stringify.
   const wait = retryAfter === undefined ? "" : `,"retryAfter":${retryAfter}`;
   const policies = violated.length === 0 ? "" : `,"violated-policies":["${violated.join('","')}"]`;
   return { status, body: `{"type":"${type}","title":"${title}","status":${status},"detail":"${detail ?? advice}"${wait}${policies}}` };

@@ -8,14 +8,14 @@ import type { HttpRequest } from "../request/request.ts";
 import { type Decision, Decisions, type RequestRateLimit } from "./decisions.ts";
 import { problemBody } from "./problem-details.ts";
 
-/** What becomes of a request. An adapter sets `headers`, answers a refusal with `status` and `body`, and looks no further. */
+/** What happens to a request. An adapter only sets `headers` and, for a refusal, responds with `status` and `body`. */
 export type Verdict =
   | { readonly kind: "skip" }
   | {
       readonly kind: "pass";
       readonly headers: Fields;
       readonly result: RequestRateLimit;
-      /** To be called once, after the response, with its status: {@link clientClosed} where it was not sent whole. */
+      /** Call this once after the response, with its status, or with {@link clientClosed} if it was not sent completely. */
       readonly settle?: (status: number) => Awaitable<void>;
     }
   | {
@@ -26,16 +26,16 @@ export type Verdict =
       readonly result: RequestRateLimit;
     };
 
-/** The status by which a response that its client did not wait for is settled. */
+/** The status reported for a response whose client hung up before it was sent completely. */
 export const clientClosed = 499;
 
 export const skipped: Verdict = { kind: "skip" };
 
-/** Compiles how a decision is shown. */
+/** Compiles options into a function that turns decisions into verdicts. */
 export function compileVerdicts<Req extends object>(
   options: GuardOptions<Req>,
 ): {
-  /** The verdict on a decision; `req` where this very call made it, so that it may be settled after the response. */
+  /** Returns the verdict on a decision. Pass `req` only when the decision is new, so that it is refunded at most once. */
   on(decision: Decision, decisions: Decisions, http: HttpRequest, req?: Req): Verdict;
 } {
   const { shadow = false, exposeHeaders = false, refund, config, headers = config?.headers ?? "legacy" } = options;
@@ -56,7 +56,7 @@ export function compileVerdicts<Req extends object>(
   };
 }
 
-/** The verdict on a request that names nobody where somebody must be named; nothing was charged and no wait would help. */
+/** Refuses an anonymous request. Nothing is charged, and waiting would not help, so `retryAfter` is `Infinity`. */
 export function rejectAnonymous(limiter: RateLimiter, detail: string): Verdict {
   const { policy } = limiter;
   const full = policy.limits.map((limit) => limit.capacityUnits);
@@ -78,7 +78,7 @@ function refusal({ result: made }: Decision, decisions: Decisions, headers: Fiel
   return { kind: "refuse", status, headers, body, result };
 }
 
-/** Fields of its own for every verdict, which may add to them. */
+/** Returns a new object for every verdict, because the caller adds headers to it. */
 function fieldsOf(modes: readonly HeaderMode[], visible: readonly VisibleDecision[]): Fields {
   const [mode = "none", ...others] = modes;
   const fields = headerFields[mode](visible);
@@ -98,7 +98,7 @@ function exposure(names: readonly string[], http: HttpRequest): string {
   return [...before, ...names.filter((name) => !lower.has(name.toLowerCase()))].join(", ");
 }
 
-/** Gives back what the caller says; nobody listens any more, so a failure is reported as a warning. */
+/** Refunds after the response. No caller is left to catch an error, so a failure becomes a warning. */
 async function settle({ limiter, key, result }: Decision, refund: () => Awaitable<boolean | number>): Promise<void> {
   try {
     const back = await refund();
