@@ -12,9 +12,14 @@ export interface Clock {
  * Reads the monotonic clock of this process, in milliseconds since its start.
  *
  * Test runners replace the global `performance`, and spies replace its `now`. Neither touches the method on the prototype, so this clock
- * keeps running even if it is first loaded under fake timers.
+ * keeps running even if it is first loaded under fake timers. In Bun, the object itself has the method.
  */
-export const processClock: Clock = { now: (Object.getPrototypeOf(performance) as Clock).now.bind(performance) };
+export const processClock: Clock = { now: holderOfNow().now.bind(performance) };
+
+function holderOfNow(): Clock {
+  const prototype = Object.getPrototypeOf(performance) as Partial<Clock>;
+  return prototype.now === undefined ? performance : (prototype as Clock);
+}
 
 /** How far Unix time is ahead of the process clock. Cached, because reading a second clock would double the cost of a decision. */
 let aheadMs = 0;

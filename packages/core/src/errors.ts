@@ -1,4 +1,4 @@
-/** The kind of mistake or outage that a {@link RateLimitError} reports. `docs/errors.md` has a heading for each code. */
+/** The kind of mistake or outage that a {@link RateLimitError} reports. `errors.md` in this package explains each code. */
 export type RateLimitErrorCode =
   | "INVALID_POLICY"
   | "INVALID_COST"
@@ -8,6 +8,9 @@ export type RateLimitErrorCode =
   | "EXCEEDED"
   | "BACKEND"
   | "WAIT_TIMEOUT";
+
+/** Marks the errors of all copies of this package that a process has loaded, such as its ES modules and its CommonJS build. */
+const brand: unique symbol = /* @__PURE__ */ Symbol.for("@ratelimit/core RateLimitError");
 
 /**
  * Reports a mistake by the caller or an outage of a backend. A refusal is a value instead, except from `enforce` and `wait`.
@@ -27,9 +30,20 @@ export class RateLimitError extends Error {
     if (code === "BACKEND") this.status = 503;
     if (options.keyOnly) this.keyOnly = true;
   }
+
+  /** @internal */
+  get [brand](): true {
+    return true;
+  }
+
+  /** @internal Also recognizes the errors of other copies of this package. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: subclasses inherit this method, and only their own instances are theirs
+    return this === RateLimitError ? isRateLimitError(value) : super[Symbol.hasInstance](value);
+  }
 }
 
 /** Whether an error is a {@link RateLimitError}, even one from another copy of this package. */
 export function isRateLimitError(error: unknown): error is RateLimitError {
-  return error instanceof RateLimitError || (error instanceof Error && error.name === "RateLimitError" && "code" in error);
+  return error instanceof Error && brand in error;
 }

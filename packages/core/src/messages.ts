@@ -18,21 +18,41 @@ function kindOf(value: unknown): string {
   return /^(undefined|object|function|symbol)$/.test(typeof value) || Number.isNaN(value) ? show(value) : `a ${typeof value}`;
 }
 
-/** Suggests a known name for each unknown one that resembles it. One more sentence covers the other unknown names and lists the known. */
+/** Says what to write instead of a name, if `known` has an equivalent. */
+export type HintOf = (name: string, known: readonly string[]) => string | undefined;
+
+interface UnknownNames {
+  /** Names an option as the caller wrote it. */
+  readonly label?: (name: string) => string;
+  /** Whether a list of known names has been given before. */
+  readonly isListed?: (list: string) => boolean;
+  readonly hintOf?: HintOf | undefined;
+}
+
+/**
+ * Says what to write instead of each unknown name: the equivalent of another library's option, or a known name that resembles it. One more
+ * sentence covers the other unknown names and lists the known ones, unless `isListed` says that they have been listed.
+ */
 export function unknownNames(
-  kind: string,
+  kind: "option" | "variable",
   names: readonly string[],
   known: readonly string[],
-  label: (name: string) => string = String,
+  { label = String, isListed = () => false, hintOf = () => undefined }: UnknownNames = {},
 ): string[] {
   const shown = (name: string): string => `\`${label(name)}\``;
-  const guesses = names.map((name) => [name, nearest(name, known)] as const);
-  const others = guesses.filter(([, guess]) => guess === undefined).map(([name]) => shown(name));
+  const hints = names.map((name) => [name, hintOf(name, known) ?? didYouMean(name, known)] as const);
+  const others = hints.filter(([, hint]) => hint === undefined).map(([name]) => shown(name));
   const plural = others.length > 1 ? "s" : "";
+  const list = `known ${kind}s are ${known.join(", ")}`;
   return [
-    ...guesses.flatMap(([name, guess]) => (guess === undefined ? [] : [`Unknown ${kind} ${shown(name)}: did you mean \`${guess}\`?`])),
-    ...(others.length > 0 ? [`Unknown ${kind}${plural} ${others.join(", ")}: known ${kind}s are ${known.join(", ")}`] : []),
+    ...hints.flatMap(([name, hint]) => (hint === undefined ? [] : [`Unknown ${kind} ${shown(name)}: ${hint}`])),
+    ...(others.length > 0 ? [`Unknown ${kind}${plural} ${others.join(", ")}${isListed(list) ? "" : `: ${list}`}`] : []),
   ];
+}
+
+function didYouMean(name: string, known: readonly string[]): string | undefined {
+  const guess = nearest(name, known);
+  return guess === undefined ? undefined : `did you mean \`${guess}\`?`;
 }
 
 /** Returns the known name nearest to `name`, if one is near enough to be a typo of it. */
@@ -55,7 +75,7 @@ function show(value: unknown): string {
   return Object.is(value, -0) ? "-0" : String(value);
 }
 
-/** Counts the insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`. */
+/** Counts the insertions, deletions, substitutions and swaps of neighbors that turn `a` into `b`. */
 function editDistance(a: string, b: string): number {
   const rows: number[][] = [];
   const at = (i: number, j: number): number => rows[i]?.[j] ?? Number.POSITIVE_INFINITY;

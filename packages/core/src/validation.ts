@@ -1,6 +1,7 @@
 import type { RateLimitErrorCode } from "./errors.ts";
 import { RateLimitError } from "./errors.ts";
-import { expected, unknownNames } from "./messages.ts";
+import { expected, type HintOf, unknownNames } from "./messages.ts";
+import { peerOptionHint } from "./peer-options.ts";
 
 /** What an option must be: a test, and the words for its error message. */
 export interface Rule {
@@ -46,16 +47,19 @@ interface Problem {
 export class Problems {
   readonly #found: Problem[];
   readonly #label: (option: string) => string;
+  readonly #hintOf: HintOf | undefined;
   readonly #code: RateLimitErrorCode | undefined;
 
-  private constructor(found: Problem[], label: (option: string) => string, code?: RateLimitErrorCode) {
+  private constructor(found: Problem[], label: (option: string) => string, hintOf: HintOf | undefined, code?: RateLimitErrorCode) {
     this.#found = found;
     this.#label = label;
+    this.#hintOf = hintOf;
     this.#code = code;
   }
 
-  static none(): Problems {
-    return new Problems([], String);
+  /** Starts an empty list. `hintOf` says what to write instead of an unknown option. */
+  static none(hintOf?: HintOf): Problems {
+    return new Problems([], String, hintOf);
   }
 
   get count(): number {
@@ -64,12 +68,12 @@ export class Problems {
 
   /** Returns a view of this list that names options as the caller wrote them: `limits[0].rate`, `RATELIMIT_RATE`. */
   named(label: (option: string) => string): Problems {
-    return new Problems(this.#found, (option) => this.#label(label(option)), this.#code);
+    return new Problems(this.#found, (option) => this.#label(label(option)), this.#hintOf, this.#code);
   }
 
   /** Returns a view of this list whose problems give the error the code `code`, unless an outer view has set another. */
   coded(code: RateLimitErrorCode): Problems {
-    return new Problems(this.#found, this.#label, this.#code ?? code);
+    return new Problems(this.#found, this.#label, this.#hintOf, this.#code ?? code);
   }
 
   /** Adds the problem that `option` is not what was expected. */
@@ -104,7 +108,9 @@ export class Problems {
     }
     const options = plainOptions(given, rules);
     const unknown = Object.keys(options).filter((option) => !Object.hasOwn(rules, option));
-    for (const sentence of unknownNames("option", unknown, known, this.#label)) this.report(sentence);
+    const isListed = (list: string): boolean => this.#found.some(({ sentence }) => sentence.endsWith(list));
+    for (const sentence of unknownNames("option", unknown, known, { label: this.#label, isListed, hintOf: this.#hintOf }))
+      this.report(sentence);
     for (const [option, optionRule] of Object.entries(rules)) {
       const value = options[option];
       if (value !== undefined && !optionRule.accepts(value)) this.break(option, optionRule, value);
@@ -127,7 +133,7 @@ export class Problems {
  * @throws {RateLimitError} INVALID_OPTION, which lists every problem.
  */
 export function checkOptions(what: string, given: unknown, rules: Rules): void {
-  const problems = Problems.none();
+  const problems = Problems.none(peerOptionHint);
   problems.checkOptions(what, given, rules);
   problems.throwIfAny("INVALID_OPTION");
 }

@@ -1,9 +1,10 @@
-const pages = "https://github.com/ratelimit/ratelimit/blob/main/docs/errors.md";
+/** The errors page as this package ships it, a copy of docs/errors.md. Replace it with a URL once the repository has an address. */
+const errorsPage = "@ratelimit/core/errors.md";
 const warned = new Set<string>();
 
-/** Warns the operator about something suspicious. Every code has a heading in docs/errors.md. */
+/** Warns the operator about something suspicious. Every code has a heading on the errors page. */
 export function warn(code: string, message: string): void {
-  process.emitWarning(message, { type: "RateLimitWarning", code, detail: `See ${pages}#${code.toLowerCase()}` });
+  process.emitWarning(message, { type: "RateLimitWarning", code, detail: `See ${errorsPage}#${code.toLowerCase()}` });
 }
 
 /** Warns once per process for each code and `subject`. */

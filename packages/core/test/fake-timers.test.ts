@@ -19,7 +19,7 @@ class SilentBackend extends LateBackend {
   }
 }
 
-// Timers replaced by a user's tests never fire, and the fake clock stands still.
+// Fake timers in a user's tests never fire, and the fake clock stands still.
 test.each([["under fake timers"], ["with fake timers installed and removed"]])("%s, an outage and its end are noticed", async (when) => {
   const silent = new SilentBackend();
   await using backend = resilient(silent, { timeout: "60ms", onOutage: () => {} });
@@ -48,6 +48,16 @@ test("under fake timers, a wait ends by itself", async () => {
   limiter.checkSync("key");
   vi.useFakeTimers();
   expect((await limiter.wait("key")).allowed).toBe(true);
+});
+
+test("buckets created under fake timers are freed after the timers are restored", async () => {
+  vi.useFakeTimers();
+  const table = new BucketTable(10, processClock);
+  new RateLimiter({ rate: 1, period: "10ms", backend: table }).checkSync("key");
+  vi.useRealTimers();
+  expect(table.keys).toBe(1);
+  for (let tries = 0; tries < 100 && table.keys > 0; tries++) await sleep(50);
+  expect(table.keys).toBe(0);
 });
 
 describe("the process clock keeps running", () => {

@@ -1,4 +1,5 @@
 import { type HeaderMode, headersRule } from "../decision/headers.ts";
+import { peerOptionHint } from "../peer-options.ts";
 import type { Duration, TimeSpan } from "../policy/duration.ts";
 import type { LimitOptions, Policy } from "../policy/policy.ts";
 import type { OutageMode } from "../resilience/outage-reporter.ts";
@@ -29,12 +30,17 @@ export interface ConfigOptions {
    * Several limits. A call takes tokens from all of them, or from none.
    * @defaultValue one limit, from `rate`, `period` and `burst`
    */
-  limits?: readonly [LimitOptions, ...LimitOptions[]] | undefined;
+  limits?: readonly LimitOptions[] | undefined;
   /**
    * Blocks a key for this long after its first refusal, in seconds or with a unit (`"10m"`).
    * @defaultValue no block
    */
   block?: Duration | undefined;
+  /**
+   * How far ahead a process takes tokens of a busy key from a shared backend, with its unit (`"50ms"`).
+   * @defaultValue no lease
+   */
+  lease?: TimeSpan | undefined;
   /**
    * A policy from `definePolicy`.
    * @defaultValue the policy that the other options describe
@@ -106,7 +112,7 @@ export const configRules: Rules = {
 export function defineConfig(options: ConfigOptions & { redisUrl: string }): RateLimitConfig & { readonly redisUrl: string };
 export function defineConfig(options?: ConfigOptions): RateLimitConfig;
 export function defineConfig(options: ConfigOptions = {}): RateLimitConfig {
-  const problems = Problems.none().coded("INVALID_CONFIG");
+  const problems = Problems.none(peerOptionHint).coded("INVALID_CONFIG");
   const config = readConfig(problems, options);
   problems.throwIfAny("INVALID_CONFIG");
   return config as RateLimitConfig;

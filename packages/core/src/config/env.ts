@@ -43,6 +43,7 @@ const variables: Readonly<Record<string, Variable>> = {
   RATELIMIT_PERIOD: { ...duration, option: "period" },
   RATELIMIT_BURST: { ...wholeNumber(1), option: "burst" },
   RATELIMIT_BLOCK: { ...duration, option: "block" },
+  RATELIMIT_LEASE: asWritten("lease", "write 50ms: a lease needs a unit"),
   RATELIMIT_REDIS_URL: asWritten("redisUrl"),
   RATELIMIT_KEY_PREFIX: { option: "keyPrefix", expects: "a non-empty string", read: (text) => text || undefined },
   RATELIMIT_HEADERS: {
@@ -65,8 +66,9 @@ const variables: Readonly<Record<string, Variable>> = {
 /** For each option in `overrides`, the options whose variables it makes irrelevant. */
 const replaced: Readonly<Record<string, readonly Option[]>> = {
   limits: ["rate", "period", "burst"],
-  policy: ["rate", "period", "burst", "block"],
+  policy: ["rate", "period", "burst", "block", "lease"],
   blockMs: ["block"],
+  leaseMs: ["lease"],
   headers: ["includeHeaders"],
   includeHeaders: ["headers"],
 };

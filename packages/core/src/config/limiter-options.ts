@@ -1,15 +1,7 @@
 import type { Backend } from "../backend/backend.ts";
 import { missingMethods } from "../backend/backend.ts";
-import {
-  defaultName,
-  isLimitName,
-  isPolicy,
-  type Policy,
-  type PolicyOptions,
-  policyOptions,
-  policyRules,
-  readPolicy,
-} from "../policy/policy.ts";
+import { isPolicy, type Policy, type PolicyOptions, readPolicy } from "../policy/policy.ts";
+import { defaultName, isLimitName, policyOptions, policyRules } from "../policy/policy-rules.ts";
 import { type Options, type Problems, type Rules, rule } from "../validation.ts";
 import type { RateLimitConfig } from "./rate-limit-config.ts";
 
@@ -63,6 +55,7 @@ export const limiterRules: Rules = {
   name: { ...rule.string, hint: 'write name: "api"' },
   keyPrefix: { ...rule.string, hint: 'write keyPrefix: "myapp:"' },
   replace: { ...rule.boolean, hint: "write replace: true to take the name over" },
+  computed: rule.derived,
 };
 
 /** A limiter's options after they were read. */
@@ -72,15 +65,17 @@ export interface LimiterSettings<B extends Backend> {
   readonly name: string;
   readonly keyPrefix: string;
   readonly replace: boolean;
+  /** Whether limiters with other policies may use the same name at the same time, because each request has its own policy. */
+  readonly computed: boolean;
 }
 
 /** Reads options that were checked against {@link limiterRules}. Adds whatever else is wrong with them to `problems`. */
 export function readLimiterOptions<B extends Backend>(problems: Problems, options: Options): LimiterSettings<B> | undefined {
   const { config, ...own } = options as Partial<LimiterSettings<B> & { config: Partial<RateLimitConfig> }>;
-  const { backend, name = config?.name, keyPrefix = config?.keyPrefix ?? "ratelimit:", replace = false } = own;
+  const { backend, name = config?.name, keyPrefix = config?.keyPrefix ?? "ratelimit:", replace = false, computed = false } = own;
   checkBackend(problems, backend, name);
   const policy = readPolicySource(problems, options, name);
-  return policy && backend && { policy, backend, name: name ?? defaultName, keyPrefix, replace };
+  return policy && backend && { policy, backend, name: name ?? defaultName, keyPrefix, replace, computed };
 }
 
 /** Reads the policy from `options`, which must have exactly one source of it. In the short form, `name` also names the limit. */
@@ -102,7 +97,8 @@ function withLimitName(options: Options, name: string | undefined): Options {
   return options["limits"] === undefined && isLimitName(name) ? { name, ...options } : options;
 }
 
-function checkBackend(problems: Problems, backend: Backend | undefined, name: string | undefined): void {
+/** Adds what is wrong with a limiter's backend, or with its name on that backend, to `problems`. */
+export function checkBackend(problems: Problems, backend: Backend | undefined, name: string | undefined): void {
   const missing = missingMethods(backend);
   if (backend === undefined)
     problems.add("backend", "given", undefined, "write backend: new MemoryBackend() (from @ratelimit/backend-memory)");

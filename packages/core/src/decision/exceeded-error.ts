@@ -1,6 +1,7 @@
-import { RateLimitError } from "../errors.ts";
+import { isRateLimitError, RateLimitError } from "../errors.ts";
 import { expected } from "../messages.ts";
-import { headerFields } from "./headers.ts";
+import type { Policy } from "../policy/policy.ts";
+import { legacyFields } from "./headers.ts";
 import type { RateLimitResult } from "./result.ts";
 
 /** The minimum that describes a refusal. The rest of its {@link RateLimitResult} is filled in. */
@@ -24,8 +25,9 @@ export interface Refusal {
 /**
  * A refusal as an exception. `limiter.enforce` throws it, and your handlers can throw it too.
  *
- * The default error handling of Express, Fastify and Koa turns it into a 429 with `headers` (`X-RateLimit-*`, and `Retry-After` in whole
- * seconds unless no wait would help). `key` is for your own code: it is not enumerable and not in the message, which keeps it out of logs.
+ * The adapters answer it like a refusal of their own, in the header modes of the request's limits. Without them, the default error
+ * handling of Express, Fastify and Koa turns it into a 429 with `headers` (`X-RateLimit-*`, and `Retry-After` in whole seconds), or into a
+ * 403 if no wait would help. `key` is for your own code: it is not enumerable and not in the message, which keeps it out of logs.
  *
  * @throws {RateLimitError} INVALID_OPTION if `limit`, `remaining` or `resetAt` is not a finite number of at least 0, or `retryAfter` is
  * negative or not a number.
@@ -35,19 +37,30 @@ export interface Refusal {
  */
 export class RateLimitExceeded extends RateLimitError {
   override readonly name: string = "RateLimitExceeded";
-  override readonly status: 429 = 429;
-  readonly statusCode: 429 = 429;
+  override readonly status: 403 | 429;
+  readonly statusCode: 403 | 429;
   readonly expose: true = true;
   readonly result: RateLimitResult;
   readonly headers: Record<string, string>;
   declare readonly key?: string;
+  /** The policy that refused, not enumerable. Header modes other than the legacy one need it. */
+  declare readonly policy?: Policy;
 
-  constructor(refusal: RateLimitResult | Refusal, options: { key?: string | undefined } = {}) {
+  constructor(refusal: RateLimitResult | Refusal, options: { key?: string | undefined; policy?: Policy | undefined } = {}) {
     const result = isResult(refusal) ? refusal : filledIn(refusal);
+    const isFinal = result.retryAfter === Number.POSITIVE_INFINITY;
     super("EXCEEDED", `Rate limit exceeded: ${retryAdvice(result.retryAfter)}`);
     this.result = result;
-    this.headers = headerFields.legacy([{ result }]);
-    if (options.key !== undefined) Object.defineProperty(this, "key", { value: options.key });
+    this.status = this.statusCode = isFinal ? 403 : 429;
+    this.headers = { ...(!isFinal && legacyFields([{ result }])), "Cache-Control": "no-store" };
+    for (const hidden of ["key", "policy"] as const)
+      if (options[hidden] !== undefined) Object.defineProperty(this, hidden, { value: options[hidden] });
+  }
+
+  /** @internal Also recognizes the errors of other copies of this package. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore lint/complexity/noThisInStatic: subclasses inherit this method, and only their own instances are theirs
+    return this === RateLimitExceeded ? isRateLimitError(value) && "result" in value : super[Symbol.hasInstance](value);
   }
 }
 
@@ -91,4 +104,9 @@ function filledIn(refusal: Refusal): RateLimitResult {
 
 function finiteOr(value: number, fallback: number): number {
   return Number.isFinite(value) ? value : fallback;
+}
+
+/** Whether an error is a {@link RateLimitExceeded}, even one from another copy of this package. */
+export function isRateLimitExceeded(error: unknown): error is RateLimitExceeded {
+  return error instanceof RateLimitExceeded || (error instanceof Error && error.name === "RateLimitExceeded" && "result" in error);
 }

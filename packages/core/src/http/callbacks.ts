@@ -5,7 +5,7 @@ import { plainOptions, type Rules } from "../validation.ts";
  * Wraps a function so that whatever it throws or rejects with is an `Error`. Frameworks treat a falsy error as success, and Express treats
  * `"route"` as a jump to the next handler or route, so either would bypass the limit.
  */
-export function throwingErrors<A extends unknown[], T>(hook: (...args: A) => Awaitable<T>): (...args: A) => Awaitable<T> {
+function throwingErrors<A extends unknown[], T>(hook: (...args: A) => Awaitable<T>): (...args: A) => Awaitable<T> {
   return (...args) => {
     try {
       const answer = hook(...args);
@@ -16,13 +16,19 @@ export function throwingErrors<A extends unknown[], T>(hook: (...args: A) => Awa
   };
 }
 
-/** Copies options and wraps their functions with {@link throwingErrors}. Returns non-objects unchanged for validation to reject. */
-export function withCallbacks<O>(options: O, rules: Rules): O {
+/** A function in the options. */
+export type Callback = (...args: unknown[]) => unknown;
+
+/**
+ * Copies options and wraps their functions: with `adapt`, then with {@link throwingErrors}. Returns non-objects unchanged for validation
+ * to reject.
+ */
+export function withCallbacks<O>(options: O, rules: Rules, adapt: (callback: Callback) => Callback = (callback) => callback): O {
   if (typeof options !== "object" || options === null || Array.isArray(options)) return options;
   return Object.fromEntries(
     Object.entries(plainOptions(options, rules)).map(([option, value]) => [
       option,
-      typeof value === "function" ? throwingErrors(value as () => unknown) : value,
+      typeof value === "function" ? throwingErrors(adapt(value as Callback)) : value,
     ]),
   ) as O;
 }

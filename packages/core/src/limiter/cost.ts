@@ -1,6 +1,6 @@
 import { RateLimitError } from "../errors.ts";
 import { expected } from "../messages.ts";
-import { checkOptions, isPositiveInteger, type Rules, rule } from "../validation.ts";
+import { checkOptions, type Rules, rule } from "../validation.ts";
 
 /** Options of a call that takes tokens. */
 export interface CostOption {
@@ -36,7 +36,7 @@ function isCostAlone(options: CostOption): boolean {
  * @throws {RateLimitError} INVALID_COST, before any backend is asked.
  */
 export function checkedCost(cost: number, option: string = "cost"): number {
-  if (isPositiveInteger(cost)) return cost;
+  if (Number.isSafeInteger(cost) && cost > 0) return cost;
   if (cost === 0) return 0;
   throw notACost(cost, option);
 }

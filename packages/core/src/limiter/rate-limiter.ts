@@ -15,12 +15,13 @@ import { RateLimitExceeded } from "../decision/exceeded-error.ts";
 import { isDecided, neededOf, type RateLimitResult, toResult, unitsOf } from "../decision/result.ts";
 import { RateLimitError } from "../errors.ts";
 import { expected } from "../messages.ts";
+import { peerOptionHint } from "../peer-options.ts";
 import { type Duration, durationForm, durationMs, type TimeSpan, timeSpanMs } from "../policy/duration.ts";
 import type { Policy } from "../policy/policy.ts";
 import { fits } from "../policy/token-bucket.ts";
 import { checkOptions, Problems, type Rules, rule } from "../validation.ts";
 import { type CostOption, checkedCost, costOf } from "./cost.ts";
-import { decisionsAreHeard, publishDecision } from "./diagnostics.ts";
+import { decisionsAreHeard, publishBlock, publishDecision } from "./diagnostics.ts";
 import { join, leave, type SharedScope, setPolicy } from "./scope.ts";
 
 /** Options of `wait`: what may end the wait early. */
@@ -70,7 +71,7 @@ export class RateLimiter<B extends Backend = Backend> {
   #closed = false;
 
   constructor(options: RateLimiterOptions<B>) {
-    const problems = Problems.none();
+    const problems = Problems.none(peerOptionHint);
     const given = problems.read("options", options, limiterRules);
     const read = given && readLimiterOptions<B>(problems, given);
     problems.throwIfAny("INVALID_OPTION");
@@ -109,10 +110,11 @@ export class RateLimiter<B extends Backend = Backend> {
    * If the backend is out and `outage: "closed"` refuses the call, it throws `RateLimitError` BACKEND instead, a 503.
    */
   async enforce(key: string, options?: CostOption): Promise<RateLimitResult> {
+    const { policy } = this;
     const result = await this.decide(key, costOf(options));
     if (result.allowed) return result;
     if (result.source === "closed") throw new RateLimitError("BACKEND", 'The backend is out and `outage` is "closed": retry in a second');
-    throw new RateLimitExceeded(result, { key });
+    throw new RateLimitExceeded(result, { key, policy });
   }
 
   /** Reads the bucket and takes nothing. `allowed` and `retryAfter` show whether a call of `cost` (1 by default) would pass now. */
@@ -171,8 +173,10 @@ export class RateLimiter<B extends Backend = Backend> {
   async block(key: string, duration: Duration): Promise<void> {
     const ms = durationMs(duration);
     if (ms === undefined) throw new RateLimitError("INVALID_OPTION", expected("duration", durationForm, duration, 'pass 60, or "1m"'));
-    await this.#usableBackend().block(this.#shared.scope, backendKey(key), ms);
+    const { scope } = this.#shared;
+    await this.#usableBackend().block(scope, backendKey(key), ms);
     this.#shared.waits.wake(backendKey(key));
+    publishBlock({ limiter: this.name, scope, durationMs: ms });
   }
 
   /** Refills the bucket of `key` and lifts its block. */
@@ -184,7 +188,7 @@ export class RateLimiter<B extends Backend = Backend> {
   /** Changes the policy of every limiter with this name at once. Each bucket still needs as long to fill as it did before. */
   update(options: PolicySource): void {
     this.#usableBackend();
-    const problems = Problems.none();
+    const problems = Problems.none(peerOptionHint);
     const given = problems.read("policy", options, updateRules);
     const policy = given && readPolicySource(problems, given, (given["name"] as string | undefined) ?? this.name);
     problems.throwIfAny("INVALID_POLICY");
@@ -219,7 +223,9 @@ export class RateLimiter<B extends Backend = Backend> {
     const start = processClock.now();
     const publish = (reply: BackendReply): RateLimitResult => {
       const result = toResult(scope.policy, reply, cost);
-      publishDecision({ scope, cost, result, durationMs: processClock.now() - start });
+      const durationMs = processClock.now() - start;
+      const { blockedMs } = reply;
+      publishDecision({ limiter: this.name, scope, cost, result, durationMs, ...(blockedMs !== undefined && { blockedMs }) });
       return result;
     };
     const reply = this.backend.take(scope, backendKey(key), checkedCost(cost));

@@ -2,6 +2,7 @@ import type { Backend, KeyScope } from "../backend/backend.ts";
 import { escapeName } from "../backend/key.ts";
 import { RateLimitError } from "../errors.ts";
 import { type Policy, samePolicy } from "../policy/policy.ts";
+import { processWide } from "../process-wide.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
 /** The state that live limiters with the same name on the same backend share, so that `update()` of one reaches all. */
@@ -12,7 +13,8 @@ export interface SharedScope {
   readonly waits: WaitQueue;
 }
 
-const scopesOf = new WeakMap<Backend, Map<string, SharedScope>>();
+/** Per backend, the live names by prefix. Two copies of this package that have one backend must not disagree about a name either. */
+const scopesOf = processWide("scopes 1", () => new WeakMap<Backend, Map<string, SharedScope>>());
 
 /** What a limiter needs to join: its buckets and its policy. */
 interface Joining {
@@ -22,16 +24,19 @@ interface Joining {
   readonly policy: Policy;
   /** Whether the limiter takes over the name from limiters with another policy. */
   readonly replace: boolean;
+  /** Whether the limiter does not reserve the name: limits computed per request share it. */
+  readonly computed: boolean;
 }
 
 /**
  * Joins the limiters that keep their buckets under one name.
  * @throws {RateLimitError} INVALID_OPTION if a live one has another policy, because two limits would share a bucket by accident.
  */
-export function join({ backend, keyPrefix, name, policy, replace }: Joining): SharedScope {
+export function join({ backend, keyPrefix, name, policy, replace, computed }: Joining): SharedScope {
+  const prefix = `${keyPrefix}${escapeName(name)}:`;
+  if (computed) return newScope(prefix, policy);
   const scopes = scopesOf.get(backend) ?? new Map<string, SharedScope>();
   scopesOf.set(backend, scopes);
-  const prefix = `${keyPrefix}${escapeName(name)}:`;
   const shared = scopes.get(prefix) ?? newScope(prefix, policy);
   if (!samePolicy(shared.scope.policy, policy)) {
     if (!replace) throw takenName(name);
@@ -57,7 +62,8 @@ function newScope(prefix: string, policy: Policy): SharedScope {
 /** Leaves the limiters of this name. The last one frees it. */
 export function leave(backend: Backend, shared: SharedScope): void {
   shared.holders--;
-  if (shared.holders === 0) scopesOf.get(backend)?.delete(shared.scope.prefix);
+  const scopes = scopesOf.get(backend);
+  if (shared.holders === 0 && scopes?.get(shared.scope.prefix) === shared) scopes.delete(shared.scope.prefix);
 }
 
 /** Changes the policy of all limiters of this name. Each bucket still needs as long to fill as it did before. */

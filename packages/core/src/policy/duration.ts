@@ -1,5 +1,8 @@
-/** A length of time with its unit: `"250ms"`, `"30s"`, `"1m"`, `"1h"`, `"1d"`. */
-export type TimeSpan = `${number}${"ms" | "s" | "m" | "h" | "d"}`;
+/**
+ * A length of time with its unit: `"250ms"`, `"30s"`, `"1m"`, `"1h"`, `"1d"`. Any string compiles, so that options can come from variables
+ * and configuration files; one that is not of this form is reported when it is used.
+ */
+export type TimeSpan = `${number}${"ms" | "s" | "m" | "h" | "d"}` | (string & Record<never, never>);
 
 /** A length of time: a number in **seconds**, or a string with its unit. */
 export type Duration = number | TimeSpan;

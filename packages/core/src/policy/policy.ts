@@ -1,7 +1,9 @@
-import { isPositiveInteger, Problems, type Rule, type Rules, rule } from "../validation.ts";
+import { peerOptionHint } from "../peer-options.ts";
+import { isPositiveInteger, Problems, type Rules } from "../validation.ts";
 import { warnOnce } from "../warnings.ts";
-import type { Duration } from "./duration.ts";
-import { durationForm, durationMs } from "./duration.ts";
+import type { Duration, TimeSpan } from "./duration.ts";
+import { durationMs, timeSpanMs } from "./duration.ts";
+import { closedBurst, defaultName, isCount, isLimitName, limitRules, severalRules, singleRules } from "./policy-rules.ts";
 
 /** Options of one limit: `rate` tokens per `period`, in a bucket of `burst` tokens. */
 export interface LimitOptions {
@@ -29,7 +31,7 @@ export interface LimitOptions {
  */
 export type PolicyOptions = (
   | (LimitOptions & { limits?: never })
-  | { limits: readonly [LimitOptions, ...LimitOptions[]]; rate?: never; period?: never; burst?: never }
+  | { limits: readonly LimitOptions[]; rate?: never; period?: never; burst?: never }
 ) & {
   /**
    * Blocks a key for this long after its first refusal: seconds, or a string with a unit (`"10m"`).
@@ -37,6 +39,13 @@ export type PolicyOptions = (
    * @defaultValue no block: a key is refused only until its bucket holds enough tokens again
    */
   block?: Duration | undefined;
+  /**
+   * How far ahead a process takes tokens of a busy key from a shared backend, with its unit (`"50ms"`), so that it can decide most calls
+   * by itself. No limit admits more for it. Other processes see a refund, reset or block within twice that time. A backend of this process
+   * has nothing to save and ignores it. Not together with `block`.
+   * @defaultValue no lease: every call asks the backend
+   */
+  lease?: TimeSpan | undefined;
 };
 
 /**
@@ -64,84 +73,20 @@ export interface Policy {
   readonly limits: readonly [Limit, ...Limit[]];
   /** Milliseconds that a key is blocked after its first refusal; 0 if the policy has no block. */
   readonly blockMs: number;
-}
-
-/** The name of a limiter or limit that was given none. */
-export const defaultName = "default";
-const limitName = /^[A-Za-z][A-Za-z0-9_.-]{0,63}$/;
-
-/** Whether headers can carry `name`. */
-export function isLimitName(name: unknown): name is string {
-  return typeof name === "string" && limitName.test(name);
+  /** How many milliseconds ahead a process takes tokens of a busy key; 0 if every call asks the backend. */
+  readonly leaseMs: number;
 }
 
 /** The most limits that a policy may have. Every call checks, stores and reports all of them. */
 const mostLimits = 100;
-
-function durationRule(option: string): Rule {
-  return {
-    expects: durationForm,
-    accepts: (value) => durationMs(value) !== undefined,
-    hint: `write ${option}: 60 or ${option}: "1m" (units: ms, s, m, h, d)`,
-  };
-}
-
-const limitRules: Rules = {
-  rate: {
-    expects: "a positive integer",
-    accepts: (value) => Object.is(value, 0) || isPositiveInteger(value),
-    hint: 'write whole tokens: 2.5 per second is { rate: 5, period: "2s" }, and 0 refuses everything',
-  },
-  period: durationRule("period"),
-  burst: { ...rule.positiveInteger, hint: "leave it out for a bucket of `rate` tokens" },
-  name: {
-    expects: "a letter followed by at most 63 letters, digits, _, . or -",
-    accepts: isLimitName,
-    hint: 'it is sent in headers; write for example name: "per-minute"',
-  },
-  // A compiled limit may be spread into new options. It is then compiled again, so its derived fields are ignored.
-  ...Object.fromEntries(
-    ["periodMs", "unitsPerToken", "unitsPerMs", "capacityUnits", "fingerprint"].map((option) => [option, rule.derived]),
-  ),
-};
-
-/** The burst of a limit that refuses everything. */
-const closedBurst: Rule = {
-  expects: "absent beside `rate: 0`",
-  accepts: (value) => value === 0,
-  hint: "leave it out: a closed limit holds no tokens",
-};
-
-/** The options of a policy with one limit. */
-const singleRules: Rules = { ...limitRules, block: durationRule("block") };
-
-const severalRules: Rules = {
-  limits: {
-    expects: "a non-empty array of limits",
-    accepts: (value) => Array.isArray(value) && value.length > 0,
-    hint: 'write limits: [{ name: "minute", rate: 100, period: "1m" }]',
-  },
-  rate: insideLimits(),
-  period: insideLimits(),
-  burst: insideLimits(),
-  block: durationRule("block"),
-  blockMs: { expects: "that of a compiled policy", accepts: isCount, hint: 'write block: "10m"', hidden: true },
-};
-
-/** The names of a policy's options, for constructors that accept them alongside their own. */
-export const policyOptions: readonly string[] = Object.keys(severalRules);
-
-/** The rules for a constructor that passes these options on to `readPolicy`, which checks them. */
-export const policyRules: Rules = Object.fromEntries(
-  Object.entries(severalRules).map(([option, { hidden }]) => [option, hidden ? rule.derived : rule.readElsewhere]),
-);
 
 /**
  * Checks a policy, compiles it and freezes it, so that it can be used without further checks.
  *
  * A limit admits `rate` tokens (a positive integer) per `period` (seconds, or a string with a unit; 60 by default), from a bucket of
  * `burst` tokens (`rate` by default). A policy has at most 100 limits, and a call takes tokens from all of them or from none. With
- * `block`, a key stays refused for that long after a refusal. Every count must be an exact integer
+ * `block`, a key stays refused for that long after a refusal. With `lease`, a process takes tokens of a busy key from a shared backend
+ * in advance, and decides most calls by itself. Every count must be an exact integer
  * (`4 * burst * period / gcd(rate, period in ms)` below 2^53), and a bucket must hold at least one millisecond of refill.
  *
  * @throws {RateLimitError} INVALID_POLICY, which lists every problem.
@@ -150,7 +95,7 @@ export const policyRules: Rules = Object.fromEntries(
  * definePolicy({ limits: [{ name: "second", rate: 10, period: 1 }, { name: "hour", rate: 1000, period: "1h" }] });
  */
 export function definePolicy(options: PolicyOptions): Policy {
-  const problems = Problems.none();
+  const problems = Problems.none(peerOptionHint);
   const policy = readPolicy(problems, options);
   problems.throwIfAny("INVALID_POLICY");
   return policy as Policy;
@@ -160,19 +105,26 @@ export function definePolicy(options: PolicyOptions): Policy {
 export function readPolicy(problems: Problems, options: unknown): Policy | undefined {
   const before = problems.count;
   const limits = isSeveral(options) ? readLimits(problems, options) : [readLimit(problems, "policy", options, singleRules)];
+  checkLease(problems, options);
   return problems.count === before ? freeze(limits as Limit[], options as PolicyOptions & Partial<Policy>) : undefined;
 }
 
 /** Whether `value` came from {@link definePolicy}, in this or another copy of the package. */
 export function isPolicy(value: unknown): value is Policy {
-  const { limits, blockMs } = (value ?? {}) as Partial<Policy>;
-  return isCount(blockMs) && Array.isArray(limits) && limits.length > 0 && limits.every((limit: object | null) => isCompiled(limit ?? {}));
+  const { limits, blockMs, leaseMs } = (value ?? {}) as Partial<Policy>;
+  return (
+    isCount(blockMs) &&
+    isCount(leaseMs) &&
+    Array.isArray(limits) &&
+    limits.length > 0 &&
+    limits.every((limit: object | null) => isCompiled(limit ?? {}))
+  );
 }
 
-/** Whether two policies have the same limits, under the same names, and the same block. */
+/** Whether two policies have the same limits, under the same names, the same block and the same lease. */
 export function samePolicy(a: Policy, b: Policy): boolean {
-  const serialized = ({ limits, blockMs }: Policy): string =>
-    JSON.stringify([blockMs, ...limits.map(({ name, rate, periodMs, burst }) => [name, rate, periodMs, burst])]);
+  const serialized = ({ limits, blockMs, leaseMs }: Policy): string =>
+    JSON.stringify([blockMs, leaseMs, ...limits.map(({ name, rate, periodMs, burst }) => [name, rate, periodMs, burst])]);
   return a === b || serialized(a) === serialized(b);
 }
 
@@ -181,12 +133,15 @@ function isCompiled(limit: object): boolean {
   return isLimitName(name) && [periodMs, p, r].every(isPositiveInteger) && [rate, burst, full, fingerprint].every(isCount);
 }
 
-function isCount(value: unknown): boolean {
-  return value === 0 || isPositiveInteger(value);
-}
-
 function isSeveral(options: unknown): options is { limits: unknown } {
   return typeof options === "object" && options !== null && "limits" in options && options.limits !== undefined;
+}
+
+function checkLease(problems: Problems, options: unknown): void {
+  const { block, blockMs, lease, leaseMs } = (options ?? {}) as PolicyOptions & Partial<Policy>;
+  if ((block === undefined && !blockMs) || (lease === undefined && !leaseMs)) return;
+  const hint = "leave one of them out; only the backend can start a block, and it does not see every call of a lease";
+  problems.add("lease", "absent beside `block`", lease ?? leaseMs, hint);
 }
 
 function readLimits(problems: Problems, options: { limits: unknown }): (Limit | undefined)[] {
@@ -281,17 +236,14 @@ function warnOfMilliseconds(period: Duration): void {
     );
 }
 
-function insideLimits(): Rule {
-  return { expects: "absent beside `limits`", accepts: () => false, hint: "move it into an entry of `limits`" };
-}
-
 function gcd(a: number, b: number): number {
   return b === 0 ? a : gcd(b, a % b);
 }
 
-function freeze(limits: Limit[], { block, blockMs = 0 }: { block?: Duration | undefined; blockMs?: number }): Policy {
+function freeze(limits: Limit[], { block, blockMs = 0, lease, leaseMs = 0 }: PolicyOptions & Partial<Policy>): Policy {
   return Object.freeze({
     limits: Object.freeze(limits) as unknown as Policy["limits"],
     blockMs: block === undefined ? blockMs : (durationMs(block) as number),
+    leaseMs: lease === undefined ? leaseMs : (timeSpanMs(lease) as number),
   });
 }

@@ -9,6 +9,8 @@ export interface BreakerParts {
   /** Checks whether the backend is back. Resolves if it answers in time, and rejects otherwise. */
   readonly probe: () => Promise<unknown>;
   readonly onClose: () => void;
+  /** Called when the breaker has opened or closed, and when a failed probe keeps it open. */
+  readonly onState: (isOpen: boolean) => void;
   /** Calls back after `ms` milliseconds. The returned function cancels that. */
   readonly later: (callback: () => void, ms: number) => () => void;
 }
@@ -21,11 +23,15 @@ const [enoughFailures, enoughMs, longestMs] = [5, 500, 2000];
 /** The minimum time between probes, in ms. A random delay of up to as much again keeps processes from probing in step. */
 const probeMs = 250;
 /**
- * How many probes in a row must succeed before calls go through: 1 after an outage without any answer, 4 if the backend answered now and
- * then. The number doubles, up to 8, if timeouts open the breaker again within `relapseMs`. A backend that is late half of the time
- * passes a single probe half of the time, and each time the callers of the next half second would wait for it.
+ * How many probes in a row must succeed before calls go through, after an outage without any answer and after one with some. The number
+ * doubles, up to `most`, each time late answers open the breaker again within `relapseMs`. A backend that is late half of the time passes a
+ * single probe half of the time, and each time the callers of the next half second would wait for it.
  */
-const [afterSilence, afterSomeAnswers, mostProbes, relapseMs] = [1, 4, 8, 10_000];
+const [afterSilence, afterSomeAnswers] = [
+  { first: 1, most: 2 },
+  { first: 4, most: 8 },
+];
+const relapseMs = 10_000;
 
 /** Stops calls to a backend that does not answer. Probes, one at a time, find out when it is back, so that no caller has to wait for it. */
 export class CircuitBreaker {
@@ -36,7 +42,7 @@ export class CircuitBreaker {
   #answers = 0;
   #failingSince = 0;
   #probing = false;
-  #probesNeeded = afterSilence;
+  #probesNeeded = afterSilence.first;
   #probesAnswered = 0;
   #closedAt = Number.NEGATIVE_INFINITY;
   #stopped = false;
@@ -65,7 +71,7 @@ export class CircuitBreaker {
       this.#failingSince = sentAt;
       this.#answers = 0;
     }
-    if (failure === "certain") this.#open(afterSilence);
+    if (failure === "certain") this.#open(afterSilence.first);
     else if (this.#isFailing()) this.#open(this.#needed());
   }
 
@@ -80,7 +86,9 @@ export class CircuitBreaker {
   stop(): void {
     this.#cancel?.();
     this.#stopped = true;
+    if (!this.#isOpen) return;
     this.#isOpen = false;
+    this.#parts.onState(false);
   }
 
   #isFailing(): boolean {
@@ -89,15 +97,16 @@ export class CircuitBreaker {
   }
 
   #needed(): number {
-    const probes = this.#answers === 0 ? afterSilence : afterSomeAnswers;
+    const { first, most } = this.#answers === 0 ? afterSilence : afterSomeAnswers;
     const isRelapse = this.#parts.clock.now() - this.#closedAt < relapseMs;
-    return isRelapse ? Math.min(mostProbes, Math.max(probes, 2 * this.#probesNeeded)) : probes;
+    return isRelapse ? Math.min(most, Math.max(first, 2 * this.#probesNeeded)) : first;
   }
 
   #open(probesNeeded: number): void {
     this.#isOpen = true;
     this.#probesNeeded = probesNeeded;
     this.#probesAnswered = 0;
+    this.#parts.onState(true);
     this.#probeLater();
   }
 
@@ -114,10 +123,12 @@ export class CircuitBreaker {
     this.#probing = false;
     if (!this.#isOpen) return;
     this.#probesAnswered = answered ? this.#probesAnswered + 1 : 0;
+    if (!answered) this.#parts.onState(true);
     if (this.#probesAnswered < this.#probesNeeded) return this.#probeLater();
     this.#isOpen = false;
     this.#failures = 0;
     this.#closedAt = this.#parts.clock.now();
+    this.#parts.onState(false);
     this.#parts.onClose();
   }
 }

@@ -1,9 +1,10 @@
 import type { BackendReply, KeyScope } from "../backend/backend.ts";
+import type { Found } from "../backend/bucket.ts";
 import { BucketTable } from "../backend/memory/bucket-table.ts";
-import type { Found } from "../backend/memory/packed-bucket.ts";
 import { processClock } from "../clock.ts";
 import type { Policy } from "../policy/policy.ts";
 import { fits } from "../policy/token-bucket.ts";
+import { processWide } from "../process-wide.ts";
 import { processTime, type Time, type Timer } from "../time.ts";
 
 /**
@@ -39,13 +40,9 @@ interface Peer {
   forget(scope: KeyScope, key: string): void;
 }
 
-const registry = Symbol.for("@ratelimit/core/last-seen");
-
 /** All such memories in this process, including those of other copies of this package. */
 function peers(): Set<WeakRef<Peer>> {
-  const shared = globalThis as { [registry]?: Set<WeakRef<Peer>> };
-  shared[registry] ??= new Set();
-  return shared[registry];
+  return processWide("last-seen", () => new Set());
 }
 
 /**

@@ -1,10 +1,11 @@
 import { type Awaitable, type Backend, type BackendReply, isPromise, isTake, type KeyScope } from "../backend/backend.ts";
+import { isLeaseGrant, type LeaseGrant, type LeaseRequest } from "../backend/lease.ts";
 import { isRateLimitError, RateLimitError } from "../errors.ts";
 import { timeSpanMs } from "../policy/duration.ts";
 import { definePolicy } from "../policy/policy.ts";
 import { processTime, type Time } from "../time.ts";
 import { Deadlines } from "./deadlines.ts";
-import { isMistake } from "./failure.ts";
+import { failureOf, isMistake } from "./failure.ts";
 import { LastSeen } from "./last-seen.ts";
 import { LocalFallback } from "./local-fallback.ts";
 import { type OutageClass, type OutageMode, OutageReporter } from "./outage-reporter.ts";
@@ -27,7 +28,8 @@ export class ResilientBackend implements Backend {
   readonly #parts: BackendParts;
   readonly #time: Time;
   readonly #outage: OutageMode;
-  readonly #timeoutMs: number;
+  /** The longest that a decision may wait for the backend, in ms. */
+  readonly timeoutMs: number;
   readonly #deadlines: Deadlines;
   readonly #pace: Pace;
   readonly #seen: LastSeen;
@@ -48,9 +50,9 @@ export class ResilientBackend implements Backend {
     this.#parts = parts;
     this.#time = parts.time ?? processTime;
     this.#outage = outage;
-    this.#timeoutMs = timeSpanMs(timeout) as number;
+    this.timeoutMs = timeSpanMs(timeout) as number;
     this.#lateProbe = this.#tooLate();
-    this.#deadlines = new Deadlines(this.#timeoutMs, this.#time);
+    this.#deadlines = new Deadlines(this.timeoutMs, this.#time);
     this.#pace = new Pace(this.#time);
     this.#seen = new LastSeen(maxKeys, { states: outage === "local", refusals: parts.remembersRefusals ?? false }, parts.time);
     this.#local = new LocalFallback(instances, this.#seen);
@@ -79,6 +81,19 @@ export class ResilientBackend implements Backend {
   /** Resets a key. In every outage mode it rejects if the backend did not confirm it, because it has no result to report that. */
   async reset(scope: KeyScope, key: string): Promise<void> {
     await this.#decide({ method: "reset", scope, key, tokens: 0 });
+  }
+
+  /** Asks for tokens in advance. In every outage mode it rejects if the backend did not grant them in time, or cannot. */
+  lease(scope: KeyScope, key: string, request: LeaseRequest): Awaitable<LeaseGrant> {
+    return this.#decide<LeaseGrant>({ method: "lease", scope, key, tokens: request.tokens, request });
+  }
+
+  /**
+   * Decides a call as in an outage, because something that it depended on has failed.
+   * @throws {RateLimitError} BACKEND if nothing can decide it.
+   */
+  withoutBackend(call: Call, error?: unknown): unknown {
+    return this.#decideAlone(call, error === undefined ? this.#tooLate() : failureOf(error));
   }
 
   /** Decides all pending calls, then closes the backend, within 2.5 s in total. A second call does nothing. */
@@ -129,7 +144,7 @@ export class ResilientBackend implements Backend {
   }
 
   /** Decides a call, in a later turn of the event loop if this turn has started enough of them. */
-  #decide<T>(call: Call): Awaitable<T> {
+  #decide<T>(call: Call | LeaseCall): Awaitable<T> {
     if (this.#closing !== undefined) return Promise.reject(closed());
     if (!this.#pace.isBehind) return this.#start<T>(call);
     this.#undecided++;
@@ -141,7 +156,7 @@ export class ResilientBackend implements Backend {
     );
   }
 
-  #start<T>(call: Call): Awaitable<T> {
+  #start<T>(call: Call | LeaseCall): Awaitable<T> {
     const { method, scope, key, tokens } = call;
     const refusal = method === "take" && tokens > 0 ? this.#seen.refusal(scope, key, tokens) : undefined;
     if (refusal !== undefined) return refusal as T;
@@ -153,7 +168,7 @@ export class ResilientBackend implements Backend {
   }
 
   /** Settles with the backend's answer, or at the deadline with a decision made without it. */
-  #inTime(call: Call, server: Server, resolve: (answer: unknown) => void, reject: (reason: unknown) => void): void {
+  #inTime(call: Call | LeaseCall, server: Server, resolve: (answer: unknown) => void, reject: (reason: unknown) => void): void {
     const { method, scope, key, tokens } = call;
     const sentAt = this.#time.now();
     const ticket = this.#seen.enter(scope, key);
@@ -183,7 +198,8 @@ export class ResilientBackend implements Backend {
       }
     };
     try {
-      const answer: unknown = this.#backend[method](scope, key, tokens);
+      const answer: unknown =
+        method === "lease" ? this.#parts.lease?.(scope, key, call.request) : this.#backend[method](scope, key, tokens);
       if (isPromise(answer)) answer.then(answered, refused);
       else answered(answer);
     } catch (error) {
@@ -192,17 +208,18 @@ export class ResilientBackend implements Backend {
   }
 
   /** Decides a call without the backend. */
-  #decideAlone({ method, scope, key, tokens }: Call, failure: RateLimitError = this.#tooLate()): unknown {
+  #decideAlone({ method, scope, key, tokens }: Call | LeaseCall, failure: RateLimitError = this.#tooLate()): unknown {
     // The backend may still have carried out the call.
     if (method !== "take") this.#seen.doubt(scope, key);
-    if (method === "reset" || this.#outage === "throw") throw failure;
+    if (method === "reset" || method === "lease" || this.#outage === "throw") throw failure;
     return this.#outage === "local" ? this.#local[method](scope, key, tokens) : uncounted[this.#outage];
   }
 
   /** Remembers the backend's answer. */
-  #note({ method, scope, key, tokens }: Call, answer: unknown, ticket: number, sentAt: number): void {
+  #note({ method, scope, key, tokens }: Call | LeaseCall, answer: unknown, ticket: number, sentAt: number): void {
     if (method === "take") this.#seen.took(ticket, scope, key, tokens, answer as BackendReply, sentAt);
     else if (method === "adjust") this.#seen.adjusted(ticket, scope, key, tokens, answer as BackendReply);
+    else if (method === "lease") this.#seen.adjusted(ticket, scope, key, 0, stateAfter(scope, answer as LeaseGrant));
     else if (method === "block") this.#seen.blocked(ticket, scope, key, tokens);
     else this.#seen.wasReset(ticket, scope, key);
   }
@@ -213,7 +230,7 @@ export class ResilientBackend implements Backend {
   }
 
   #tooLate(): RateLimitError {
-    return new RateLimitError("BACKEND", `No answer within ${this.#timeoutMs} ms`);
+    return new RateLimitError("BACKEND", `No answer within ${this.timeoutMs} ms`);
   }
 
   /** Probes a server. A late answer is a failure, because a backend that never answers in time is out. */
@@ -222,6 +239,15 @@ export class ResilientBackend implements Backend {
       this.#parts.probe ? this.#parts.probe(scope, server) : this.#backend.take({ prefix: scope.prefix, policy: probePolicy }, probeKey, 1);
     return this.#deadlines.within(ask, (_, reject) => reject(this.#lateProbe));
   }
+}
+
+/** A request for tokens in advance. */
+interface LeaseCall {
+  readonly method: "lease";
+  readonly scope: KeyScope;
+  readonly key: string;
+  readonly tokens: number;
+  readonly request: LeaseRequest;
 }
 
 /** One call to the backend or its fallback. */
@@ -233,8 +259,15 @@ export interface Call {
 }
 
 /** Whether an answer is valid for the call. A block or a reset needs no particular answer. */
-function isAnswer({ method, scope }: Call, answer: unknown): boolean {
+function isAnswer({ method, scope }: Call | LeaseCall, answer: unknown): boolean {
+  if (method === "lease") return isLeaseGrant(answer, scope.policy.limits.length);
   return method === "reset" || method === "block" || isTake(answer, scope.policy);
+}
+
+/** Returns the state of a bucket after a grant, with everything that was granted in use. */
+function stateAfter({ policy }: KeyScope, { tokens, used, blockedMs }: LeaseGrant): BackendReply {
+  const units = policy.limits.map(({ unitsPerToken }, i) => (used[i] as number) + tokens * unitsPerToken);
+  return { allowed: true, used: units.length === 1 ? (units[0] as number) : units, ...(blockedMs > 0 && { blockedMs }) };
 }
 
 /** The replies of the outage modes that do not count. */

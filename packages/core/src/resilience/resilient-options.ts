@@ -1,4 +1,5 @@
 import type { Awaitable, KeyScope } from "../backend/backend.ts";
+import type { LeaseGrant, LeaseRequest } from "../backend/lease.ts";
 import { type TimeSpan, timeSpanMs } from "../policy/duration.ts";
 import type { Time } from "../time.ts";
 import { type Rules, rule } from "../validation.ts";
@@ -38,6 +39,8 @@ export interface BackendParts {
   serverOf?(scope: KeyScope, key: string): string;
   /** Checks whether a server has recovered. Like a decision, it must write: to a short-lived key under the scope's prefix. */
   probe?(scope: KeyScope, server: string): Awaitable<unknown>;
+  /** Grants tokens in advance, for policies with `lease`. Like `take`, it must be atomic per key across all processes. */
+  lease?(scope: KeyScope, key: string, request: LeaseRequest): Awaitable<LeaseGrant>;
   /** Classifies a failure. */
   classOf?(error: unknown): OutageClass;
   /** Whether to refuse recently exhausted keys without asking. Correct if other processes can only take more tokens in the meantime. */

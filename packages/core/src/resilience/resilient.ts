@@ -1,4 +1,5 @@
 import { type Backend, missingMethods } from "../backend/backend.ts";
+import { peerOptionHint } from "../peer-options.ts";
 import { Problems } from "../validation.ts";
 import { ResilientBackend } from "./resilient-backend.ts";
 import { type BackendParts, type ResilientOptions, resilientRules } from "./resilient-options.ts";
@@ -14,7 +15,7 @@ import { type BackendParts, type ResilientOptions, resilientRules } from "./resi
  * const backend = resilient(new YourBackend(), { timeout: "50ms", outage: "local", instances: 4 });
  */
 export function resilient(backend: Backend, options: ResilientOptions = {}, parts: BackendParts = {}): ResilientBackend {
-  const problems = Problems.none();
+  const problems = Problems.none(peerOptionHint);
   const missing = missingMethods(backend);
   if (missing.length > 0) problems.add("backend", `a backend with ${missing.join(", ")}`, backend);
   problems.checkOptions("options", options, resilientRules);

@@ -2,6 +2,7 @@ import type { KeyScope } from "../backend/backend.ts";
 import { sha256 } from "../backend/key.ts";
 import type { RateLimitError } from "../errors.ts";
 import type { Time } from "../time.ts";
+import { publishBreaker } from "./breaker-state.ts";
 import { CircuitBreaker } from "./circuit-breaker.ts";
 import { failureOf, reasonOf } from "./failure.ts";
 import { concernsServer, type OutageClass, type OutageReporter } from "./outage-reporter.ts";
@@ -43,6 +44,7 @@ export class Servers {
   of(name: string): Server {
     const known = this.#servers.get(name);
     if (known !== undefined) return known;
+    const id = Symbol(name);
     const breaker = new CircuitBreaker({
       clock: this.#parts.time,
       later: (callback, ms) => {
@@ -51,6 +53,7 @@ export class Servers {
         return () => timer.cancel();
       },
       probe: () => this.#probe(server),
+      onState: (isOpen) => publishBreaker({ breaker: id, server: name, isOpen }),
       onClose: () => {
         server.failed = undefined;
         publishRecovery();

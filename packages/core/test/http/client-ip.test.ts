@@ -28,7 +28,9 @@ test.each([
   ["::203.0.113.9", "::/64"],
   ["::fffe:203.0.113.9", "::/64"],
   ["1::ffff:203.0.113.9", "1::/64"],
-  ["64:ff9b::203.0.113.9", "64:ff9b::/64"],
+  ["64:ff9b::203.0.113.9", "203.0.113.9"],
+  ["64:ff9b::cb00:7109", "203.0.113.9"],
+  ["64:ff9b:1::cb00:7109", "64:ff9b:1::/64"],
   ["2002:cb00:7109::1", "2002:cb00:7109::/64"],
   ["2001:0:0:1::5", "2001:0:0:1::/64"],
   ["2001:db8:0:0:1::", "2001:db8::/64"],
@@ -45,8 +47,17 @@ test.each([
   expect(clientIp("10.0.0.7", { "x-forwarded-for": text }, { trust: 1 })).toBe("10.0.0.7");
 });
 
-test("a client without an address is unknown, whatever it claims", () => {
-  expect(clientIp(undefined, { "x-forwarded-for": "203.0.113.9" }, { trust: 9 })).toBe("unknown");
+test.each<[trust: Trust, identity: string]>([
+  [false, "unknown"],
+  [0, "unknown"],
+  [["0.0.0.0/0"], "unknown"],
+  [1, "203.0.113.9"],
+  [2, "198.51.100.2"],
+])("without a socket, the platform counts as the first of %j proxies: %s", (trust, identity) => {
+  const fields = { "x-forwarded-for": "198.51.100.2, 203.0.113.9" };
+  expect(clientIp(undefined, fields, { trust })).toBe(identity);
+  expect(clientIp(undefined, new Headers(fields), { trust })).toBe(identity);
+  expect(clientIp(undefined, {}, { trust })).toBe("unknown");
 });
 
 test.each<[trust: Trust | undefined, forwarded: string | undefined, identity: string]>([

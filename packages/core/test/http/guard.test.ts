@@ -1,9 +1,10 @@
 import { type Backend, ManualClock, RateLimiter, type SyncBackend } from "@ratelimit/core";
-import { createApiKeyGuard, createGuard, createUserGuard, type HttpRequest, type Verdict } from "@ratelimit/core/adapter";
+import { createMiddlewares, type HttpRequest, type Limit } from "@ratelimit/core/adapter";
 import type { RateLimitOptions } from "@ratelimit/core/http";
+import { warningsOf } from "@ratelimit/testbed/warnings";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { LateBackend, tableBackend } from "../support/backends.ts";
-import { warningsOf } from "../support/warnings.ts";
+import { createApiKeyGuard, createGuard, createUserGuard, type Outcome, RecordedExchange } from "./recorded-exchange.ts";
 
 interface Request {
   readonly url?: string;
@@ -14,17 +15,17 @@ interface Request {
 function describeRequest(request: Request): HttpRequest {
   const { url = "/", headers = {} } = request;
   const ip = "ip" in request ? request.ip : "1.2.3.4";
-  return { method: "GET", url, ip, socketAddress: ip, header: (name) => headers[name.toLowerCase()], responseHeader: () => undefined };
+  return { method: "GET", url, ip, socketAddress: ip, header: (name) => headers[name.toLowerCase()] };
 }
 
 const inProcess = (): SyncBackend => Object.assign(tableBackend(), { inProcess: true as const });
 
-function guardOf(options: RateLimitOptions<Request, never[]>): (req: Request) => Verdict | Promise<Verdict> {
+function guardOf(options: RateLimitOptions<Request>): (req: Request) => Outcome | Promise<Outcome> {
   return createGuard(options, describeRequest, inProcess);
 }
 
 describe("a guard", () => {
-  test.each<[string, RateLimitOptions<Request, never[]>]>([
+  test.each<[string, RateLimitOptions<Request>]>([
     ["an address", { rate: 1 }],
     ["a key", { rate: 1, key: () => "a" }],
     [
@@ -61,6 +62,33 @@ describe("a guard", () => {
     expect(verdict).toBeInstanceOf(Promise);
     expect(await verdict).toMatchObject({ kind: "pass" });
   });
+});
+
+test.each<[string, RateLimitOptions<Request>]>([
+  ["admitted", { rate: 1 }],
+  ["excluded", { rate: 1, excludePaths: ["/"] }],
+  ["skipped", { rate: 1, skip: () => true }],
+  ["in an allowed network", { rate: 1, allow: ["1.2.3.4"] }],
+  ["without a limiter", { limiter: () => undefined }],
+])("an error behind a request that is %s goes to `fail`", async (_, options) => {
+  const behind = new Error("behind the limit");
+  const failed: Error[] = [];
+  class Failing extends RecordedExchange {
+    override async proceed(): Promise<never> {
+      throw behind;
+    }
+    override fail(error: Error): void {
+      failed.push(error);
+    }
+  }
+  const middleware = (limit: Limit<Request, []>) => async (req: Request) => limit.admit(req, new Failing(describeRequest(req)));
+  const middlewares = createMiddlewares<Request, [], (req: Request) => Promise<unknown>>({
+    userOf: () => undefined,
+    defaultBackend: inProcess,
+    middleware,
+  });
+  await middlewares.rateLimit(options)({});
+  expect(failed).toEqual([behind]);
 });
 
 test("a refusal is a value: no Error is created for it", () => {
@@ -130,6 +158,7 @@ test("the decision shows all its fields, and keeps its methods out of JSON and s
     "cost",
     "source",
     "degraded",
+    "name",
   ];
   expect(Object.keys({ ...result }).sort()).toEqual(fields.sort());
   expect(Object.keys(JSON.parse(JSON.stringify(result)) as object).sort()).toEqual(fields.sort());
@@ -162,8 +191,8 @@ test("two copies of core in one process: a limiter from one works in a guard fro
 
 test("two copies of core in one process: a request that passes a guard from each gets both headers and two charges", async () => {
   vi.resetModules();
-  const copy = await import("@ratelimit/core/adapter");
-  expect(copy.createGuard).not.toBe(createGuard);
+  const copy = await import("./recorded-exchange.ts");
+  expect((await import("@ratelimit/core/adapter")).createMiddlewares).not.toBe(createMiddlewares);
   const own = guardOf({ limits: [{ name: "own", rate: 5 }], headers: "draft-8" });
   const limits = [{ name: "other", rate: 2 }] as const;
   const other = copy.createGuard<Request>({ limits, headers: "draft-8" }, describeRequest, inProcess);

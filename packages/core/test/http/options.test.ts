@@ -1,8 +1,9 @@
 import { type Backend, defineConfig, type RateLimitError, RateLimiter, type SyncBackend } from "@ratelimit/core";
-import { createApiKeyGuard, createGuard, createUserGuard, type HttpRequest } from "@ratelimit/core/adapter";
+import type { HttpRequest } from "@ratelimit/core/adapter";
 import { describe, expect, test } from "vitest";
 import { LateBackend, tableBackend } from "../support/backends.ts";
 import { caught } from "../support/caught.ts";
+import { createApiKeyGuard, createGuard, createUserGuard } from "./recorded-exchange.ts";
 
 const describeRequest = (): HttpRequest => ({
   method: "GET",
@@ -10,7 +11,6 @@ const describeRequest = (): HttpRequest => ({
   ip: "1.2.3.4",
   socketAddress: "1.2.3.4",
   header: () => undefined,
-  responseHeader: () => undefined,
 });
 
 const inProcess = (): SyncBackend => Object.assign(tableBackend(), { inProcess: true as const });
@@ -108,14 +108,9 @@ test.each([
   expect(problem({ rate: 1, [unknown]: 1 }).message).toBe(`Unknown option \`${unknown}\`: did you mean \`${meant}\`?`);
 });
 
-test.each(["windowMs", "max", "store", "standardHeaders", "keyGenerator"])(
-  "the error for an unknown option %s lists the known ones",
-  (unknown) => {
-    expect(problem({ rate: 1, [unknown]: 1 }).message).toMatch(
-      new RegExp(`^Unknown option \`${unknown}\`: (known options are limiter, |did you mean)`),
-    );
-  },
-);
+test("the error for an unknown option that resembles none lists the known ones", () => {
+  expect(problem({ rate: 1, expiry: 1 }).message).toMatch(/^Unknown option `expiry`: known options are limiter, /);
+});
 
 test("each guard accepts only its own options", () => {
   for (const [name, option] of [
@@ -142,8 +137,8 @@ test.each([
   [{ rate: 1, limits: [{ rate: 1 }] }, "Expected `rate` to be absent beside `limits`"],
   [{ rate: 1, config: defineConfig() }, "Expected one policy, got `config` and `rate`: leave one out, or combine them with defineConfig"],
   [{ limiter: new RateLimiter({ rate: 1, backend: inProcess() }), rate: 1, name: "a" }, "2 problems"],
-  [{ limiter: { rate: 1 } }, "Expected `limiter` to be a RateLimiter or a function that returns one, got an object"],
-  [{ limiter: null }, "Expected `limiter` to be a RateLimiter or a function that returns one, got null"],
+  [{ limiter: { rate: 1 } }, "Expected `limiter` to be a RateLimiter, or a function that returns one or a policy, got an object"],
+  [{ limiter: null }, "Expected `limiter` to be a RateLimiter, or a function that returns one or a policy, got null"],
   [{ rate: 1, backend: {} }, "Expected `backend` to be a backend with take, adjust, block, reset and close, got an object"],
   [{ rate: 1, backend: shared() }, "Expected `name` to be given for a backend shared by several processes, got undefined"],
   [{ config: defineConfig({ redisUrl: "redis://user:secret@host" }) }, "Expected `backend` to be given beside a `config` with a Redis"],

@@ -1,4 +1,4 @@
-/** Loads the package, uses a limiter, and tells which of Node's own modules that took. */
+/** Loads the package, uses a limiter, and prints how many of Node's crypto modules were loaded before and after a long key. */
 import { ManualClock, RateLimiter } from "@ratelimit/core";
 import { tableBackend } from "../support/backends.ts";
 

@@ -6,7 +6,7 @@ import { processClock } from "../../src/clock.ts";
 
 const collect = (globalThis as unknown as { gc: () => void }).gc;
 const table = new BucketTable(10_000, processClock);
-// Its own table remembers what it was answered: some of the keys are used up, and would be refused from memory.
+// Remembers the replies, because some of the keys are used up and would be refused from memory.
 const remembering = resilient(new BucketTable(10_000, processClock), {}, { remembersRefusals: true });
 
 async function comeAndGo(name: number): Promise<WeakRef<Policy>> {

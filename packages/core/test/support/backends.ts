@@ -1,12 +1,12 @@
 import { type Backend, type Clock, ManualClock, type SyncBackend } from "@ratelimit/core";
 import { type Awaitable, type BackendReply, BucketTable, type KeyScope } from "@ratelimit/core/backend";
 
-/** Buckets in this process; by a clock that stands still unless the test moves it. */
+/** Creates a backend that keeps buckets in this process. Without a clock, its time stands still. */
 export function tableBackend(clock: Clock = new ManualClock()): SyncBackend {
   return new BucketTable(10_000, clock);
 }
 
-/** A backend that answers a turn later, and counts what it was asked. */
+/** A backend that answers a turn later, and records the calls it gets. */
 export class LateBackend implements Backend {
   readonly inProcess = true;
   readonly asked: string[] = [];

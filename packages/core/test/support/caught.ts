@@ -1,7 +1,7 @@
 import { RateLimitError } from "@ratelimit/core";
 import { expect } from "vitest";
 
-/** The RateLimitError that `act` throws. */
+/** Returns the RateLimitError that `act` throws. */
 export function caught(act: () => unknown): RateLimitError {
   try {
     act();
@@ -12,7 +12,7 @@ export function caught(act: () => unknown): RateLimitError {
   throw new Error("nothing was thrown");
 }
 
-/** The RateLimitError that a promise rejects with. */
+/** Returns the RateLimitError that a promise rejects with. */
 export async function rejected(promise: Promise<unknown>): Promise<RateLimitError> {
   const error: unknown = await promise.then(
     () => new Error("nothing was rejected"),

@@ -5,7 +5,7 @@ interface Due {
   readonly callback: () => void;
 }
 
-/** Time that stands still until the test lets some pass. What is due then happens in its order, each with the clock at its own moment. */
+/** Time that passes only when the test says so. Timers that are due then fire in order, each while the clock shows its time. */
 export class ManualTime implements Time {
   #now = 0;
   readonly #due = new Set<Due>();
@@ -28,12 +28,12 @@ export class ManualTime implements Time {
     this.later(callback, 0);
   }
 
-  /** A promise that resolves when the clock shows so many ms more. */
+  /** Returns a promise that resolves after `ms` milliseconds. */
   after<T>(ms: number, value: T): Promise<T> {
     return new Promise((resolve) => this.later(() => resolve(value), ms));
   }
 
-  /** Lets `ms` pass. Between any two timers all promises settle that can. */
+  /** Lets `ms` milliseconds pass. Between two timers, all promises settle that need no timer. */
   async pass(ms: number): Promise<void> {
     const end = this.#now + ms;
     await settled();
@@ -53,7 +53,7 @@ export class ManualTime implements Time {
   }
 }
 
-/** Resolves when all promises have settled that can without a timer. */
+/** Resolves when all promises that need no timer have settled. */
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn++) await Promise.resolve();
 }

@@ -9,7 +9,7 @@ export interface Ended {
   readonly seconds: number;
 }
 
-/** Runs a program of the folder `programs` in a process of its own. */
+/** Runs a program from the folder `programs` in its own process. */
 export async function run(program: string, ...flags: string[]): Promise<Ended> {
   await using made = await bundle(join(import.meta.dirname, "../programs", program));
   const start = performance.now();

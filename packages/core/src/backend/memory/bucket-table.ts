@@ -2,26 +2,24 @@ import { type Clock, processClock } from "../../clock.ts";
 import { RateLimitError } from "../../errors.ts";
 import { expected } from "../../messages.ts";
 import type { Policy } from "../../policy/policy.ts";
-import { adjusted, debtCeiling, fits, msUntilFull, unchargedOf } from "../../policy/token-bucket.ts";
+import { debtCeiling, fits, msUntilFull } from "../../policy/token-bucket.ts";
 import { isPositiveInteger } from "../../validation.ts";
 import type { BackendReply, KeyScope } from "../backend.ts";
+import {
+  adjustBucket,
+  type Bucket,
+  type BucketChange,
+  blockBucket,
+  type Found,
+  isSameLimit,
+  readEntries,
+  takeFromBucket,
+  writeEntries,
+} from "../bucket.ts";
 import { Cursor } from "./cursor.ts";
 import { publishEviction } from "./evictions.ts";
 import { Evictor } from "./evictor.ts";
-import {
-  blockEntries,
-  type Entry,
-  entriesOf,
-  type Found,
-  fullAtOf,
-  isSameLimit,
-  type PackedBucket,
-  pack,
-  packNumber,
-  readEntries,
-  usedInNumber,
-  writeEntries,
-} from "./packed-bucket.ts";
+import { entriesOf, fullAtOf, type PackedBucket, pack, packNumber, usedInNumber } from "./packed-bucket.ts";
 import { type Generation, PrefixTable } from "./prefix-table.ts";
 import type { Shard } from "./sharded-map.ts";
 import { Sweeper, type Swept } from "./sweeper.ts";
@@ -34,7 +32,7 @@ interface Place {
   readonly own: Generation;
   /** The shard that stores it now; `undefined` if the bucket is full. */
   readonly shard: Shard | undefined;
-  readonly entries: readonly Entry[];
+  readonly entries: Bucket;
 }
 
 /**
@@ -87,22 +85,14 @@ export class BucketTable implements Swept {
 
   /** Charges tokens (`tokens` > 0), even if fewer are left, or gives them back (< 0). */
   adjust(scope: KeyScope, key: string, tokens: number): BackendReply {
-    const { policy } = scope;
-    const now = this.#now();
-    const place = this.#place(scope, key, now);
-    const found = readEntries(place.entries, policy, now);
-    const before = clamped(policy, found);
-    const used = policy.limits.map((limit, i) => adjusted(limit, before[i] as number, tokens));
-    this.#store(place, key, policy, used, found.blockedMs, now);
-    const uncharged = Math.max(...policy.limits.map((limit, i) => unchargedOf(limit, before[i] as number, tokens)));
-    return { allowed: true, used: oneOrAll(used), uncharged, ...blocked(found.blockedMs) };
+    return this.#change(scope, key, (bucket, now) => adjustBucket(bucket, scope.policy, tokens, now));
   }
 
   /** Refuses every call with a cost above 0 for at least `ms` milliseconds. */
   block(scope: KeyScope, key: string, ms: number): void {
     const now = this.#now();
     const place = this.#place(scope, key, now);
-    this.#put(place, key, pack(blockEntries(place.entries, now + ms, now), place.own.limit, now), scope.policy);
+    this.#put(place, key, pack(blockBucket(place.entries, ms, now), place.own.limit, now), scope.policy);
   }
 
   /** Reads the units in use of every limit, even beyond the debt of one burst, and how long the key stays blocked. */
@@ -184,21 +174,15 @@ export class BucketTable implements Swept {
   }
 
   #takeAny(scope: KeyScope, key: string, cost: number): BackendReply {
-    const { policy } = scope;
-    const { limits, blockMs } = policy;
+    return this.#change(scope, key, (bucket, now) => takeFromBucket(bucket, scope.policy, cost, now));
+  }
+
+  #change(scope: KeyScope, key: string, change: (bucket: Bucket, now: number) => BucketChange): BackendReply {
     const now = this.#now();
     const place = this.#place(scope, key, now);
-    const found = readEntries(place.entries, policy, now);
-    const before = clamped(policy, found);
-    const fitsAll = limits.every((limit, i) => fits(limit, before[i] as number, cost));
-    const allowed = fitsAll && (cost === 0 || found.blockedMs === 0);
-    const used = allowed ? limits.map((limit, i) => (before[i] as number) + cost * limit.unitsPerToken) : before;
-    const startsBlock = !allowed && cost > 0 && blockMs > 0 && found.blockedMs === 0;
-    const blockedMs = startsBlock ? blockMs : found.blockedMs;
-    // A refusal, or a call of cost 0, is stored only if its retryAfter would otherwise be wrong.
-    const mustStore = startsBlock || found.inherits || found.used.some((units, i) => units > (before[i] as number));
-    if ((cost > 0 && allowed) || mustStore) this.#store(place, key, policy, used, blockedMs, now);
-    return { allowed, used: oneOrAll(used), ...blocked(blockedMs) };
+    const { reply, bucket } = change(place.entries, now);
+    if (bucket !== undefined) this.#put(place, key, pack(bucket, place.own.limit, now), scope.policy);
+    return reply;
   }
 
   #now(): number {
@@ -275,18 +259,6 @@ export class BucketTable implements Swept {
 
 function placeOf(own: Generation, shard: Shard, bucket: PackedBucket | undefined): Place {
   return { own, shard: bucket === undefined ? undefined : shard, entries: [] };
-}
-
-function clamped({ limits }: Policy, { used }: Found): number[] {
-  return limits.map((limit, i) => Math.min(used[i] as number, debtCeiling(limit)));
-}
-
-function oneOrAll(used: readonly number[]): number | readonly number[] {
-  return used.length === 1 ? (used[0] as number) : used;
-}
-
-function blocked(blockedMs: number): { blockedMs?: number } {
-  return blockedMs > 0 ? { blockedMs } : {};
 }
 
 /** From this length on, V8 makes a substring a slice, which keeps the whole original string in memory. */

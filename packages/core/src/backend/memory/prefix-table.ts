@@ -1,5 +1,6 @@
 import type { Limit, Policy } from "../../policy/policy.ts";
-import { type Entry, entriesOf, isSameLimit } from "./packed-bucket.ts";
+import { type Bucket, isSameLimit } from "../bucket.ts";
+import { entriesOf } from "./packed-bucket.ts";
 import { type Shard, ShardedMap } from "./sharded-map.ts";
 
 /** A set of buckets. Those stored as numbers belong to `limit`. */
@@ -45,7 +46,7 @@ export class PrefixTable {
   }
 
   /** Finds the entries of a bucket in any generation. */
-  find(key: string, now: number): { readonly shard: Shard; readonly entries: readonly Entry[] } | undefined {
+  find(key: string, now: number): { readonly shard: Shard; readonly entries: Bucket } | undefined {
     for (const { limit, buckets } of this.#generations) {
       const shard = buckets.shardOf(key);
       const packed = shard.get(key);

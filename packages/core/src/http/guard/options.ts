@@ -2,14 +2,18 @@ import type { Awaitable, Backend } from "../../backend/backend.ts";
 import { limiterRules } from "../../config/limiter-options.ts";
 import type { RateLimitConfig } from "../../config/rate-limit-config.ts";
 import { type HeaderMode, headersRule } from "../../decision/headers.ts";
-import type { RateLimitResult } from "../../decision/result.ts";
 import { RateLimiter } from "../../limiter/rate-limiter.ts";
-import type { Duration } from "../../policy/duration.ts";
-import type { LimitOptions, Policy } from "../../policy/policy.ts";
+import type { Duration, TimeSpan } from "../../policy/duration.ts";
+import type { LimitOptions, Policy, PolicyOptions } from "../../policy/policy.ts";
 import { type Rule, type Rules, rule } from "../../validation.ts";
-import { ipv6PrefixRule, type Trust, trustRule } from "../request/client-ip.ts";
+import { ipv6PrefixRule, networksRule, type Trust, trustRule } from "../request/client-ip.ts";
 import type { Anonymous, KeyOf } from "../request/identity.ts";
 import { excludePathsRule } from "../request/paths.ts";
+import type { RequestRateLimit } from "../response/decisions.ts";
+import type { Refund } from "../response/refund.ts";
+
+/** Returns the limiter of a request, or its policy, or `undefined` if the request is not limited. */
+export type LimiterOf<Req> = (req: Req) => Awaitable<RateLimiter | Policy | PolicyOptions | undefined>;
 
 /**
  * Configures a rate-limiting middleware.
@@ -17,8 +21,11 @@ import { excludePathsRule } from "../request/paths.ts";
  * Give the policy in exactly one way: `limiter`, `policy`, `config`, `limits`, or `rate` with `period` and `burst`.
  */
 export interface RateLimitOptions<Req, Framework extends unknown[] = []> {
-  /** The limiter, or a function that picks one per request (for example by plan). If it returns `undefined`, the request is not limited. */
-  limiter?: RateLimiter | ((req: Req) => Awaitable<RateLimiter | undefined>) | undefined;
+  /**
+   * The limiter, or a function that returns one per request (for example by plan), or a policy such as `{ rate: 10, period: "1m" }` that
+   * depends on the request. If it returns `undefined`, the request is not limited.
+   */
+  limiter?: RateLimiter | LimiterOf<Req> | undefined;
   /** Tokens added per period: a positive integer, or 0 to refuse everything. */
   rate?: number | undefined;
   /**
@@ -36,8 +43,14 @@ export interface RateLimitOptions<Req, Framework extends unknown[] = []> {
    * @defaultValue no block
    */
   block?: Duration | undefined;
+  /**
+   * How far ahead a process takes tokens of a busy key from a shared backend, with its unit (`"50ms"`), so that it can decide most requests
+   * by itself.
+   * @defaultValue no lease
+   */
+  lease?: TimeSpan | undefined;
   /** Several limits. A request takes tokens from all of them or, if one refuses, from none. */
-  limits?: readonly [LimitOptions, ...LimitOptions[]] | undefined;
+  limits?: readonly LimitOptions[] | undefined;
   /** A policy from `definePolicy`. */
   policy?: Policy | undefined;
   /** A configuration from `defineConfig` or `configFromEnv`: its policy, plus its name, key prefix and header mode unless given here. */
@@ -63,7 +76,7 @@ export interface RateLimitOptions<Req, Framework extends unknown[] = []> {
    */
   keyPrefix?: string | undefined;
   /**
-   * Returns the key whose bucket a request takes from. `null` and `undefined` mean the client's address.
+   * Returns the key whose bucket a request takes from. `null`, `undefined` and `""` mean the client's address.
    * @defaultValue the client's address
    */
   key?: KeyOf<Req> | undefined;
@@ -74,7 +87,7 @@ export interface RateLimitOptions<Req, Framework extends unknown[] = []> {
   cost?: number | ((req: Req) => number | Promise<number>) | undefined;
   /** Paths that are not limited, such as `["/health"]`. Each must match the requested path exactly; the query is ignored. */
   excludePaths?: readonly string[] | undefined;
-  /** Returns `true` for requests that are not limited. */
+  /** Returns `true` for requests that are not limited, `false` for all others. */
   skip?: ((req: Req) => Awaitable<boolean>) | undefined;
   /**
    * Whether CORS preflights pass without taking a token.
@@ -97,6 +110,22 @@ export interface RateLimitOptions<Req, Framework extends unknown[] = []> {
    */
   trust?: Trust | undefined;
   /**
+   * Returns the client's address if a header of your platform carries it (`CF-Connecting-IP`, `Fly-Client-IP`). It is treated like any
+   * address: an IPv6 client is its network. `undefined` means the address that `trust` or the framework finds.
+   * @defaultValue the address that `trust` or the framework finds
+   */
+  ip?: ((req: Req) => string | undefined) | undefined;
+  /**
+   * Addresses and networks (`"10.0.0.0/8"`) that are not limited.
+   * @defaultValue none
+   */
+  allow?: readonly string[] | undefined;
+  /**
+   * Addresses and networks that get a 403 before anything is charged, even if `allow` has them too.
+   * @defaultValue none
+   */
+  deny?: readonly string[] | undefined;
+  /**
    * Prefix length, in bits, of the IPv6 network that counts as one client.
    * @defaultValue `64`
    */
@@ -104,17 +133,26 @@ export interface RateLimitOptions<Req, Framework extends unknown[] = []> {
   /** Secret of at least 16 characters or bytes that turns stored keys into HMACs, so the store holds no addresses and no user ids. */
   keySecret?: string | Buffer | undefined;
   /**
-   * Called after the response with the status that was sent, or 499 if the client hung up first.
-   * Returning `true` gives back what the request cost; a number gives back that many tokens.
+   * Called after the response with the status that was sent. Returning `true` gives back what the request cost; a number gives back that
+   * many tokens.
    */
-  refund?: ((req: Req, status: number) => Awaitable<boolean | number>) | undefined;
+  refund?: Refund<Req> | undefined;
+  /**
+   * Whether `refund` is also called, with status 499, if the client hung up before the response was sent completely. A client could then
+   * get its tokens back by hanging up.
+   * @defaultValue `false`
+   */
+  refundAborted?: boolean | undefined;
   /**
    * Makes and reports decisions, but refuses no requests and sends no headers.
    * @defaultValue `false`
    */
   shadow?: boolean | undefined;
-  /** Writes the response to a refused request instead of the problem details. Its status and headers are already set. */
-  onLimited?: ((result: RateLimitResult, req: Req, ...framework: Framework) => unknown) | undefined;
+  /**
+   * Called for every refused request, with the status and headers already set. It may answer, by sending a response or returning a body,
+   * or only observe: if nothing was sent once it has returned (or its promise has settled), the problem details are sent.
+   */
+  onLimited?: ((result: RequestRateLimit, req: Req, ...framework: Framework) => unknown) | undefined;
 }
 
 /** Configures a middleware that limits by user: {@link RateLimitOptions} with `user` instead of `key`. */
@@ -159,7 +197,7 @@ export type GuardOptions<Req> = Omit<RateLimitOptions<Req, never[]>, "key" | "on
 
 const sharedRules: Rules = {
   limiter: {
-    expects: "a RateLimiter or a function that returns one",
+    expects: "a RateLimiter, or a function that returns one or a policy",
     accepts: (value) => typeof value === "function" || isLimiter(value),
     hint: "write limiter: new RateLimiter({ rate: 100, backend: new MemoryBackend() })",
   },
@@ -175,6 +213,9 @@ const sharedRules: Rules = {
   headers: headersRule,
   exposeHeaders: { ...rule.boolean, hint: "write exposeHeaders: true to let scripts from other origins read the headers" },
   trust: trustRule,
+  ip: { ...rule.function, hint: 'write ip: (req) => req.headers["cf-connecting-ip"]' },
+  allow: networksRule,
+  deny: networksRule,
   ipv6Prefix: ipv6PrefixRule,
   keySecret: {
     expects: "a secret of at least 16 characters or bytes",
@@ -183,6 +224,7 @@ const sharedRules: Rules = {
     hint: "generate one with crypto.randomBytes(32) and keep it with your other secrets",
   },
   refund: { ...rule.function, hint: "write refund: (req, status) => status < 400" },
+  refundAborted: { ...rule.boolean, hint: "write refundAborted: true to refund clients that hang up" },
   shadow: { ...rule.boolean, hint: "write shadow: true to decide without refusing" },
   onLimited: { ...rule.function, hint: "write onLimited: (result, req) => …" },
 };

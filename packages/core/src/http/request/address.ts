@@ -10,15 +10,15 @@ export interface Address {
 const longestText = 100;
 
 /**
- * Parses an address from a header or a socket. White space, brackets, port and `%zone` are removed, and an IPv4-mapped IPv6 address
- * becomes the IPv4 address, however it is spelled. Returns `undefined` if the rest is not an address.
+ * Parses an address from a header or a socket. White space, brackets, port and `%zone` are removed, and an IPv6 address that stands for
+ * an IPv4 address becomes that address, however it is spelled. Returns `undefined` if the rest is not an address.
  */
 export function parseAddress(text: string | undefined): Address | undefined {
   if (text === undefined || text.length > longestText) return undefined;
   const bare = withoutPort(text.trim()).replace(/%.*$/s, "");
   const family = isIP(bare);
   if (family === 4) return { family, parts: bare.split(".").map(Number) };
-  return family === 6 ? unmapped(groupsOf(bare)) : undefined;
+  return family === 6 ? asIpv4(groupsOf(bare)) : undefined;
 }
 
 /** Formats an address as a client's identity: IPv4 in dotted form, IPv6 as its network of `prefix` bits in RFC 5952 form. */
@@ -45,11 +45,13 @@ function groupsOf(ipv6: string): number[] {
   return tail === undefined ? head : [...head, ...Array<number>(8 - head.length - tail.length).fill(0), ...tail];
 }
 
-/** Converts addresses in `::ffff:0:0/96`, the IPv4-mapped range, to IPv4. */
-function unmapped(groups: readonly number[]): Address {
+/** The first six groups of the networks whose last 32 bits are an IPv4 address: IPv4-mapped, and NAT64 (RFC 6052, section 2.1). */
+const ipv4Networks = ["0,0,0,0,0,65535", "100,65435,0,0,0,0"];
+
+function asIpv4(groups: readonly number[]): Address {
   const [high = 0, low = 0] = groups.slice(6);
-  const mapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
-  return mapped ? { family: 4, parts: [high >> 8, high & 255, low >> 8, low & 255] } : { family: 6, parts: groups };
+  const isIpv4 = ipv4Networks.includes(groups.slice(0, 6).join());
+  return isIpv4 ? { family: 4, parts: [high >> 8, high & 255, low >> 8, low & 255] } : { family: 6, parts: groups };
 }
 
 function networkOf(groups: readonly number[], prefix: number): number[] {

@@ -1,12 +1,12 @@
 import { BlockList, isIP } from "node:net";
-import { checkOptions, type Rule, type Rules } from "../../validation.ts";
+import { Problems, type Rule, type Rules } from "../../validation.ts";
 import { type Address, addressText, identityOf, parseAddress } from "./address.ts";
 
 /** Which proxies are trusted: none, a number of hops in front of this process, or all within certain networks (`"10.0.0.0/8"`). */
 export type Trust = false | number | readonly string[];
 
 /** Whether the machine at `address`, `hop` hops beyond the socket's peer, is trusted to name the machine before it. */
-export type Trusts = (address: Address, hop: number) => boolean;
+export type Trusts = (address: Address | undefined, hop: number) => boolean;
 
 export const trustRule: Rule = {
   expects: "false, a number of proxies, or an array of networks",
@@ -21,47 +21,69 @@ export const ipv6PrefixRule: Rule = {
   hint: "leave it out for 64, the network of one customer",
 };
 
+/** The rule for the options `allow` and `deny`. */
+export const networksRule: Rule = {
+  expects: "an array of addresses and networks",
+  accepts: (value) => Array.isArray(value) && value.every(isNetwork),
+  hint: 'write for example ["192.0.2.7", "10.0.0.0/8", "2001:db8::/32"]',
+};
+
 const clientIpRules: Rules = { trust: trustRule, ipv6Prefix: ipv6PrefixRule };
+
+/** The headers of a request: those of `node:http`, or a web-standard `Headers` object. */
+export type RequestHeaders = Readonly<Record<string, string | readonly string[] | undefined>> | Pick<Headers, "get">;
 
 /**
  * Returns the client's address as an identity: IPv4 in dotted form, IPv6 as a network (`"2001:db8:1:2::/64"`), or `"unknown"`.
  *
  * X-Forwarded-For is read from the right for as long as each proxy is trusted by `trust`; by default, none is. An entry that is not an
- * address ends the walk, and the last valid address counts.
+ * address ends the walk, and the last valid address counts. Where there is no socket (a fetch handler, Lambda), pass `undefined`: the
+ * platform then counts as the first of the trusted proxies.
  *
  * @throws {RateLimitError} INVALID_OPTION if `trust` or `ipv6Prefix` is invalid.
  * @example
  * clientIp("10.0.0.7", { "x-forwarded-for": "198.51.100.2, 203.0.113.9" }, { trust: 1 }); // "203.0.113.9"
+ * clientIp(undefined, request.headers, { trust: 1 }); // in a fetch handler
  */
 export function clientIp(
   socketAddress: string | undefined,
-  headers: Readonly<Record<string, string | readonly string[] | undefined>>,
+  headers: RequestHeaders,
   options: { trust?: Trust | undefined; ipv6Prefix?: number | undefined } = {},
 ): string {
-  checkOptions("options", options, clientIpRules);
+  // Not `checkOptions`, which brings the hints for users of other libraries along: this function may be all that a bundle needs.
+  const problems = Problems.none();
+  problems.checkOptions("options", options, clientIpRules);
+  problems.throwIfAny("INVALID_OPTION");
   const { trust = false, ipv6Prefix = 64 } = options;
-  const client = walk(socketAddress, forwardedFor(headers["x-forwarded-for"]), trusting(trust));
+  const client = walk(socketAddress, forwardedFor(headers), trusting(trust));
   return client === undefined ? "unknown" : identityOf(client, ipv6Prefix);
 }
 
-/** Compiles `trust` into a function. */
+/** Compiles `trust` into a function. A peer without an address is trusted only if proxies are counted. */
 export function trusting(trust: Trust): Trusts {
   if (trust === false) return () => false;
   if (typeof trust === "number") return (_, hop) => hop < trust;
+  const isTrusted = networkTest(trust);
+  return (address) => address !== undefined && isTrusted(address);
+}
+
+/** Compiles networks into a function that tests whether an address is in one of them. */
+export function networkTest(networks: readonly string[]): (address: Address) => boolean {
+  if (networks.length === 0) return () => false;
   // One list per family: a shared list would find every IPv4 address in ::/64, because it looks up ::ffff:1.2.3.4.
-  const networks = { 4: new BlockList(), 6: new BlockList() };
-  for (const text of trust) {
+  const lists = { 4: new BlockList(), 6: new BlockList() };
+  for (const text of networks) {
     const { address, prefix } = networkOf(text) as Network;
-    networks[address.family].addSubnet(addressText(address), prefix, familyOf(address));
+    lists[address.family].addSubnet(addressText(address), prefix, familyOf(address));
   }
-  return (address) => networks[address.family].check(addressText(address), familyOf(address));
+  return (address) => lists[address.family].check(addressText(address), familyOf(address));
 }
 
 /** Finds the client: the nearest address that does not belong to a trusted proxy. */
 export function walk(socketAddress: string | undefined, forwarded: string | undefined, trusts: Trusts): Address | undefined {
   let client = parseAddress(socketAddress);
   const hops = forwarded === undefined ? [] : forwarded.split(",");
-  for (let hop = 0; client !== undefined && trusts(client, hop); hop++) {
+  for (let hop = 0; trusts(client, hop); hop++) {
     const before = parseAddress(hops.pop());
     if (before === undefined) break;
     client = before;
@@ -91,6 +113,8 @@ function familyOf({ family }: Address): "ipv4" | "ipv6" {
   return family === 4 ? "ipv4" : "ipv6";
 }
 
-function forwardedFor(field: string | readonly string[] | undefined): string | undefined {
+function forwardedFor(headers: RequestHeaders): string | undefined {
+  if (typeof headers.get === "function") return headers.get("x-forwarded-for") ?? undefined;
+  const field = (headers as Readonly<Record<string, string | readonly string[] | undefined>>)["x-forwarded-for"];
   return typeof field === "object" ? field.join(",") : field;
 }

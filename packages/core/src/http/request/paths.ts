@@ -14,7 +14,7 @@ export const excludePathsRule: Rule = {
  */
 export function pathMatcher(paths: readonly string[]): (http: Pick<HttpRequest, "url">) => boolean {
   const exact = new Set(paths);
-  return exact.size === 0 ? () => false : ({ url }) => exact.has(pathOf(url));
+  return ({ url }) => exact.has(pathOf(url));
 }
 
 function pathOf(url: string): string {

@@ -5,9 +5,12 @@ import type { HttpRequest, ProxyAdvice } from "./request.ts";
 export const forwardedIgnored: ProxyAdvice = {
   code: "RATELIMIT_FORWARDED_IGNORED",
   message:
-    "Requests carry X-Forwarded-For but no proxy is trusted, so all clients behind a proxy share its address; set the framework's proxy setting, or the option `trust`",
+    "Requests carry X-Forwarded-For or Forwarded but no proxy is trusted, so all clients behind a proxy share its address; set the framework's proxy setting, or the option `trust`",
   onlyIfForwarded: true,
 };
+
+/** Proxies write the client's address into one of these (RFC 7239 defines the second). */
+const fields = ["x-forwarded-for", "forwarded"];
 
 /** Every one of the first 1000 requests is checked, then one in 100, because reading a header makes Node parse all of them. */
 const [firstRequests, oneIn] = [1000, 100];
@@ -18,7 +21,7 @@ export function proxyWatch(): (http: HttpRequest) => void {
   let advice: ProxyAdvice | undefined;
   let seen = 0;
   const isForwarded = (http: HttpRequest): boolean =>
-    (++seen <= firstRequests || seen % oneIn === 0) && http.header("x-forwarded-for") !== undefined;
+    (++seen <= firstRequests || seen % oneIn === 0) && fields.some((name) => http.header(name) !== undefined);
   return (http) => {
     if (!isChecked) {
       isChecked = true;

@@ -3,7 +3,7 @@ export interface ProxyAdvice {
   /** The code of the process warning. */
   readonly code: string;
   readonly message: string;
-  /** Whether the setting is wrong only if requests carry X-Forwarded-For. */
+  /** Whether the setting is wrong only if requests carry X-Forwarded-For or Forwarded. */
   readonly onlyIfForwarded?: boolean;
 }
 
@@ -17,10 +17,8 @@ export interface HttpRequest {
   readonly socketAddress: string | undefined;
   /** Returns a header of the request; the name is case-insensitive. */
   header(name: string): string | undefined;
-  /** Returns a header of the response as set so far. */
-  responseHeader(name: string): string | undefined;
   /** An object unique to this request that stores its decisions, if they cannot be stored on the request itself. */
   readonly carrier?: object | undefined;
-  /** Returns a warning if the framework's proxy setting looks wrong. Called at most once per guard. */
+  /** Returns a warning if the framework's proxy setting looks wrong. Called at most once per limit. */
   proxyAdvice?(): ProxyAdvice | undefined;
 }

@@ -1,17 +1,19 @@
 import type { ServerResponse } from "node:http";
 import type { Http2ServerResponse } from "node:http2";
-import type { Awaitable } from "../../backend/backend.ts";
-import { clientClosed } from "./verdict.ts";
+import { clientClosed } from "../exchange.ts";
 
 /**
  * Calls `settle` once, when a response is over: with its status if it was sent completely, or with {@link clientClosed} if the client
  * hung up first, even if that has already happened.
  */
-export function settleAfterResponse(response: ServerResponse | Http2ServerResponse, settle: (status: number) => Awaitable<void>): void {
-  if (isClosed(response)) return void settle(clientClosed);
+export function settleAfterResponse(response: ServerResponse | Http2ServerResponse, settle: (status: number) => void): void {
+  if (isClosed(response)) {
+    settle(clientClosed);
+    return;
+  }
   let settled = false;
   const settleOnce = (status: number): void => {
-    if (!settled) void settle(status);
+    if (!settled) settle(status);
     settled = true;
   };
   const emitter = response as ServerResponse;

@@ -1,110 +1,86 @@
 import type { Awaitable } from "../../backend/backend.ts";
 import { exposedHeaders, type Fields, type HeaderMode, headerFields, limitNames, type VisibleDecision } from "../../decision/headers.ts";
 import { toResult } from "../../decision/result.ts";
-import type { RateLimiter } from "../../limiter/rate-limiter.ts";
-import { warnOnce } from "../../warnings.ts";
-import type { GuardOptions } from "../guard/options.ts";
-import type { HttpRequest } from "../request/request.ts";
-import { type Decision, Decisions, type RequestRateLimit } from "./decisions.ts";
-import { problemBody } from "./problem-details.ts";
+import { RateLimitError } from "../../errors.ts";
+import { definePolicy } from "../../policy/policy.ts";
+import type { Exchange } from "../exchange.ts";
+import { type DecidedBy, type Decision, Decisions, type RequestRateLimit } from "./decisions.ts";
+import { finalProblem, type Problem, problemOfResult } from "./problem-details.ts";
 
-/** What happens to a request. An adapter only sets `headers` and, for a refusal, responds with `status` and `body`. */
+/** What happens to a request. */
 export type Verdict =
-  | { readonly kind: "skip" }
   | {
       readonly kind: "pass";
       readonly headers: Fields;
       readonly result: RequestRateLimit;
-      /** Call this once after the response, with its status, or with {@link clientClosed} if it was not sent completely. */
-      readonly settle?: (status: number) => Awaitable<void>;
+      readonly settle: ((status: number) => Awaitable<void>) | undefined;
     }
   | {
       readonly kind: "refuse";
-      readonly status: 429 | 503;
       readonly headers: Fields;
-      readonly body: string;
       readonly result: RequestRateLimit;
+      readonly problem: Problem;
     };
 
-/** The status reported for a response whose client hung up before it was sent completely. */
-export const clientClosed = 499;
-
-export const skipped: Verdict = { kind: "skip" };
-
-/** Compiles options into a function that turns decisions into verdicts. */
-export function compileVerdicts<Req extends object>(
-  options: GuardOptions<Req>,
-): {
-  /** Returns the verdict on a decision. Pass `req` only when the decision is new, so that it is refunded at most once. */
-  on(decision: Decision, decisions: Decisions, http: HttpRequest, req?: Req): Verdict;
-} {
-  const { shadow = false, exposeHeaders = false, refund, config, headers = config?.headers ?? "legacy" } = options;
-  const modes: readonly HeaderMode[] = shadow ? [] : [headers].flat();
-  const exposed = exposeHeaders ? [...new Set(modes.flatMap((mode) => exposedHeaders[mode]))] : [];
-  const written = options.onLimited !== undefined;
-
-  return {
-    on(decision, decisions, http, req) {
-      const headers = fieldsOf(modes, decisions.visible);
-      if (exposed.length > 0) headers[exposeField] = exposure(exposed, http);
-      const { result: made } = decision;
-      if (!made.allowed && !shadow) return refusal(decision, decisions, headers, written);
-      const result = decisions.carried;
-      if (refund === undefined || req === undefined || !made.allowed || made.limits.length === 0) return { kind: "pass", headers, result };
-      return { kind: "pass", headers, result, settle: (status) => settle(decision, () => refund(req, status)) };
-    },
-  };
+/** The header fields that show a request's decisions to the client, in every mode that the limiters asked for. */
+function fieldsOf(decisions: Decisions): Fields {
+  return fieldsIn(decisions.modes, decisions.visible);
 }
 
-/** Refuses an anonymous request. Nothing is charged, and waiting would not help, so `retryAfter` is `Infinity`. */
-export function rejectAnonymous(limiter: RateLimiter, detail: string): Verdict {
-  const { policy } = limiter;
-  const full = policy.limits.map((limit) => limit.capacityUnits);
-  const result = { ...toResult(policy, { allowed: false, used: full }, 0), retryAfter: Number.POSITIVE_INFINITY, limits: [] };
-  const decisions = new Decisions();
-  const decision: Decision = { limiter, key: "nobody", policy, result, isVisible: false };
-  decisions.add(decision);
-  return refusal(decision, decisions, {}, false, detail);
-}
-
-function refusal({ result: made }: Decision, decisions: Decisions, headers: Fields, written: boolean, detail?: string): Verdict {
-  const { carried: result, visible } = decisions;
-  const { status, body } = problemBody(made, limitNames(visible, made), detail);
-  headers["Cache-Control"] = "no-store";
-  if (!written) {
-    headers["Content-Type"] = "application/problem+json";
-    headers["Content-Length"] = String(body.length);
-  }
-  return { kind: "refuse", status, headers, body, result };
-}
-
-/** Returns a new object for every verdict, because the caller adds headers to it. */
-function fieldsOf(modes: readonly HeaderMode[], visible: readonly VisibleDecision[]): Fields {
+export function fieldsIn(modes: readonly HeaderMode[], visible: readonly VisibleDecision[]): Fields {
   const [mode = "none", ...others] = modes;
   const fields = headerFields[mode](visible);
   for (const other of others) Object.assign(fields, headerFields[other](visible));
   return fields;
 }
 
-const exposeField = "Access-Control-Expose-Headers";
-
-function exposure(names: readonly string[], http: HttpRequest): string {
-  const before =
-    http
-      .responseHeader(exposeField)
-      ?.split(",")
-      .map((name) => name.trim()) ?? [];
-  const lower = new Set(before.map((name) => name.toLowerCase()));
-  return [...before, ...names.filter((name) => !lower.has(name.toLowerCase()))].join(", ");
+/** Lets a request pass. `settle` is called once after the response, with its status. */
+export function pass(decisions: Decisions, settle: ((status: number) => Awaitable<void>) | undefined): Verdict & { kind: "pass" } {
+  return { kind: "pass", headers: fieldsOf(decisions), result: decisions.carried, settle };
 }
 
-/** Refunds after the response. No caller is left to catch an error, so a failure becomes a warning. */
-async function settle({ limiter, key, result }: Decision, refund: () => Awaitable<boolean | number>): Promise<void> {
-  try {
-    const back = await refund();
-    const tokens = back === true ? result.cost : Number(back);
-    if (tokens !== 0) await limiter.refund(key, tokens);
-  } catch (error) {
-    warnOnce("RATELIMIT_REFUND_FAILED", `A refund after the response failed: ${error instanceof Error ? error.message : "not an Error"}`);
-  }
+/** Refuses a request because of a decision. If retrying never helps, the client learns no quota. */
+export function refuse(decision: Decision, decisions: Decisions): Verdict & { kind: "refuse" } {
+  const isFinal = decision.retryAfter === Number.POSITIVE_INFINITY;
+  const headers = isFinal ? {} : fieldsOf(decisions);
+  // Even in the mode "none", an outage is over soon, and clients should come back then.
+  if (decision.source === "closed") headers["Retry-After"] ??= "1";
+  const problem = problemOfResult(decision, limitNames(decisions.visible, decision));
+  return { kind: "refuse", headers, result: decisions.carried, problem };
+}
+
+/** Refuses a request for good, before any limiter was asked. Nothing is charged. */
+export function refuseUnasked(refused: "denied" | "anonymous", detail: string, headers: Fields = {}): Verdict & { kind: "refuse" } {
+  const decisions = new Decisions();
+  decisions.add(unasked, { limiter: noLimiter, key: "", policy: closedPolicy, modes: [] });
+  return { kind: "refuse", headers, result: decisions.carried, problem: finalProblem(refused, detail) };
+}
+
+const closedPolicy = definePolicy({ rate: 0 });
+const unasked = { ...toResult(closedPolicy, { allowed: false, used: 0 }, 1), limits: [] };
+
+/** Stands for the limiter of a request that was refused before any limiter was asked. */
+const noLimiter: DecidedBy["limiter"] = { name: "none", refund: noBucket, charge: noBucket };
+
+function noBucket(): Promise<never> {
+  return Promise.reject(
+    new RateLimitError("INVALID_OPTION", "This request was refused without asking a limiter: there is no bucket to correct"),
+  );
+}
+
+const exposeField = "Access-Control-Expose-Headers";
+
+/** Compiles the option `exposeHeaders` into a function that lets scripts from other origins read the headers of some modes. */
+export function exposing(modes: readonly HeaderMode[]): (exchange: Exchange) => void {
+  const names = [...new Set(modes.flatMap((mode) => exposedHeaders[mode]))];
+  return (exchange) => {
+    const before = listed(exchange.responseHeader(exposeField));
+    const lower = new Set(before.map((name) => name.toLowerCase()));
+    const field = [...before, ...names.filter((name) => !lower.has(name.toLowerCase()))].join(", ");
+    if (names.length > 0) exchange.setHeader(exposeField, field);
+  };
+}
+
+function listed(field: string | undefined): string[] {
+  return field?.split(",").map((name) => name.trim()) ?? [];
 }
