@@ -87,10 +87,16 @@ export class MemoryBackend implements SyncBackend {
   }
 }
 
-let shared: MemoryBackend | undefined;
+/** Other copies of this package find the backend under this symbol too. Raise the number when `KeyScope` or the calls change. */
+const sharedSlot = Symbol.for("@ratelimit/backend-memory/shared 1");
 
-/** Returns the backend that this process shares. Limiters created from inline policies keep their buckets in it. */
+/**
+ * Returns the backend that this process shares. Limiters created from inline policies keep their buckets in it.
+ *
+ * There is one per process, even if the process has loaded both the ES modules and the CommonJS build of this package.
+ */
 export function sharedMemoryBackend(): MemoryBackend {
-  shared ??= new MemoryBackend();
-  return shared;
+  const process = globalThis as { [sharedSlot]?: MemoryBackend };
+  process[sharedSlot] ??= new MemoryBackend();
+  return process[sharedSlot];
 }

@@ -3,7 +3,7 @@ import { attacking } from "../test/support/attacked.ts";
 
 const attack = attacking();
 
-test("a process stands ten million keys at maxKeys 100,000 in 60 MB more, and a blocked key stays blocked", {
+test("a process survives ten million keys with maxKeys 100,000 in 60 MB of extra memory, and a blocked key stays blocked", {
   timeout: 300_000,
 }, async () => {
   const { grownMb, unblocked, keys } = await attack("spray", 10_000_000);

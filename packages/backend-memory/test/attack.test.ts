@@ -16,7 +16,8 @@ describe("a process with the memory backend", () => {
   test("frees a million keys without delaying any call", { timeout: 180_000 }, async () => {
     const { keys, p99 } = await attack("sweep");
     expect(keys).toBeGreaterThan(900_000);
-    expect(p99).toBeLessThan(10);
+    // Other tests share the machine, and the system lets a process wait for them for up to 10 ms. All keys at once would take 300.
+    expect(p99).toBeLessThan(20);
   });
 
   test("does not retain a long string because a key was sliced from it", { timeout: 60_000 }, async () => {

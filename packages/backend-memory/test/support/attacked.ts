@@ -4,13 +4,13 @@ import { promisify } from "node:util";
 import { type Bundle, bundle } from "@ratelimit/testbed/bundle";
 import { afterAll, beforeAll } from "vitest";
 
-/** Attacks a process of its own in one of the ways of attacks.ts, so many times, and waits until that has ended by itself. */
+/** Runs one of the attacks of attacks.ts in its own process, with `count` keys, and returns what it printed once it has ended. */
 export type Attack = (how: string, count?: number) => Promise<Record<string, number>>;
 
-/** From Node 24 on V8 sets aside three times as much for young objects, whoever makes them; here it is what it was before, 16 MB. */
+/** Since Node 24, V8 reserves three times as much memory for young objects. This sets it back to 16 MB, so that figures compare. */
 const flags = ["--expose-gc", "--max-semi-space-size=16"];
 
-/** Makes a program of attacks.ts before the tests of a file, and removes it after them. */
+/** Bundles attacks.ts before the tests of a file, and removes the bundle after them. */
 export function attacking(): Attack {
   let program: Bundle;
   beforeAll(async () => {

@@ -1,11 +1,11 @@
-/** The program of a process that is attacked: its arguments say how and how often, and it prints what it saw as JSON. */
+/** A program that attacks itself. Its arguments are the attack and its number of keys, and it prints what it saw as JSON. */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MemoryBackend } from "@ratelimit/backend-memory";
 import { RateLimiter } from "@ratelimit/core";
 
-/** Frees what nobody holds; the process runs with --expose-gc. */
+/** Frees memory that is no longer used. The process runs with --expose-gc. */
 const collect = (): void => (globalThis as { gc?: () => void }).gc?.();
 
 function rssMb(): number {
@@ -14,7 +14,7 @@ function rssMb(): number {
 }
 
 const attacks: Readonly<Record<string, (count: number) => Promise<object>>> = {
-  /** So many keys, each used once, at maxKeys 100,000, against one that is blocked. */
+  /** Uses each of `keys` keys once at maxKeys 100,000, and checks that a blocked key stays blocked. */
   async spray(keys) {
     const backend = new MemoryBackend({ maxKeys: 100_000 });
     const limiter = new RateLimiter({ rate: 10, period: "1h", backend });
@@ -32,7 +32,7 @@ const attacks: Readonly<Record<string, (count: number) => Promise<object>>> = {
     return { grownMb: Math.round(most - before), unblocked, ...backend.stats };
   },
 
-  /** Keys cut out of long strings, as from a URL or a token. */
+  /** Uses keys that are slices of long strings, such as URLs. */
   async slices(keys) {
     const backend = new MemoryBackend();
     const limiter = new RateLimiter({ rate: 10, period: "1h", backend });
@@ -47,7 +47,7 @@ const attacks: Readonly<Record<string, (count: number) => Promise<object>>> = {
     return { bytesPerKey: Math.round((process.memoryUsage().heapUsed - before) / keys), keys: backend.stats.keys };
   },
 
-  /** A million keys of ten policies that all fill up at about the same time. */
+  /** Uses a million keys of ten policies, whose buckets are all full again at about the same time. */
   async sweep() {
     const backend = new MemoryBackend({ maxKeys: 1_000_000 });
     const limiters = Array.from({ length: 10 }, (_, i) => new RateLimiter({ rate: 1, period: 4, burst: 2, name: `limiter-${i}`, backend }));
@@ -66,7 +66,7 @@ const attacks: Readonly<Record<string, (count: number) => Promise<object>>> = {
     return { keys, left: backend.stats.keys, p50: ms(delay.percentile(50)), p99: ms(delay.percentile(99)), max: ms(delay.max) };
   },
 
-  /** A request that was the first, and so has set the timer, and one that came later: is either kept alive? */
+  /** Finds out whether a request is kept alive: the first one, which set the timer, or a later one. */
   async context() {
     const requests = new AsyncLocalStorage<object>();
     const backend = new MemoryBackend();
@@ -83,7 +83,7 @@ const attacks: Readonly<Record<string, (count: number) => Promise<object>>> = {
     return { keys: backend.stats.keys, kept: kept.filter((reference) => reference.deref() !== undefined).length };
   },
 
-  /** Buckets that take an hour to fill, and nobody closes anything. */
+  /** Leaves buckets behind that take an hour to fill, and closes nothing. */
   async exit() {
     const limiter = new RateLimiter({ rate: 10, period: "1h", backend: new MemoryBackend() });
     for (let i = 0; i < 1000; i++) limiter.checkSync(`key:${i}`);
