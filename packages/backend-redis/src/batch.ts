@@ -3,7 +3,7 @@ import type { KeyScope } from "@ratelimit/core/backend";
 import type { PolicyArgs } from "./policy-args.ts";
 
 /** The numbers by which the script knows each operation. For a take it gets the number of takes instead. */
-export const operations = { charge: -1, block: -2, reset: -3 } as const;
+export const operations = { charge: -1, block: -2, reset: -3, lease: -4 } as const;
 export type Operation = "take" | keyof typeof operations;
 
 /** One call on one bucket. */
@@ -15,16 +15,21 @@ export interface Call {
   readonly operation: Operation;
   /** Tokens, or the milliseconds of a block. */
   readonly amount: number;
+  /** What the script gets in place of the amount for a lease. */
+  readonly terms?: string | undefined;
   readonly policyArgs: PolicyArgs;
 }
 
 /** What the script replied to a call. */
 export interface Reply {
-  /** For a take, how many of the equal calls took their tokens. For a charge, how many whole tokens the debt had room for. */
+  /**
+   * For a take, how many of the equal calls took their tokens. For a charge, how many whole tokens the debt had room for. For a lease, how
+   * many tokens were granted.
+   */
   readonly count: number;
   /** Milliseconds that the key stays blocked. */
   readonly blockedMs: number;
-  /** Units in use of each distinct limit after all the equal calls. */
+  /** Units in use of each distinct limit after all the equal calls. For a lease, the generation comes first, and the units held last. */
   readonly used: readonly number[];
 }
 

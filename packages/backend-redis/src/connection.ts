@@ -1,22 +1,17 @@
 import { RateLimitError } from "@ratelimit/core/backend";
-import type { OwnClient, RedisClient } from "./client.ts";
+import type { Client } from "./clients/client.ts";
 import { isNoScript } from "./failure.ts";
+import { KeyOrder } from "./key-order.ts";
 import type { Script } from "./scripts.ts";
-import { once, SharedClient } from "./shared-client.ts";
-import { slotOf } from "./slots.ts";
-
-/** How many ms QUIT may take, and how many more the connection may take to end. */
-const [quitMs, endMs] = [300, 1200];
+import type { SharedClient } from "./shared-client.ts";
 
 /** How many hash tags to try when looking for a key on a given server of a Cluster. */
 const mostTags = 1000;
 
 /** Sends the calls of one backend through a client until the backend is closed. */
 export class Connection {
-  readonly #client: RedisClient;
   readonly #shared: SharedClient;
-  /** The same client, if this backend must close it. */
-  readonly #own: OwnClient | undefined;
+  readonly #client: Client;
   #readyListener: () => void = () => {};
   #closing: Promise<void> | undefined;
   /**
@@ -25,12 +20,12 @@ export class Connection {
    */
   #sentAgain = 0;
   readonly #held: (() => void)[] = [];
+  readonly #keyOrder: KeyOrder = new KeyOrder();
 
-  constructor(client: RedisClient, own?: OwnClient) {
-    this.#client = client;
-    this.#own = own;
-    this.#shared = SharedClient.join(client, this.#onReady, own);
-    if (own !== undefined) void this.#shared.connected();
+  constructor(shared: SharedClient) {
+    this.#shared = shared;
+    this.#client = shared.client;
+    shared.join(this.#onReady);
   }
 
   /** The longest time in ms that a bucket may take to fill on this server. Known once a call has been answered. */
@@ -40,6 +35,7 @@ export class Connection {
 
   /** Runs a script by its SHA-1, or sends its source if Redis does not know it yet. */
   run(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
+    if (!this.#client.keepsOrder) return this.#keyOrder.run(keys, () => this.#send(script, keys, args));
     if (this.#sentAgain === 0) return this.#send(script, keys, args);
     return new Promise((resolve) => this.#held.push(() => resolve(this.#send(script, keys, args))));
   }
@@ -47,13 +43,13 @@ export class Connection {
   async #send(script: Script, keys: readonly string[], args: readonly string[]): Promise<unknown> {
     if (!this.isReady) await this.ready();
     try {
-      return await this.#client.evalsha(script.sha1, keys.length, ...keys, ...args);
+      return await this.#client.evalsha(script.sha1, keys, args);
     } catch (error) {
-      if (!isNoScript(error)) throw this.#shared.failure(error);
+      if (!isNoScript(this.#client.errorOf(error))) throw this.#shared.failure(error);
     }
     this.#sentAgain++;
     try {
-      return await this.#client.eval(script.lua, keys.length, ...keys, ...args);
+      return await this.#client.eval(script.lua, keys, args);
     } catch (error) {
       throw this.#shared.failure(error);
     } finally {
@@ -62,21 +58,18 @@ export class Connection {
     }
   }
 
-  /**
-   * Runs a script on each of several keys of one server, all in one write. Returns each reply or error.
-   * An ioredis pipeline would stay in memory with all its commands until the next full garbage collection, which cost a fifth of the time.
-   */
+  /** Runs a script on each of several keys of one server, all in one write. Returns each reply or error. */
   async runEach(script: Script, calls: readonly { readonly key: string; readonly args: readonly string[] }[]): Promise<unknown[]> {
-    const socket = this.#socketTo(calls[0]?.key ?? "");
-    socket?.cork();
-    const replies = calls.map(({ key, args }) => this.run(script, [key], args).catch((error: unknown) => error));
-    socket?.uncork();
-    return Promise.all(replies);
+    return Promise.all(
+      this.#client.inOneWrite(calls[0]?.key ?? "", () =>
+        calls.map(({ key, args }) => this.run(script, [key], args).catch((error: unknown) => error)),
+      ),
+    );
   }
 
   /** Whether the client sends all keys to one server. */
   get isOneServer(): boolean {
-    return this.#client.slots === undefined;
+    return !this.#client.isCluster;
   }
 
   /** Whether one script may use any keys together. A Cluster forbids that, and so does a single server or proxy that is part of one. */
@@ -91,16 +84,7 @@ export class Connection {
 
   /** Returns the server that keeps a key as `host:port`, or "" if there is only one or it is unknown. */
   serverOf(key: string): string {
-    const { slots, options } = this.#client;
-    // ioredis adds its own prefix to the key, and the server computes the slot from both.
-    return slots?.[slotOf(`${options?.keyPrefix ?? ""}${key}`)]?.[0] ?? "";
-  }
-
-  #socketTo(key: string): RedisClient["stream"] {
-    if (this.isOneServer) return this.#client.stream;
-    const server = this.serverOf(key);
-    const node = this.#client.nodes?.("master").find(({ options }) => `${options?.host}:${options?.port}` === server);
-    return node?.stream;
+    return this.#client.serverOf(key);
   }
 
   /** Returns a key that the given server keeps. With three masters this takes about three tries, because each keeps a third of the tags. */
@@ -131,19 +115,9 @@ export class Connection {
 
   /** Closes the client if the backend opened it, within 2.5 s whatever the server does. */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    this.#closing ??= this.#shared.leave(this.#onReady);
     return this.#closing;
   }
 
   readonly #onReady = (): void => this.#readyListener();
-
-  async #close(): Promise<void> {
-    this.#shared.leave(this.#onReady);
-    if (this.#own === undefined) return;
-    const { status } = this.#own;
-    const ended = once(this.#own, ["end"], AbortSignal.timeout(quitMs + endMs));
-    await Promise.race([this.#own.quit().catch(() => {}), once(this.#own, ["end"], AbortSignal.timeout(quitMs))]);
-    this.#own.disconnect();
-    if (this.#own.status !== "end" && status !== "reconnecting") await ended;
-  }
 }

@@ -1,6 +1,21 @@
-import { Problems, type ResilientOptions, type Rule, type Rules, redisUrlRule, resilientRules, rule } from "@ratelimit/core/backend";
-import type { ClusterNode, ClusterOptions, RedisOptions, SentinelAddress } from "ioredis";
-import type { RedisClient } from "./client.ts";
+import {
+  Problems,
+  peerOptionHint,
+  type ResilientOptions,
+  type Rule,
+  type Rules,
+  redisUrlRule,
+  resilientRules,
+  rule,
+} from "@ratelimit/core/backend";
+import type { ClusterOptions, RedisOptions } from "ioredis";
+import { isClient, type RedisClient } from "./clients/adapt.ts";
+
+/** An address. */
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
 
 /** Connects to a single Redis server. */
 export interface UrlOptions {
@@ -11,14 +26,14 @@ export interface UrlOptions {
 /** Connects to a Redis Cluster. */
 export interface ClusterBackendOptions {
   /** Some of its nodes, each as `{ host, port }`, `"host:port"` or a URL. The client discovers the others. */
-  cluster: readonly ClusterNode[];
+  cluster: readonly (string | number | Partial<Address>)[];
   /** Passed to ioredis, for example with a user, a password or TLS. Anything it leaves out comes from `safeClusterOptions`. */
   options?: ClusterOptions | undefined;
 }
 
 /** Connects to the master that a group of Sentinels names. */
 export interface SentinelBackendOptions {
-  sentinels: readonly Pick<SentinelAddress, "host" | "port">[];
+  sentinels: readonly Partial<Address>[];
   /** The name by which the Sentinels know the master. */
   name: string;
   /** Passed to ioredis, for example with a user, a password or TLS. Anything it leaves out comes from `safeRedisOptions`. */
@@ -27,7 +42,7 @@ export interface SentinelBackendOptions {
 
 /** Uses a client that you open and close yourself. */
 export interface ClientOptions {
-  /** A `Redis` or `Cluster` from ioredis 5 or 6. */
+  /** A client from ioredis, iovalkey, node-redis or Valkey GLIDE: docs/redis.md lists what each of them needs. */
   client: RedisClient;
 }
 
@@ -43,18 +58,20 @@ export interface DecisionOptions extends Omit<ResilientOptions, "maxKeys"> {
   denyCache?: boolean | undefined;
 }
 
-/** How to connect to Redis, in one of four ways, and what to do when it does not answer. */
-export type RedisBackendOptions = (Opening | ClientOptions) & DecisionOptions;
-
 const ways = ["url", "cluster", "sentinels", "client"] as const;
 type Way = (typeof ways)[number];
+
+/** Makes the other ways to connect a mistake that the compiler reports at the option. */
+type Only<T> = T & { [O in Exclude<Way | "name" | "options", keyof T>]?: undefined };
+
+/** How to connect to Redis, in one of four ways, and what to do when it does not answer. */
+export type RedisBackendOptions = (Only<UrlOptions> | Only<ClusterBackendOptions> | Only<SentinelBackendOptions> | Only<ClientOptions>) &
+  DecisionOptions;
 
 /** Whether the options choose this way to connect. Unlike `in`, this treats an undefined option as absent. */
 export function isBy<W extends Way, T extends object>(options: T, way: W): options is Extract<T, Record<W, unknown>> {
   return (options as Partial<Record<Way, unknown>>)[way] !== undefined;
 }
-
-const clientMethods = ["evalsha", "eval", "info", "connect", "on", "off"] as const;
 
 /** Redacts every string, because any of them may be a URL with a password. */
 function masked(value: unknown): unknown {
@@ -95,7 +112,7 @@ const rulesOf: Readonly<Record<Way, Rules>> = {
   },
   client: {
     client: {
-      expects: `an ioredis Redis or Cluster (with ${clientMethods.join(", ")})`,
+      expects: "an ioredis Redis or Cluster, or a client of iovalkey, node-redis (not a pool) or Valkey GLIDE",
       mask: masked,
       accepts: isClient,
       hint: "write client: new Redis()",
@@ -108,7 +125,7 @@ const rulesOf: Readonly<Record<Way, Rules>> = {
  * @throws {RateLimitError} INVALID_OPTION, which lists every problem and never shows a password.
  */
 export function checkBackendOptions(options: unknown): asserts options is RedisBackendOptions {
-  const problems = Problems.none();
+  const problems = Problems.none(peerOptionHint);
   const given = ways.filter((way) => (options as Partial<Record<string, unknown>> | null | undefined)?.[way] !== undefined);
   const [way, second] = given;
   const isObject = problems.checkOptions("options", options, way === undefined || second !== undefined ? everything : only(way));
@@ -144,15 +161,10 @@ function isNode(value: unknown): boolean {
 }
 
 function isAddress(value: unknown): boolean {
-  const { host, port } = (value ?? {}) as Partial<SentinelAddress>;
+  const { host, port } = (value ?? {}) as Partial<Address>;
   return (host === undefined ? port !== undefined : typeof host === "string" && host !== "") && (port === undefined || isPort(port));
 }
 
 function isPort(value: unknown): boolean {
   return Number.isInteger(value) && (value as number) > 0 && (value as number) < 65_536;
-}
-
-function isClient(value: unknown): boolean {
-  const client = value as Partial<RedisClient> | null;
-  return typeof client?.status === "string" && clientMethods.every((method) => typeof client[method] === "function");
 }

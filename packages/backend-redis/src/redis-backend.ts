@@ -1,8 +1,18 @@
-import { type Awaitable, type Backend, type BackendReply, type KeyScope, resilient } from "@ratelimit/core/backend";
-import { open, warnOfRisks } from "./client.ts";
+import {
+  type Awaitable,
+  type Backend,
+  type BackendReply,
+  type KeyScope,
+  type LeaseGrant,
+  type LeaseRequest,
+  leased,
+  resilient,
+} from "@ratelimit/core/backend";
+import { open } from "./clients/own.ts";
 import { Connection } from "./connection.ts";
 import { classOf } from "./failure.ts";
 import { checkBackendOptions, isBy, type RedisBackendOptions } from "./options.ts";
+import { SharedClient } from "./shared-client.ts";
 import { keyOf, RedisStore } from "./store.ts";
 
 /**
@@ -28,17 +38,18 @@ export class RedisBackend implements Backend {
   constructor(options: RedisBackendOptions) {
     checkBackendOptions(options);
     const { timeout, outage, instances, onOutage, denyCache = true } = options;
-    const connection = connectionOf(options);
+    const connection = new Connection(isBy(options, "client") ? SharedClient.of(options.client) : SharedClient.owning(open(options)));
     const store = new RedisStore(connection);
     const serverOf = (scope: KeyScope, key: string): string => connection.serverOf(keyOf(scope, key));
     const probe = (scope: KeyScope, server: string): Promise<void> => store.probe(scope, server);
+    const lease = (scope: KeyScope, key: string, request: LeaseRequest): Promise<LeaseGrant> => store.lease(scope, key, request);
     const decided = resilient(
       store,
       { timeout, outage, instances, onOutage },
-      { classOf, probe, remembersRefusals: denyCache, ...(!connection.isOneServer && { serverOf }) },
+      { classOf, probe, lease, remembersRefusals: denyCache, ...(!connection.isOneServer && { serverOf }) },
     );
     connection.onReady(() => decided.hurry());
-    this.#decided = decided;
+    this.#decided = leased(decided);
   }
 
   take(scope: KeyScope, key: string, cost: number): Awaitable<BackendReply> {
@@ -65,13 +76,4 @@ export class RedisBackend implements Backend {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
-}
-
-function connectionOf(options: RedisBackendOptions): Connection {
-  if (isBy(options, "client")) {
-    warnOfRisks(options.client);
-    return new Connection(options.client);
-  }
-  const client = open(options);
-  return new Connection(client, client);
 }

@@ -1,9 +1,12 @@
+import { randomInt } from "node:crypto";
 import {
   type Backend,
   type BackendReply,
   definePolicy,
   escapeKey,
   type KeyScope,
+  type LeaseGrant,
+  type LeaseRequest,
   type Policy,
   RateLimitError,
 } from "@ratelimit/core/backend";
@@ -12,6 +15,9 @@ import type { Connection } from "./connection.ts";
 import { faultOf, isCrossSlot, isForbiddenKey, unusable } from "./failure.ts";
 import { type PolicyArgs, policyArgs } from "./policy-args.ts";
 import { bucketScript, type KeyFault, keyFaults } from "./scripts.ts";
+
+/** Names of generations are random, so that a bucket which was deleted does not take what was leased before for its own. */
+const mostGenerations = 2 ** 47;
 
 /** The bucket of a probe fills in a millisecond, so its key expires at once. */
 const probePolicy = definePolicy({ rate: 1000, period: 1 });
@@ -54,6 +60,20 @@ export class RedisStore implements Backend {
     await this.#send("reset", scope, key, 0);
   }
 
+  /** Takes tokens that this process spends later, and hands back what is left of earlier ones. */
+  async lease(scope: KeyScope, key: string, { tokens, horizonMs, validMs, handBack }: LeaseRequest): Promise<LeaseGrant> {
+    const terms = [
+      [tokens, horizonMs, validMs, randomInt(1, mostGenerations)],
+      ...handBack.map((part) => [part.generation, part.held, part.unspent]),
+    ];
+    const text = terms.map((numbers) => numbers.join(":")).join("|");
+    const { count, blockedMs, used: numbers } = await this.#send("lease", scope, key, 0, text);
+    const [generation, ...units] = numbers as [number, ...number[]];
+    const used = this.#eachLimit(scope.policy, units.slice(0, units.length / 2));
+    const held = this.#eachLimit(scope.policy, units.slice(units.length / 2));
+    return { tokens: count, generation, used, held, blockedMs };
+  }
+
   /** Checks that a server decides calls, by taking a token on a key that it keeps, from a bucket that is gone after a millisecond. */
   async probe({ prefix }: KeyScope, server: string): Promise<void> {
     await this.#connection.ready();
@@ -67,9 +87,9 @@ export class RedisStore implements Backend {
   }
 
   /** Sends a call. Until the server is known to be usable, all calls wait together, so that none overtakes another. */
-  #send(operation: Operation, scope: KeyScope, key: string, amount: number): Promise<Reply> {
+  #send(operation: Operation, scope: KeyScope, key: string, amount: number, terms?: string): Promise<Reply> {
     if (this.#readying === undefined && this.#connection.isReady)
-      return this.#batch.send({ scope, key, id: keyOf(scope, key), operation, amount, policyArgs: this.#argsOf(scope.policy) });
+      return this.#batch.send({ scope, key, id: keyOf(scope, key), operation, amount, terms, policyArgs: this.#argsOf(scope.policy) });
     if (this.#readying === undefined) {
       this.#readying = this.#connection.ready();
       const done = (): void => {
@@ -78,7 +98,7 @@ export class RedisStore implements Backend {
       // Registered before the waiting calls, so that a call made when they resume does not wait too.
       this.#readying.then(done, done);
     }
-    return this.#readying.then(() => this.#send(operation, scope, key, amount));
+    return this.#readying.then(() => this.#send(operation, scope, key, amount, terms));
   }
 
   /**
@@ -138,8 +158,12 @@ export class RedisStore implements Backend {
 
   /** Maps the units in use of a policy's distinct limits to all of its limits. */
   #perLimit(policy: Policy, used: readonly number[]): number | readonly number[] {
-    const places = this.#policyArgs.get(policy)?.places ?? [];
-    return places.length === 1 ? (used[0] as number) : places.map((place) => used[place] as number);
+    const units = this.#eachLimit(policy, used);
+    return units.length === 1 ? (units[0] as number) : units;
+  }
+
+  #eachLimit(policy: Policy, units: readonly number[]): readonly number[] {
+    return this.#policyArgs.get(policy)?.places.map((place) => units[place] as number) ?? [];
   }
 }
 
@@ -150,7 +174,7 @@ export function keyOf({ prefix }: KeyScope, key: string): string {
 
 /** Returns the script arguments of one entry, apart from its key and policy. */
 function entryArgs({ call, times }: Entry): [amount: string, times: string] {
-  return [String(call.amount), String(call.operation === "take" ? times : operations[call.operation])];
+  return [call.terms ?? String(call.amount), String(call.operation === "take" ? times : operations[call.operation])];
 }
 
 function allArgs(entry: Entry): string[] {
@@ -175,11 +199,11 @@ function replyOf(reply: unknown, { call, times }: Entry): Reply {
   const { operation, policyArgs } = call;
   if (Array.isArray(reply)) {
     const [count, blockedMs, ...used] = reply.map(integer);
-    if (used.length !== policyArgs.limits.length) throw notIntegers();
+    if (used.length !== (operation === "lease" ? 1 + 2 * policyArgs.limits.length : policyArgs.limits.length)) throw notIntegers();
     return { count: count as number, blockedMs: blockedMs as number, used };
   }
   const number = integer(reply);
-  if (operation === "charge" || (operation === "take" && policyArgs.limits.length > 1)) throw notIntegers();
+  if (operation === "charge" || operation === "lease" || (operation === "take" && policyArgs.limits.length > 1)) throw notIntegers();
   return number < 0 ? { count: 0, blockedMs: 0, used: [-1 - number] } : { count: times, blockedMs: 0, used: [number] };
 }
 

@@ -7,12 +7,12 @@ import { promisify } from "node:util";
 import { findRedisServer, startStandalone } from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { suffer } from "../test/support/fault.ts";
-import { clock as now } from "../test/support/load.ts";
+import { clock as now } from "../test/support/clock.ts";
+import { runFault } from "../test/support/fault.ts";
 
 const run = promisify(execFile);
 
-/** Puts the time that a program asks for ahead, by so many microseconds as a file says. */
+/** Shifts the time that a program sees by the number of microseconds in a file. */
 const shim = `
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -53,7 +53,7 @@ time_t time(time_t *at) {
 
 let folder = "";
 let file = 0;
-/** Whether there is a C compiler: without one these tests are one printed line. */
+/** Whether there is a C compiler. Without one these tests only print a line. */
 let isThere = false;
 
 beforeAll(async () => {
@@ -64,7 +64,7 @@ beforeAll(async () => {
     () => true,
     () => false,
   );
-  if (!isThere) process.stdout.write("no C compiler: the tests of Redis' clock are left out\n");
+  if (!isThere) process.stdout.write("no C compiler: the tests of the clock of Redis are skipped\n");
   await writeFile(join(folder, "ahead"), Buffer.alloc(4096));
   file = openSync(join(folder, "ahead"), "r+");
   const { path, env } = await findRedisServer();
@@ -86,15 +86,15 @@ function setAhead(seconds: number): void {
   writeSync(file, bytes, 0, 8, 0);
 }
 
-describe("Redis' clock goes", () => {
+describe("if the clock of Redis steps", () => {
   test.each([
-    ["60 s ahead: one burst a key at the most", 60, 1],
-    ["60 s back: nothing on top, and nobody is locked out", -60, 0],
+    ["60 s ahead, it admits at most one more burst per key", 60, 1],
+    ["60 s back, it admits nothing extra and locks nobody out", -60, 0],
   ])("%s", { timeout: 60_000 }, async (name, seconds, bursts) => {
     if (!isThere) return;
     setAhead(0);
     await using redis = await startStandalone();
-    const { decisions, problems } = await suffer(name, {
+    const { decisions, problems } = await runFault(name, {
       backend: { url: redis.url, timeout: "250ms" },
       hurt: async () => {
         setAhead(seconds);

@@ -4,16 +4,17 @@ import { type RedisCluster, type RedisServer, startCluster } from "@ratelimit/te
 import { Redis } from "ioredis";
 import { describe, test } from "vitest";
 import { slotOf } from "../src/slots.ts";
+import { clock } from "../test/support/clock.ts";
 import { excessOf, figures, lateOf, noiseOf, sources } from "../test/support/fault.ts";
-import { clock, type Decision, Events, Load, tight } from "../test/support/load.ts";
+import { type Decision, Events, Load, tight } from "../test/support/load.ts";
 
 const slots = 16_384;
 const name = "load";
 
-/** So long that a busy machine is not taken for a fault, where there must not be any. */
+/** A timeout so long that a busy machine does not look like a fault in tests that allow none. */
 const patientMs = 600;
 
-/** Two keys of the wide limit on each of three masters. */
+/** The keys of the wide limit: two on each of three masters. */
 const keys = [0, 1, 2].flatMap((master) =>
   Array.from({ length: 100 }, (_, i) => `k${i}`)
     .filter((key) => masterOf(key) === master)
@@ -30,7 +31,18 @@ function client({ host, port }: RedisServer): Redis {
   return redis;
 }
 
-/** Resolves when all masters say that the Cluster works. */
+/** Resolves when the replica of a lost master has taken over. On a busy machine, a Cluster takes longer to agree that one is lost. */
+async function isReplaced({ masters }: RedisCluster, lost: number): Promise<void> {
+  const node = client(masters[(lost + 1) % 3] as RedisServer);
+  const mastersThat = async (fail: boolean): Promise<number> =>
+    String(await node.call("CLUSTER", "NODES"))
+      .split("\n")
+      .filter((line) => line.includes("master") && line.includes("fail") === fail).length;
+  while ((await mastersThat(true)) !== 1 || (await mastersThat(false)) !== 3) await sleep(50);
+  node.disconnect();
+}
+
+/** Resolves when all masters report that the Cluster works. */
 async function isUp({ masters }: RedisCluster): Promise<void> {
   for (const master of masters) {
     const node = client(master);
@@ -39,7 +51,7 @@ async function isUp({ masters }: RedisCluster): Promise<void> {
   }
 }
 
-/** Keeps up a load while something is done to a Cluster. */
+/** Puts a load on a Cluster while `hurt` does something to it. */
 async function under(
   cluster: RedisCluster,
   hurt: () => Promise<unknown>,
@@ -62,14 +74,14 @@ async function under(
   return { decisions, events, hurtAt, healedAt };
 }
 
-const toldOf = (decisions: readonly Decision[], events: Events): string[] => [...lateOf(decisions), ...noiseOf(events)];
+const problemsOf = (decisions: readonly Decision[], events: Events): string[] => [...lateOf(decisions), ...noiseOf(events)];
 
-describe("Cluster", () => {
+describe("in a Cluster", () => {
   test.concurrent.for([
     ["killed", true],
     ["frozen", false],
   ] as const)(
-    "one of three masters is %s: the keys of the others never notice",
+    "if one of three masters is %s, Redis still decides all keys of the others",
     { timeout: 60_000 },
     async ([how, isKilled], { expect }) => {
       // By default a Cluster that misses one master refuses every key.
@@ -80,7 +92,8 @@ describe("Cluster", () => {
         async () => {
           if (isKilled) await cluster.masters[dead]?.kill();
           else cluster.masters[dead]?.pause();
-          await sleep(7000);
+          await isReplaced(cluster, dead);
+          await sleep(3000);
         },
         patientMs,
       );
@@ -90,7 +103,7 @@ describe("Cluster", () => {
       process.stdout.write(
         `one master ${how}: ${figures(decisions)}; its keys local for ${((lastLocal - hurtAt) / 1000).toFixed(1)} s, ${others.filter(({ source }) => source === "local").length} of ${others.length} decisions of the others\n`,
       );
-      expect(toldOf(decisions, events)).toEqual([]);
+      expect(problemsOf(decisions, events)).toEqual([]);
       expect(sources(others)).toBe("backend");
       expect(sources(its)).toBe("backend and local");
       expect(sources(its.filter(({ from }) => from > healedAt))).toBe("backend");
@@ -99,7 +112,7 @@ describe("Cluster", () => {
     },
   );
 
-  test("slots move from one master to another: nobody notices", { timeout: 60_000 }, async ({ expect }) => {
+  test("if slots move from one master to another, Redis still decides every call", { timeout: 60_000 }, async ({ expect }) => {
     await using cluster = await startCluster();
     const { decisions, events } = await under(
       cluster,
@@ -113,9 +126,9 @@ describe("Cluster", () => {
           await nodes[to]?.call("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[from] as string);
           await nodes[from]?.call("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[to] as string);
           await sleep(150);
-          const lying = (await nodes[from]?.call("CLUSTER", "GETKEYSINSLOT", slot, 100)) as string[];
+          const stored = (await nodes[from]?.call("CLUSTER", "GETKEYSINSLOT", slot, 100)) as string[];
           const { host, port } = cluster.masters[to] as RedisServer;
-          if (lying.length > 0) await nodes[from]?.call("MIGRATE", host, port, "", 0, 5000, "KEYS", ...lying);
+          if (stored.length > 0) await nodes[from]?.call("MIGRATE", host, port, "", 0, 5000, "KEYS", ...stored);
           await sleep(150);
           for (const i of [to, from, 3 - to - from]) await nodes[i]?.call("CLUSTER", "SETSLOT", slot, "NODE", ids[to] as string);
         }
@@ -124,12 +137,12 @@ describe("Cluster", () => {
       patientMs,
     );
     process.stdout.write(`slots moved: ${figures(decisions)}\n`);
-    expect(toldOf(decisions, events)).toEqual([]);
+    expect(problemsOf(decisions, events)).toEqual([]);
     expect(sources(decisions)).toBe("backend");
     expect(excessOf(decisions, [])).toEqual([]);
   });
 
-  test("CLUSTERDOWN, and up again", { timeout: 60_000 }, async ({ expect }) => {
+  test("if the Cluster is down and comes up again, it decides within a second", { timeout: 60_000 }, async ({ expect }) => {
     await using cluster = await startCluster({ replicas: 0 });
     const { decisions, events, hurtAt, healedAt } = await under(cluster, async () => {
       await cluster.masters[2]?.kill();
@@ -139,14 +152,14 @@ describe("Cluster", () => {
     });
     const lastLocal = Math.max(...decisions.filter(({ source }) => source === "local").map(({ from }) => from));
     process.stdout.write(`CLUSTERDOWN: ${figures(decisions)}; back after ${(lastLocal - healedAt).toFixed()} ms\n`);
-    expect(toldOf(decisions, events)).toEqual([]);
+    expect(problemsOf(decisions, events)).toEqual([]);
     expect(sources(decisions.filter(({ from }) => from > hurtAt + 4000 && from < hurtAt + 5000))).toBe("local");
     expect(events.reasons).toMatch(/CLUSTERDOWN/);
     expect(lastLocal - healedAt).toBeLessThanOrEqual(1000);
     expect(excessOf(decisions, [{ name: "CLUSTERDOWN", from: hurtAt, to: healedAt + 1000, tokens: tight.burst }])).toEqual([]);
   });
 
-  test("all seeds down, and up again", { timeout: 60_000 }, async ({ expect }) => {
+  test("if all seeds are down and come up again, they decide within a second", { timeout: 60_000 }, async ({ expect }) => {
     await using cluster = await startCluster({ replicas: 0 });
     const { decisions, events, hurtAt, healedAt } = await under(cluster, async () => {
       await Promise.all(cluster.masters.map((master) => master.kill()));
@@ -156,7 +169,7 @@ describe("Cluster", () => {
     });
     const lastLocal = Math.max(...decisions.filter(({ source }) => source === "local").map(({ from }) => from));
     process.stdout.write(`all seeds down: ${figures(decisions)}; back after ${(lastLocal - healedAt).toFixed()} ms\n`);
-    expect(toldOf(decisions, events)).toEqual([]);
+    expect(problemsOf(decisions, events)).toEqual([]);
     expect(sources(decisions.filter(({ from }) => from > hurtAt + 1000 && from < hurtAt + 3000))).toBe("local");
     expect(lastLocal - healedAt).toBeLessThanOrEqual(1000);
     expect(excessOf(decisions, [{ name: "seeds", from: hurtAt, to: healedAt + 1000, tokens: tight.burst }])).toEqual([]);

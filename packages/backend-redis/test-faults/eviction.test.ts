@@ -7,7 +7,7 @@ import { Events } from "../test/support/load.ts";
 
 const blocked = Array.from({ length: 20 }, (_, i) => `blocked:${i}`);
 
-/** Blocks some keys, sprays others at a Redis that has little memory, and tells what came of it. */
+/** Blocks some keys, sprays others at a Redis with little memory, and returns how many were evicted and unblocked. */
 async function spray(redis: Standalone, cost: number = 1): Promise<{ evicted: number; unblocked: number; events: Events["all"] }> {
   const events = new Events();
   await using backend = new RedisBackend({ url: redis.url, timeout: "2s", denyCache: false, onOutage: events.listener });
@@ -27,28 +27,28 @@ async function spray(redis: Standalone, cost: number = 1): Promise<{ evicted: nu
 
 const memory = ["--maxmemory", "4mb", "--maxmemory-samples", "10"];
 
-test("volatile-ttl: 60,000 sprayed keys do not free one that is blocked", { timeout: 60_000 }, async () => {
+test("with volatile-ttl, 60,000 sprayed keys do not unblock a blocked one", { timeout: 60_000 }, async () => {
   await using redis = await startStandalone({ args: [...memory, "--maxmemory-policy", "volatile-ttl"] });
   const { evicted, unblocked, events } = await spray(redis);
-  process.stdout.write(`volatile-ttl: ${evicted} keys evicted, a blocked one found free ${unblocked} times\n`);
+  process.stdout.write(`volatile-ttl: ${evicted} keys evicted, a blocked one found unblocked ${unblocked} times\n`);
   expect(events).toEqual([]);
   expect(evicted).toBeGreaterThan(10_000);
   expect(unblocked).toBe(0);
 });
 
-test("volatile-ttl: keys that are each used up free a blocked one, as the docs say", { timeout: 60_000 }, async () => {
+test("with volatile-ttl, sprayed keys that are used up do unblock a blocked one, as the docs say", { timeout: 60_000 }, async () => {
   await using redis = await startStandalone({ args: [...memory, "--maxmemory-policy", "volatile-ttl"] });
   const { evicted, unblocked, events } = await spray(redis, 10);
-  process.stdout.write(`volatile-ttl, each key used up: ${evicted} keys evicted, a blocked one found free ${unblocked} times\n`);
+  process.stdout.write(`volatile-ttl, each key used up: ${evicted} keys evicted, a blocked one found unblocked ${unblocked} times\n`);
   expect(events).toEqual([]);
   expect(evicted).toBeGreaterThan(10_000);
   expect(unblocked).toBeGreaterThan(0);
 });
 
-test("allkeys-random: state is lost, as the docs say, and nothing else happens", { timeout: 60_000 }, async () => {
+test("with allkeys-random, state is lost, as the docs say, and nothing else happens", { timeout: 60_000 }, async () => {
   await using redis = await startStandalone({ args: [...memory, "--maxmemory-policy", "allkeys-random"] });
   const { evicted, unblocked, events } = await spray(redis);
-  process.stdout.write(`allkeys-random: ${evicted} keys evicted, a blocked one found free ${unblocked} times\n`);
+  process.stdout.write(`allkeys-random: ${evicted} keys evicted, a blocked one found unblocked ${unblocked} times\n`);
   expect(events).toEqual([]);
   expect(evicted).toBeGreaterThan(10_000);
   expect(unblocked).toBeGreaterThan(0);

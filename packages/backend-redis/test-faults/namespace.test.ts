@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { makeNamespace, type NetworkNamespace, startStandalone, whyNoNamespace } from "@ratelimit/testbed";
 import { describe, test } from "vitest";
-import { type Fault, suffer } from "../test/support/fault.ts";
+import { type Fault, runFault } from "../test/support/fault.ts";
 
-/** A fault of the cable between the limiter and a healthy Redis: the kernel loses packets, and no socket is told. */
+/** A fault of the cable between the limiter and a healthy Redis. The kernel drops packets, and neither side is notified. */
 interface CableFault extends Omit<Fault, "backend" | "hurt" | "heal"> {
-  /** Before the limiter is there; and while it decides. */
+  /** What happens before there is a limiter. */
   readonly before?: (namespace: NetworkNamespace) => Promise<void>;
+  /** What happens while it decides. */
   readonly hurt?: (namespace: NetworkNamespace) => Promise<void>;
   readonly reason?: RegExp;
 }
@@ -26,33 +27,33 @@ async function loose(namespace: NetworkNamespace): Promise<void> {
 }
 
 const breaks: Readonly<Record<string, CableFault>> = {
-  "an established connection is blackholed for 1.5 s": { ...silence, hurt: cut, forMs: 1500 },
-  "an established connection, and those in its place, are blackholed for 8 s": { ...silence, hurt: cut, forMs: 8000 },
-  "a new connection is blackholed, from the start and for 5 s": { ...silence, before: cut, isThere: false, forMs: 5000 },
-  // TCP sends again after 200 ms, so calls that wait for no more than 100 are decided locally. But Redis is asked every time.
-  "a loose contact: 100 ms of silence, ten times": { hurt: loose, forMs: 600, outages: "passing" },
-  // The load asks for 250 kbit/s, in bursts.
-  "a cable of 300 kbit/s": { ...bearable, hurt: (namespace) => namespace.narrow(300, 100), forMs: 4000 },
+  "drops all packets of an established connection for 1.5 s": { ...silence, hurt: cut, forMs: 1500 },
+  "drops all packets of an established connection and its successors for 8 s": { ...silence, hurt: cut, forMs: 8000 },
+  "drops all packets of a new connection from the start, for 5 s": { ...silence, before: cut, isThere: false, forMs: 5000 },
+  // TCP sends again after 200 ms, so calls that wait for 100 ms are decided locally. But Redis is asked every time.
+  "has a loose contact, which drops all packets for 100 ms, ten times": { hurt: loose, forMs: 600, outages: "passing" },
+  // The load needs 250 kbit/s, in bursts.
+  "carries only 300 kbit/s": { ...bearable, hurt: (namespace) => namespace.narrow(300, 100), forMs: 4000 },
 };
 
 const losses: Readonly<Record<string, CableFault>> = {
-  "every 100th packet is lost": { ...bearable, hurt: (namespace) => namespace.lose(100), forMs: 6000 },
+  "loses every 100th packet": { ...bearable, hurt: (namespace) => namespace.lose(100), forMs: 6000 },
 };
 
 const noNamespace = await whyNoNamespace();
 const noLoss = noNamespace ?? (await whyNoNamespace({ loss: true }));
 if (noLoss !== undefined) {
-  const what = noNamespace === undefined ? "the lost packets" : "the faults of a cable";
-  process.stdout.write(`not permitted or not there (${noLoss}): ${what} are left out\n`);
+  const what = noNamespace === undefined ? "the tests that lose packets" : "the tests of a broken cable";
+  process.stdout.write(`not permitted or not installed (${noLoss}): ${what} are skipped\n`);
 }
 
-function suffering(faults: Readonly<Record<string, CableFault>>): void {
+function testFaults(faults: Readonly<Record<string, CableFault>>): void {
   test.concurrent.for(Object.entries(faults))("%s", { timeout: 60_000 }, async ([name, fault], { expect }) => {
     await using namespace = await makeNamespace();
     await using redis = await startStandalone({ namespace });
     await fault.before?.(namespace);
     const { timeoutMs = 100 } = fault;
-    const { events, problems } = await suffer(name, {
+    const { events, problems } = await runFault(name, {
       ...fault,
       backend: { url: redis.url, timeout: `${timeoutMs}ms` },
       hurt: () => fault.hurt?.(namespace),
@@ -63,5 +64,5 @@ function suffering(faults: Readonly<Record<string, CableFault>>): void {
   });
 }
 
-describe.skipIf(noNamespace !== undefined)("a cable that breaks", () => suffering(breaks));
-describe.skipIf(noLoss !== undefined)("a cable that loses packets", () => suffering(losses));
+describe.skipIf(noNamespace !== undefined)("decisions stay in time and within the limit if the cable", () => testFaults(breaks));
+describe.skipIf(noLoss !== undefined)("decisions stay in time and within the limit if the cable", () => testFaults(losses));

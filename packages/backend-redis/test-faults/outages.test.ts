@@ -1,14 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { startFaultProxy, startStandalone } from "@ratelimit/testbed";
 import { describe, test } from "vitest";
-import { excessOf, figures, lateOf, noiseOf, sources, suffer } from "../test/support/fault.ts";
+import { clock } from "../test/support/clock.ts";
+import { excessOf, figures, lateOf, noiseOf, runFault, sources } from "../test/support/fault.ts";
 import { startFleet } from "../test/support/fleet.ts";
-import { clock } from "../test/support/load.ts";
 
 describe("Redis decides again within a second", () => {
   test.concurrent.for([13_000, 31_000])("after it was frozen for %i ms", { timeout: 60_000 }, async (forMs, { expect }) => {
     await using redis = await startStandalone();
-    const { problems } = await suffer(`frozen ${forMs} ms`, {
+    const { problems } = await runFault(`frozen ${forMs} ms`, {
       backend: { url: redis.url },
       hurt: () => redis.server.pause(),
       heal: () => redis.server.resume(),
@@ -18,9 +18,9 @@ describe("Redis decides again within a second", () => {
     expect(problems).toEqual([]);
   });
 
-  test.concurrent.for([13_000, 31_000])("after it was dead for %i ms", { timeout: 60_000 }, async (forMs, { expect }) => {
+  test.concurrent.for([13_000, 31_000])("after it was down for %i ms", { timeout: 60_000 }, async (forMs, { expect }) => {
     await using redis = await startStandalone();
-    const { problems } = await suffer(`dead ${forMs} ms`, {
+    const { problems } = await runFault(`down ${forMs} ms`, {
       backend: { url: redis.url },
       hurt: () => redis.server.kill(),
       heal: () => redis.server.restart(),
@@ -30,10 +30,10 @@ describe("Redis decides again within a second", () => {
     expect(problems).toEqual([]);
   });
 
-  test.concurrent("after 13 s in a black hole, within three", { timeout: 60_000 }, async ({ expect }) => {
+  test.concurrent("after all packets were dropped for 13 s, within three seconds", { timeout: 60_000 }, async ({ expect }) => {
     await using redis = await startStandalone();
     await using proxy = await startFaultProxy(redis);
-    const { problems } = await suffer("black hole 13000 ms", {
+    const { problems } = await runFault("packets dropped for 13000 ms", {
       backend: { url: `redis://${proxy.host}:${proxy.port}` },
       hurt: async () => {
         await proxy.set("blackholeEstablished");
@@ -48,7 +48,9 @@ describe("Redis decides again within a second", () => {
   });
 });
 
-test("four processes with a quarter each admit the limit while Redis is frozen for 4 s", { timeout: 60_000 }, async ({ expect }) => {
+test("four processes with a quarter each admit exactly the limit while Redis is frozen for 4 s", { timeout: 60_000 }, async ({
+  expect,
+}) => {
   await using redis = await startStandalone();
   const limit = { rate: 200, period: 1, burst: 20 } as const;
   const processes = 4;

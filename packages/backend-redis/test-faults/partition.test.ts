@@ -11,13 +11,15 @@ import {
 } from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { describe, test } from "vitest";
+import { clock } from "../test/support/clock.ts";
 import { excessOf, figures, lateOf, noiseOf, sources } from "../test/support/fault.ts";
-import { clock, type Decision, Events, Load, tight } from "../test/support/load.ts";
+import { type Decision, Events, Load, tight } from "../test/support/load.ts";
 
-/** One master on one side, all the other servers on the other side, and callers who reach both. */
+/** A partition with one master on one side and all other servers on the other side. Callers reach both sides. */
 interface Sides {
   readonly options: RedisBackendOptions;
-  /** Of the caller who comes late, where they are others. */
+  /** The options of the caller that starts during the cut.
+   * @defaultValue options */
   readonly late?: RedisBackendOptions;
   readonly master: RedisServer;
 }
@@ -25,8 +27,9 @@ interface Sides {
 type Networks = readonly [island: NetworkNamespace, mainland: NetworkNamespace];
 
 interface Seen {
-  /** Of a caller who was there before the cut; and of one who came when there was another master. */
+  /** What a caller saw that started before the cut. */
   readonly early: readonly Decision[];
+  /** What a caller saw that started when there was another master. */
   readonly late: readonly Decision[];
   readonly cutAt: number;
   readonly mendedAt: number;
@@ -34,7 +37,7 @@ interface Seen {
   readonly problems: readonly string[];
 }
 
-/** What may be admitted on top when callers change to another master: what it does not know, and their own share meanwhile. */
+/** How much more may be admitted if callers move to another master: tokens it does not know of, and local decisions until then. */
 const change = { name: "another master", tokens: 2 * tight.burst };
 
 class Caller {
@@ -54,34 +57,34 @@ class Caller {
   }
 }
 
-/** Cuts one master off from all the others for 9 s. */
+/** Cuts one master off from all other servers for 9 s. */
 async function part(name: string, start: (networks: Networks) => Promise<AsyncDisposable & Sides>): Promise<Seen> {
   await using island = await makeNamespace();
   await using mainland = await makeNamespace();
   const cable = await createVethPair(island, mainland);
   await using sides = await start([island, mainland]);
 
-  const cameEarly = new Caller(sides.options);
+  const earlyCaller = new Caller(sides.options);
   await sleep(1000);
   await cable.cut();
   const cutAt = clock();
   await sleep(6000);
-  const cameLate = new Caller(sides.late ?? sides.options);
+  const lateCaller = new Caller(sides.late ?? sides.options);
   await sleep(3000);
   await cable.mend();
   const mendedAt = clock();
   await isReplica(sides.master);
   await sleep(1500);
-  const [early, late] = await Promise.all([cameEarly.leave(), cameLate.leave()]);
+  const [early, late] = await Promise.all([earlyCaller.leave(), lateCaller.leave()]);
 
   const locals = early.filter(({ source, from }) => source === "local" && from > cutAt).map(({ from }) => (from - cutAt) / 1000);
   const span = [Math.min(...locals), Math.max(...locals)].map((at) => at.toFixed(1)).join(" to ");
-  process.stdout.write(`${name}: ${figures([...early, ...late])}; who was there before: local ${span} s after\n`);
-  const problems = [...[early, late].flatMap(lateOf), ...[cameEarly, cameLate].flatMap(({ events }) => noiseOf(events))];
+  process.stdout.write(`${name}: ${figures([...early, ...late])}; the early caller was decided locally ${span} s after the cut\n`);
+  const problems = [...[early, late].flatMap(lateOf), ...[earlyCaller, lateCaller].flatMap(({ events }) => noiseOf(events))];
   return { early, late, cutAt, mendedAt, endedAt: clock(), problems };
 }
 
-/** Resolves when the master has become a replica of the other one. */
+/** Resolves when the master has become a replica of the other master. */
 async function isReplica({ host, port }: RedisServer): Promise<void> {
   const client = new Redis({ host, port });
   client.on("error", () => {});
@@ -105,13 +108,13 @@ async function inCluster(namespaces: Networks): Promise<AsyncDisposable & Sides>
 }
 
 const reason = await whyNoNamespace();
-if (reason !== undefined) process.stdout.write(`no network namespaces here (${reason}): split brains are left out\n`);
+if (reason !== undefined) process.stdout.write(`no network namespaces here (${reason}): the tests of partitions are skipped\n`);
 
-describe.skipIf(reason !== undefined)("split brain", () => {
-  test.concurrent("Sentinel: two masters, and each keeps the limit for its own callers", { timeout: 90_000 }, async ({ expect }) => {
+describe.skipIf(reason !== undefined)("if a master is cut off from the other servers", () => {
+  test.concurrent("Sentinel has two masters, and each keeps the limit for its own callers", { timeout: 90_000 }, async ({ expect }) => {
     const { early, late, cutAt, mendedAt, endedAt, problems } = await part("two masters", withSentinels());
     expect(problems).toEqual([]);
-    // Both go on: nobody told them that there are two.
+    // Both masters go on, because neither knows of the other.
     expect(sources([...early, ...late].filter(({ from }) => from < mendedAt))).toBe("backend");
     expect(sources([...early, ...late].filter(({ from }) => from > endedAt - 500))).toBe("backend");
     expect(excessOf(early, [{ ...change, from: mendedAt, to: endedAt }])).toEqual([]);
@@ -120,9 +123,7 @@ describe.skipIf(reason !== undefined)("split brain", () => {
     expect(excessOf([...early, ...late], [{ ...change, from: cutAt, to: endedAt }], both)).toEqual([]);
   });
 
-  test.concurrent("Sentinel, min-replicas-to-write 1: its callers leave the master that is cut off", { timeout: 90_000 }, async ({
-    expect,
-  }) => {
+  test.concurrent("with Sentinel and min-replicas-to-write 1, its callers leave it", { timeout: 90_000 }, async ({ expect }) => {
     const settings = ["--min-replicas-to-write", "1", "--min-replicas-max-lag", "2"];
     const { early, late, cutAt, endedAt, problems } = await part("a master that gives up", withSentinels(...settings));
     expect(problems).toEqual([]);
@@ -131,14 +132,14 @@ describe.skipIf(reason !== undefined)("split brain", () => {
     expect(excessOf([...early, ...late], [{ ...change, from: cutAt, to: endedAt }])).toEqual([]);
   });
 
-  test.concurrent("Cluster: its callers leave the master that is cut off", { timeout: 90_000 }, async ({ expect }) => {
+  test.concurrent("in a Cluster, its callers leave it", { timeout: 90_000 }, async ({ expect }) => {
     const { early, late, cutAt, endedAt, problems } = await part("a master of a Cluster", inCluster);
     expect(problems).toEqual([]);
     expect(sources(early.filter(({ from }) => from > cutAt + 5000))).toBe("backend");
-    // Who comes late knows only the master that is cut off, hears of the others from it, and has its own share until then.
-    const [cameAt, foundAt] = [cutAt + 6000, cutAt + 8000];
+    // The late caller knows only the master that is cut off, learns of the others from it, and decides locally until then.
+    const [startedAt, foundAt] = [cutAt + 6000, cutAt + 8000];
     expect(sources(late.filter(({ from }) => from > foundAt))).toBe("backend");
-    const own = { name: "a share of its own", from: cameAt, to: foundAt, tokens: tight.burst + 2 * tight.rate };
+    const own = { name: "local decisions", from: startedAt, to: foundAt, tokens: tight.burst + 2 * tight.rate };
     expect(excessOf([...early, ...late], [{ ...change, from: cutAt, to: endedAt }, own])).toEqual([]);
   });
 });

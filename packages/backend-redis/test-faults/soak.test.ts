@@ -1,29 +1,19 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Allowance } from "@ratelimit/conformance";
 import { type FaultMode, startFaultProxy, startStandalone } from "@ratelimit/testbed";
+import { randomOf } from "@ratelimit/testbed/random";
 import { Redis } from "ioredis";
 import { expect, test } from "vitest";
+import { clock } from "../test/support/clock.ts";
 import { excessOf, figures, lateOf, noiseOf, sources } from "../test/support/fault.ts";
 import { startFleet } from "../test/support/fleet.ts";
-import { clock } from "../test/support/load.ts";
 
-/** What the run goes by: its length in seconds, and the seed of its faults, by which it can be run again. */
+/** The length of the run in seconds, and the seed of its faults. Set both to repeat a run. */
 const seconds = Number(process.env["SOAK_SECONDS"] ?? 60);
 const seed = Number(process.env["SOAK_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
 
-/** The same numbers for the same seed (mulberry32). */
-function randomBy(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 test(`a soak of ${seconds} s, with a fault every few seconds`, { timeout: (seconds + 60) * 1000 }, async () => {
-  const random = randomBy(seed);
+  const random = randomOf(seed);
   const limit = { rate: 100, period: 1, burst: 50 } as const;
   const processes = 3;
   await using redis = await startStandalone();
@@ -51,9 +41,9 @@ test(`a soak of ${seconds} s, with a fault every few seconds`, { timeout: (secon
     },
     refuse: network("refuse", true),
     "black hole": network("blackholeEstablished", false),
-    "lose a reply": network("cutOnReply", false),
+    "lost reply": network("cutOnReply", false),
     "half a reply": network("halfReply", false),
-    garble: network("garble", false),
+    garbage: network("garble", false),
     HTTP: network("http", false),
     "300 ms": network({ latency: { up: 150, down: 150 } }, false),
     cut: network("pass", true),
@@ -90,22 +80,22 @@ test(`a soak of ${seconds} s, with a fault every few seconds`, { timeout: (secon
     const from = clock();
     await faults[name]?.(100 + random() * 2400);
     backs.push(clock());
-    // Time for the last to return, so that each window is judged by its own events.
+    // Let Redis decide again, so that each window contains only its own fault.
     await sleep(3500);
-    // Each process's share at the onset, and a burst in the end: a bucket that filled, or was lost, while local ones were used.
+    // Each process's local portion at the start, and one burst at the end, because the bucket filled or was lost in the meantime.
     allowances.push({ name, from, to: clock(), tokens: processes * Math.max(1, limit.burst / processes) + limit.burst });
   }
   const { decisions, events } = await fleet.stop();
   admin.disconnect();
-  // The next fault comes after 3.5 s, by clocks that differ by a little.
+  // The next fault comes after 3.5 s, and the clocks of the processes differ a little.
   const returns = backs.map((back) => {
     const local = decisions
       .filter(({ from, source }) => from > back && from < back + 3400 && source === "local")
       .map(({ from }) => from - back);
     return Math.max(0, ...local);
   });
-  const told = returns.map((ms, i) => `${allowances[i]?.name} ${ms.toFixed()} ms`).join(", ");
-  process.stdout.write(`soak, SOAK_SEED=${seed}: ${figures(decisions)}; back after: ${told}\n`);
+  const summary = returns.map((ms, i) => `${allowances[i]?.name} ${ms.toFixed()} ms`).join(", ");
+  process.stdout.write(`soak, SOAK_SEED=${seed}: ${figures(decisions)}; back after: ${summary}\n`);
 
   expect(lateOf(decisions), `SOAK_SEED=${seed}`).toEqual([]);
   expect(events.flatMap(noiseOf)).toEqual([]);

@@ -36,7 +36,7 @@ const calls: fc.Arbitrary<Call[]> = fc.array(
 
 const policies = [definePolicy({ rate: 7, burst: 8 }), definePolicy({ rate: 3, period: 1 })];
 
-const told = ({ allowed, used }: BackendReply): Pick<BackendReply, "allowed" | "used"> => ({ allowed, used });
+const decisionOf = ({ allowed, used }: BackendReply): Pick<BackendReply, "allowed" | "used"> => ({ allowed, used });
 
 test("calls of one turn are answered as if each had been made alone, in order", { timeout: 60_000 }, async () => {
   process.stdout.write(`batch: FAST_CHECK_SEED=${seed}\n`);
@@ -58,9 +58,9 @@ test("calls of one turn are answered as if each had been made alone, in order", 
       const scopes: KeyScope[] = policies.map((policy, i) => ({ prefix: `ratelimit:${run}${i}:`, policy }));
       for (const scope of scopes) await backend.take(scope, "first", 0);
       const each = turn.flatMap(({ times, ...call }) => Array.from({ length: times }, () => call));
-      const expected = each.map(({ policy, key, cost }) => told(memory.take(scopes[policy] as KeyScope, key, cost)));
+      const expected = each.map(({ policy, key, cost }) => decisionOf(memory.take(scopes[policy] as KeyScope, key, cost)));
       const answers = await Promise.all(each.map(async ({ policy, key, cost }) => backend.take(scopes[policy] as KeyScope, key, cost)));
-      assert.deepEqual(answers.map(told), expected);
+      assert.deepEqual(answers.map(decisionOf), expected);
       memory.close();
       answered += each.length;
     }),

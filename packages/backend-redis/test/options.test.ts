@@ -3,7 +3,7 @@ import { RateLimitError, RateLimiter } from "@ratelimit/core";
 import type {} from "@ratelimit/testbed";
 import { Cluster, Redis } from "ioredis";
 import { Redis as Redis5 } from "ioredis5";
-import { describe, expect, inject, test } from "vitest";
+import { describe, expect, expectTypeOf, inject, test } from "vitest";
 
 const secret = "s3cr3t";
 const port = new URL(inject("redis").url).port;
@@ -23,8 +23,8 @@ function problemOf(options: unknown): string {
 
 /** Returns the options with which ioredis is opened. */
 async function openedWith(options: object): Promise<unknown> {
-  const { open } = await import("../src/client.ts");
-  const client = open(options as Parameters<typeof open>[0]);
+  const { openIoredis } = await import("../src/clients/own.ts");
+  const client = openIoredis(options as Parameters<typeof openIoredis>[0]);
   client.on("error", () => {});
   client.disconnect();
   return client.options;
@@ -80,8 +80,8 @@ describe("a URL is opened as written", () => {
     ["rediss://127.0.0.1:PORT/", { tls: {}, db: 0 }],
     ["REDIS://127.0.0.1:PORT", { host: "127.0.0.1", port: Number(port) }],
   ])("%s", async (url, expected) => {
-    const { open } = await import("../src/client.ts");
-    const client = open({ url: url.replace("PORT", port) });
+    const { openIoredis } = await import("../src/clients/own.ts");
+    const client = openIoredis({ url: url.replace("PORT", port) });
     client.on("error", () => {});
     expect((client as Redis).options).toMatchObject({ ...expected, enableOfflineQueue: false, maxRetriesPerRequest: 0 });
     client.disconnect();
@@ -166,7 +166,21 @@ describe("other options", () => {
     expect(problemOf(options)).toMatch(problem);
   });
 
-  describe("that are undefined count as absent", () => {
+  test("two ways to connect do not compile", () => {
+    const mistakes = (): RedisBackend[] => [
+      // @ts-expect-error: a URL and a Cluster
+      new RedisBackend({ url: "redis://localhost", cluster: [{ host: "localhost", port: 6379 }] }),
+      // @ts-expect-error: a client and a URL
+      new RedisBackend({ client, url: "redis://localhost" }),
+      // @ts-expect-error: Sentinels without the name of the master
+      new RedisBackend({ sentinels: [{ host: "localhost", port: 26379 }] }),
+      // @ts-expect-error: no way at all
+      new RedisBackend({ timeout: "50ms" }),
+    ];
+    expectTypeOf(mistakes).returns.toBeArray();
+  });
+
+  describe.concurrent("that are undefined count as absent", () => {
     const closedPort = { host: "127.0.0.1", port: 1 };
     test.each([
       ["client", { url: "redis://127.0.0.1:1", client: undefined }],

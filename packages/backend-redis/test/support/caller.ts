@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { RedisBackend } from "@ratelimit/backend-redis";
 import { RateLimitError, RateLimiter } from "@ratelimit/core";
 import type { Opening } from "../../src/options.ts";
+import { clock } from "./clock.ts";
 import { strict } from "./strict.ts";
 
 /** The work of one process. */
@@ -39,10 +40,9 @@ export interface Report {
 /** Pause after a refusal to leave the processor to Redis: before 7.2 it loses the time that a script spends waiting for the processor. */
 const pauseMs = 80;
 
-const tell = (message: "ready" | Report): void => {
+const report = (message: "ready" | Report): void => {
   process.send?.(message);
 };
-const clock = (): number => performance.timeOrigin + performance.now();
 
 /** Waits for the next message from the test. */
 async function heard<T>(): Promise<T> {
@@ -54,9 +54,9 @@ const job = await heard<Job>();
 const backend = new RedisBackend({ ...job.backend, ...strict });
 const limiter = new RateLimiter({ rate: job.rate, period: 1, burst: job.burst, name: job.name, backend });
 for (const key of job.keys) await limiter.peek(key);
-tell("ready");
+report("ready");
 const { until } = await heard<Go>();
-tell(await ask(limiter, job, until));
+report(await ask(limiter, job, until));
 await backend.close();
 process.disconnect();
 

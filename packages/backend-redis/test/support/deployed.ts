@@ -29,16 +29,20 @@ const backend = new RedisBackend({ url, ...strict });
 const limiter = new RateLimiter({ ...policy, name, backend });
 await limiter.peek("key");
 
+// Many calls at once cost less CPU per call, and the process has to use up its whole budget.
+const crowd = how === "takes" ? 20 : 1;
 let [admitted, refused, broken, waited] = [0, 0, 0, false];
 const start = performance.now();
 while (performance.now() - start < ms) {
-  const { allowed, retryAfter } = await limiter.check("key");
-  if (allowed) admitted++;
-  else refused++;
-  if (!allowed && waited) broken++;
-  waited = !allowed && how === "waits";
+  const results = await Promise.all(Array.from({ length: crowd }, () => limiter.check("key")));
+  const refusals = results.filter(({ allowed }) => !allowed);
+  admitted += crowd - refusals.length;
+  refused += refusals.length;
+  if (waited) broken += refusals.length;
+  const [refusal] = refusals;
+  waited = refusal !== undefined && how === "waits";
   // Before 7.2 Redis may be a millisecond late, and a timer may be a millisecond early.
-  if (!allowed) await sleep(how === "waits" ? retryAfter * 1000 + 3 : 5);
+  if (refusal !== undefined) await sleep(how === "waits" ? refusal.retryAfter * 1000 + 3 : 5);
 }
 const seconds = (performance.now() - start) / 1000;
 await backend.close();

@@ -3,7 +3,8 @@ import { RedisBackend, type RedisBackendOptions } from "@ratelimit/backend-redis
 import { type Allowance, type Bound, worstWindow } from "@ratelimit/conformance";
 import { RateLimiter } from "@ratelimit/core";
 import type { DecisionSource } from "@ratelimit/core/backend";
-import { clock, type Decision, Events, Load, tight } from "./load.ts";
+import { clock } from "./clock.ts";
+import { type Decision, Events, Load, tight } from "./load.ts";
 
 /** What to do to Redis, and what must happen as a result. */
 export interface Fault {
@@ -49,15 +50,15 @@ export interface Seen {
   readonly healedAt: number;
   /** Ms from the repair to the last decision that Redis did not make. */
   readonly backAfterMs: number;
-  /** Every broken promise. */
+  /** Every expectation that was not met. */
   readonly problems: readonly string[];
 }
 
 /** Ms after which a process must have noticed: five failures and half a second, and one more deadline. */
 const noticedMs = 900;
 
-/** Puts a backend under load, breaks and repairs what is behind it, and checks what happened against the promises. */
-export async function suffer(name: string, fault: Fault): Promise<Seen> {
+/** Puts a backend under load, breaks and repairs what is behind it, and checks that decisions stayed in time and within the limit. */
+export async function runFault(name: string, fault: Fault): Promise<Seen> {
   const { backMs = 1000, bursts = 1, outages = 1, isThere = true } = fault;
   const events = new Events();
   const backend = new RedisBackend({ denyCache: false, onOutage: events.listener, ...fault.backend });

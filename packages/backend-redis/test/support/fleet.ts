@@ -1,7 +1,8 @@
-import { type ChildProcess, fork } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { type Bundle, bundle } from "@ratelimit/testbed/bundle";
+import { answerTo, startChild } from "./child.ts";
 import { type Decision, Events } from "./load.ts";
 import type { Record, RecorderJob } from "./recorder.ts";
 
@@ -18,12 +19,12 @@ let program: Promise<Bundle> | undefined;
 export async function startFleet(size: number, job: RecorderJob): Promise<Fleet> {
   program ??= bundle(join(import.meta.dirname, "recorder.ts"));
   const { path } = await program;
-  const processes = Array.from({ length: size }, () => fork(path, { execArgv: ["--unhandled-rejections=strict"] }));
+  const processes = Array.from({ length: size }, () => startChild(path));
   const dispose = async (): Promise<void> => {
     for (const child of processes) child.kill("SIGKILL");
   };
   try {
-    await Promise.all(processes.map((child) => answer(child, job)));
+    await Promise.all(processes.map((child) => answerTo(child, job)));
   } catch (error) {
     await dispose();
     throw error;
@@ -32,7 +33,7 @@ export async function startFleet(size: number, job: RecorderJob): Promise<Fleet>
     processes,
     stop: async () => {
       const ends = Promise.all(processes.map(async (child) => (await once(child, "exit"))[0] as unknown));
-      const records = (await Promise.all(processes.map((child) => answer(child, "stop")))) as Record[];
+      const records = (await Promise.all(processes.map((child) => answerTo(child, "stop")))) as Record[];
       const codes = await ends;
       if (codes.some((code) => code !== 0)) throw new Error(`Processes ended with ${codes.join(", ")}`);
       const events = records.map(({ events }) => Object.assign(new Events(), { all: events }));
@@ -40,15 +41,4 @@ export async function startFleet(size: number, job: RecorderJob): Promise<Fleet>
     },
     [Symbol.asyncDispose]: dispose,
   };
-}
-
-async function answer(child: ChildProcess, message: RecorderJob | "stop"): Promise<unknown> {
-  const answered = Promise.race([
-    once(child, "message"),
-    once(child, "exit").then(([code]) => {
-      throw new Error(`The process ended with ${code}`);
-    }),
-  ]);
-  child.send(message);
-  return (await answered)[0];
 }

@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
-import type { RedisClient } from "@ratelimit/backend-redis";
 import { ManualClock } from "@ratelimit/core";
 import type { Redis } from "ioredis";
+import type { Client, OwnClient } from "../../src/clients/client.ts";
+import type { IoredisClient } from "../../src/clients/ioredis.ts";
 import { bucketScript, type Script, scriptOf } from "../../src/scripts.ts";
 
 /** A client that runs the real script with a clock that only the test moves. */
 export interface Frozen {
-  readonly client: RedisClient;
+  readonly client: IoredisClient;
   readonly clock: ManualClock;
 }
 
@@ -15,12 +16,12 @@ export function frozen(redis: Redis): Frozen {
   const hash = `frozen:${randomUUID()}`;
   const stopped = stop(bucketScript, hash);
   const clock = new ManualClock();
-  let told = Number.NaN;
+  let sent = Number.NaN;
   /** Sends the time to Redis. Commands on one connection keep their order, so the call that follows sees it. */
-  const tell = (): void => {
-    if (told === clock.now()) return;
-    told = clock.now();
-    redis.hset(hash, "now", told).catch(() => {});
+  const sendTime = (): void => {
+    if (sent === clock.now()) return;
+    sent = clock.now();
+    redis.hset(hash, "now", sent).catch(() => {});
     redis.pexpire(hash, 600_000).catch(() => {});
   };
   return {
@@ -28,11 +29,11 @@ export function frozen(redis: Redis): Frozen {
     client: {
       status: redis.status,
       evalsha(sha1, keys, ...args) {
-        tell();
+        sendTime();
         return redis.evalsha(sha1 === bucketScript.sha1 ? stopped.sha1 : sha1, keys, ...args);
       },
       eval(lua, keys, ...args) {
-        tell();
+        sendTime();
         return redis.eval(lua === bucketScript.lua ? stopped.lua : lua, keys, ...args);
       },
       info: () => redis.info(),
@@ -41,6 +42,45 @@ export function frozen(redis: Redis): Frozen {
       off: (event, listener) => redis.off(event, listener),
     },
   };
+}
+
+/** The same for a client of any library, which the backend would close. */
+export function frozenClient(client: Client): { client: OwnClient; clock: ManualClock } {
+  const hash = `frozen:${randomUUID()}`;
+  const stopped = stop(bucketScript, hash);
+  const clock = new ManualClock();
+  let now = Number.NaN;
+  let telling: Promise<unknown> = Promise.resolve();
+  const tell = (): Promise<unknown> => {
+    if (now !== clock.now()) {
+      now = clock.now();
+      const set = "redis.call('HSET', KEYS[1], 'now', ARGV[1]) redis.call('PEXPIRE', KEYS[1], 600000)";
+      telling = client.eval(set, [hash], [String(now)]);
+    }
+    return telling;
+  };
+  const own: OwnClient = {
+    isCluster: client.isCluster,
+    keepsOrder: client.keepsOrder,
+    async evalsha(sha1, keys, args) {
+      await tell();
+      return client.evalsha(sha1 === bucketScript.sha1 ? stopped.sha1 : sha1, keys, args);
+    },
+    async eval(lua, keys, args) {
+      await tell();
+      return client.eval(lua === bucketScript.lua ? stopped.lua : lua, keys, args);
+    },
+    info: () => client.info(),
+    inOneWrite: (key, send) => client.inOneWrite(key, send),
+    serverOf: (key) => client.serverOf(key),
+    connected: (signal) => client.connected(signal),
+    listen: () => () => {},
+    errorOf: (error) => client.errorOf(error),
+    failed: (error) => client.failed(error),
+    reconnect() {},
+    async close() {},
+  };
+  return { client: own, clock };
 }
 
 /** Returns the same script, except for the three commands that depend on the time. */

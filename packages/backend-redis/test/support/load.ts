@@ -3,6 +3,7 @@ import type { RedisBackend } from "@ratelimit/backend-redis";
 import type { Recorded } from "@ratelimit/conformance";
 import { type OutageEvent, RateLimiter } from "@ratelimit/core";
 import type { DecisionSource } from "@ratelimit/core/backend";
+import { clock } from "./clock.ts";
 
 /** One decision as its caller saw it. Times are ms since 1970, on the clock that all processes of the machine share. */
 export interface Decision extends Recorded {
@@ -12,8 +13,6 @@ export interface Decision extends Recorded {
   readonly source: DecisionSource | undefined;
   readonly error?: unknown;
 }
-
-export const clock = (): number => performance.timeOrigin + performance.now();
 
 /** A limit that a load never reaches, which shows what decides the calls. `tight` is one that a load always exceeds. */
 const wide = { rate: 1_000_000, period: 1, burst: 1_000_000 } as const;
