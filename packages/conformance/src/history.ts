@@ -25,6 +25,11 @@ export interface Bound {
   readonly burst: number;
   readonly rate: number;
   readonly allowances?: readonly Allowance[];
+  /**
+   * Milliseconds that a window may be longer at each end, because stores count whole ones.
+   * @defaultValue 1
+   */
+  readonly grainMs?: number;
 }
 
 /** The window that exceeds a key's bound by the most tokens, `excess`. A negative `excess` is within the bound. */
@@ -34,9 +39,6 @@ export interface Window {
   readonly from: number;
   readonly to: number;
 }
-
-/** Stores count whole milliseconds, so a window may be 1 ms longer at each end. */
-const grainMs = 1;
 
 /**
  * Finds the worst window of a history. In any window, a token bucket admits at most `burst + rate * length` tokens, plus the
@@ -54,7 +56,7 @@ export function worstWindow(history: readonly Recorded[], bound: Bound): Window 
 }
 
 /** Keeps every window that begins with a call in a tree and tries each end once, so n calls take O(n log n) steps. */
-function worstOfKey(key: string, history: readonly Recorded[], { burst, rate, allowances = [] }: Bound): Window {
+function worstOfKey(key: string, history: readonly Recorded[], { burst, rate, allowances = [], grainMs = 1 }: Bound): Window {
   const admitted = history.filter(({ outcome, cost }) => outcome === "admitted" && cost > 0);
   const starts = admitted.map(({ from }) => from).sort((a, b) => a - b);
   const perMs = rate / 1000;

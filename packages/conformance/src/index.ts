@@ -1,6 +1,6 @@
 export { Oracle } from "./backend/oracle.ts";
-export type { BackendRequirement, MakeBackend, Subject } from "./backend/subject.ts";
-export { backendRequirements, backendSuite } from "./backend/suite.ts";
+export type { BackendRequirement, BackendUnderTest, MakeBackend } from "./backend/requirement.ts";
+export { type BackendCapabilities, backendRequirements, backendSuite } from "./backend/suite.ts";
 export { type Allowance, type Bound, type Recorded, type Window, worstWindow } from "./history.ts";
 export {
   type Answer,
@@ -16,5 +16,7 @@ export {
   serverOptions,
   userIn,
 } from "./http/app.ts";
-export type { HttpRequirement } from "./http/bench.ts";
-export { httpPromises, httpSuite } from "./http/suite.ts";
+export type { HttpRequirement } from "./http/requirement.ts";
+export { httpRequirements, httpSuite } from "./http/suite.ts";
+export type { RegisterTest } from "./register.ts";
+export { RequirementError } from "./trace.ts";

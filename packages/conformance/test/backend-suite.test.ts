@@ -22,12 +22,12 @@ function requirementThatBegins(words: string): BackendRequirement {
   return found[0] as BackendRequirement;
 }
 
-describe("a correct toy backend meets every requirement", () => backendSuite(making(ToyBackend)));
+describe("a correct toy backend meets every requirement", () => backendSuite(test, making(ToyBackend)));
 
 for (const { what, Backend, breaks } of brokenBackends) {
   describe(`a backend that ${what}`, () => {
     test.each(breaks)("is caught by: %s …", async (words) => {
-      await expect(requirementThatBegins(words).holds(making(Backend))).rejects.toThrow();
+      await expect(requirementThatBegins(words).verify(making(Backend))).rejects.toThrow();
     });
   });
 }

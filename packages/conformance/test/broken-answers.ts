@@ -1,7 +1,7 @@
 import type { ServerResponse } from "node:http";
-import type { Guard, HttpRequest, Verdict } from "@ratelimit/core/adapter";
+import type { Exchange } from "@ratelimit/core/adapter";
 import type { Limiter } from "../src/index.ts";
-import { type Broken, ToyAdapter, type ToyRequest } from "./toy-adapter.ts";
+import { altered, type Broken, type Pass, ToyAdapter, type ToyRequest } from "./toy-adapter.ts";
 
 /** Adapters that send wrong answers. */
 export const answersWrongly: readonly Broken[] = [
@@ -15,6 +15,7 @@ export const answersWrongly: readonly Broken[] = [
       "headers draft-11: exactly",
       "shipped by others: a window of 30",
       "shipped by others: a refusal",
+      "Retry-After is never",
     ],
     Adapter: class extends ToyAdapter {
       protected override refuse(body: string, req: ToyRequest): void {
@@ -28,12 +29,17 @@ export const answersWrongly: readonly Broken[] = [
     breaks: [
       "the default headers",
       "limiter: a policy",
+      "legacy: the limit is",
       "cost: a number, or",
       "CVE-2026-2880, CVE-2026-33804, CVE-2026-33807 (@fastify/middie",
     ],
     Adapter: class extends ToyAdapter {
-      protected override set(res: ServerResponse, headers: Readonly<Record<string, string>>): void {
-        if ("Cache-Control" in headers || res.statusCode >= 400) super.set(res, headers);
+      protected override exchange(req: ToyRequest, proceed: () => void): Exchange<[]> {
+        const passOn = (): void => {
+          for (const name of req.res.getHeaderNames()) if (/ratelimit|retry/.test(name)) req.res.removeHeader(name);
+          proceed();
+        };
+        return super.exchange(req, passOn);
       }
     },
   },
@@ -114,8 +120,8 @@ export const answersWrongly: readonly Broken[] = [
     what: "does not count HEAD",
     breaks: ["HEAD costs the same"],
     Adapter: class extends ToyAdapter {
-      protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
-        return req.method === "HEAD" ? { kind: "skip" } : super.ask(guard, req);
+      protected override async ask(pass: Pass, req: ToyRequest, limiter: Limiter): Promise<boolean> {
+        return req.method === "HEAD" || super.ask(pass, req, limiter);
       }
     },
   },
@@ -143,8 +149,9 @@ export const answersWrongly: readonly Broken[] = [
     what: "lets the handler run for a refused request",
     breaks: ["a refused request does", "an asynchronous backend"],
     Adapter: class extends ToyAdapter {
-      protected override async apply(verdict: Verdict, limiter: Limiter, req: ToyRequest): Promise<boolean> {
-        return (await super.apply(verdict, limiter, req)) || verdict.kind === "refuse";
+      protected override async ask(pass: Pass, req: ToyRequest, limiter: Limiter): Promise<boolean> {
+        await super.ask(pass, req, limiter);
+        return true;
       }
     },
   },
@@ -163,20 +170,21 @@ export const answersWrongly: readonly Broken[] = [
       "two copies of core in one process: each accepts",
     ],
     Adapter: class extends ToyAdapter {
-      protected override async apply(verdict: Verdict, limiter: Limiter, req: ToyRequest): Promise<boolean> {
-        if (verdict.kind !== "refuse") return super.apply(verdict, limiter, req);
-        this.set(req.res, verdict.headers);
-        req.res.removeHeader("Content-Length");
-        return true;
+      protected override exchange(req: ToyRequest, proceed: () => void): Exchange<[]> {
+        const send = (): void => {
+          req.res.removeHeader("Content-Length");
+          proceed();
+        };
+        return altered(super.exchange(req, proceed), { refuse: () => {}, send });
       }
     },
   },
   {
     what: "does not call onLimited",
-    breaks: ["onLimited writes the refusal", "onLimited: a call"],
+    breaks: ["onLimited writes the refusal", "onLimited may only", "onLimited may return", "onLimited: a call"],
     Adapter: class extends ToyAdapter {
-      protected override apply(verdict: Verdict, { call, options }: Limiter, req: ToyRequest): Promise<boolean> {
-        return super.apply(verdict, { call, options }, req);
+      protected override limit({ call, options }: Limiter): Pass {
+        return super.limit({ call, options });
       }
     },
   },
@@ -184,9 +192,10 @@ export const answersWrongly: readonly Broken[] = [
     what: "calls onLimited in shadow mode",
     breaks: ["shadow: onLimited is not"],
     Adapter: class extends ToyAdapter {
-      protected override async apply(verdict: Verdict, limiter: Limiter, req: ToyRequest): Promise<boolean> {
-        if (verdict.kind === "pass" && !verdict.result.allowed) await limiter.onLimited?.(verdict.result, req);
-        return super.apply(verdict, limiter, req);
+      protected override async ask(pass: Pass, req: ToyRequest, limiter: Limiter): Promise<boolean> {
+        const passes = await super.ask(pass, req, limiter);
+        if (passes && req.rateLimit?.allowed === false) await limiter.onLimited?.(req.rateLimit, req);
+        return passes;
       }
     },
   },
@@ -194,8 +203,15 @@ export const answersWrongly: readonly Broken[] = [
     what: "treats an error from onLimited as an answer",
     breaks: ["onLimited: throwing or rejecting"],
     Adapter: class extends ToyAdapter {
-      protected override async apply(verdict: Verdict, limiter: Limiter, req: ToyRequest): Promise<boolean> {
-        return super.apply(verdict, limiter, req).catch(() => true);
+      protected override limit({ onLimited, ...limiter }: Limiter): Pass {
+        const swallow: Limiter["onLimited"] = async (result, req) => {
+          try {
+            return await onLimited?.(result, req);
+          } catch {
+            return { status: 200, body: "" };
+          }
+        };
+        return super.limit({ ...limiter, ...(onLimited && { onLimited: swallow }) });
       }
     },
   },
@@ -203,17 +219,26 @@ export const answersWrongly: readonly Broken[] = [
     what: "sends each header twice",
     breaks: ["headers legacy: exactly"],
     Adapter: class extends ToyAdapter {
-      protected override set(res: ServerResponse, headers: Readonly<Record<string, string>>): void {
-        for (const [name, value] of Object.entries(headers)) res.setHeader(name, /ratelimit/i.test(name) ? [value, value] : value);
+      protected override set(res: ServerResponse, name: string, value: string): void {
+        res.setHeader(name, /ratelimit/i.test(name) ? [value, value] : value);
       }
     },
   },
   {
     what: "keeps only the first limiter's headers",
-    breaks: ["two limiters send", "single values describe", "of two limits with"],
+    breaks: ["two limiters send", "stacked limiters send", "of the drafts that", "single values describe", "of two limits with"],
     Adapter: class extends ToyAdapter {
-      protected override set(res: ServerResponse, headers: Readonly<Record<string, string>>): void {
-        for (const [name, value] of Object.entries(headers)) if (!res.hasHeader(name)) res.setHeader(name, value);
+      protected override set(res: ServerResponse, name: string, value: string): void {
+        if (!res.hasHeader(name)) res.setHeader(name, value);
+      }
+    },
+  },
+  {
+    what: "never removes a header",
+    breaks: ["a refusal drops", "a refusal is not sent"],
+    Adapter: class extends ToyAdapter {
+      protected override exchange(req: ToyRequest, proceed: () => void): Exchange<[]> {
+        return altered(super.exchange(req, proceed), { removeHeader: () => {} });
       }
     },
   },
@@ -231,8 +256,8 @@ export const answersWrongly: readonly Broken[] = [
     what: "does not see headers that the application set earlier",
     breaks: ["exposeHeaders: appends the headers"],
     Adapter: class extends ToyAdapter {
-      protected override describe(req: ToyRequest): HttpRequest {
-        return { ...super.describe(req), responseHeader: () => undefined };
+      protected override exchange(req: ToyRequest, proceed: () => void): Exchange<[]> {
+        return altered(super.exchange(req, proceed), { responseHeader: () => undefined });
       }
     },
   },
@@ -240,9 +265,10 @@ export const answersWrongly: readonly Broken[] = [
     what: "sends headers for an uncounted request",
     breaks: ["a request admitted"],
     Adapter: class extends ToyAdapter {
-      protected override async apply(verdict: Verdict, limiter: Limiter, req: ToyRequest): Promise<boolean> {
-        if (verdict.kind === "pass" && verdict.result.source === "open") req.res.setHeader("X-RateLimit-Limit", verdict.result.limit);
-        return super.apply(verdict, limiter, req);
+      protected override async ask(pass: Pass, req: ToyRequest, limiter: Limiter): Promise<boolean> {
+        const passes = await super.ask(pass, req, limiter);
+        if (req.rateLimit?.source === "open") req.res.setHeader("X-RateLimit-Limit", req.rateLimit.limit);
+        return passes;
       }
     },
   },

@@ -1,9 +1,10 @@
-import type { ServerResponse } from "node:http";
-import type { Guard, Verdict } from "@ratelimit/core/adapter";
+import { ServerResponse } from "node:http";
+import { RateLimitExceeded } from "@ratelimit/core";
+import type { Exchange } from "@ratelimit/core/adapter";
 import type { Answer, Handler, Limiter } from "../src/index.ts";
-import { type Broken, ToyAdapter, type ToyRequest } from "./toy-adapter.ts";
+import { altered, type Broken, type Pass, ToyAdapter, type ToyRequest } from "./toy-adapter.ts";
 
-type Settle = (status: number) => unknown;
+type Settle = (status: number) => void;
 
 /** Adapters that call the guard wrongly or mishandle its verdict. */
 export const judgesWrongly: readonly Broken[] = [
@@ -11,8 +12,8 @@ export const judgesWrongly: readonly Broken[] = [
     what: "gives every limiter a different request object",
     breaks: ["shadow: a limiter", "a request is"],
     Adapter: class extends ToyAdapter {
-      protected override ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
-        return super.ask(guard, { ...req });
+      protected override ask(pass: Pass, req: ToyRequest, limiter: Limiter): Promise<boolean> {
+        return super.ask(pass, { ...req }, limiter);
       }
     },
   },
@@ -27,9 +28,9 @@ export const judgesWrongly: readonly Broken[] = [
       "3,000 headers: a request",
     ],
     Adapter: class extends ToyAdapter {
-      protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
-        await super.ask(guard, { ...req });
-        return super.ask(guard, req);
+      protected override async ask(pass: Pass, req: ToyRequest, limiter: Limiter): Promise<boolean> {
+        await super.ask(pass, { ...req, res: new ServerResponse(req.node) }, limiter);
+        return super.ask(pass, req, limiter);
       }
     },
   },
@@ -37,8 +38,8 @@ export const judgesWrongly: readonly Broken[] = [
     what: "asks only the first limiter",
     breaks: ["shipped by others: a second"],
     Adapter: class extends ToyAdapter {
-      protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
-        return req.rateLimit === undefined ? super.ask(guard, req) : { kind: "skip" };
+      protected override async ask(pass: Pass, req: ToyRequest, limiter: Limiter): Promise<boolean> {
+        return req.rateLimit === undefined ? super.ask(pass, req, limiter) : true;
       }
     },
   },
@@ -46,8 +47,8 @@ export const judgesWrongly: readonly Broken[] = [
     what: "limits only requests with a route",
     breaks: ["requests without a route", "CVE-2025-71399 (better-auth): //sign-in has"],
     Adapter: class extends ToyAdapter {
-      protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
-        return this.route(req) === undefined ? { kind: "skip" } : super.ask(guard, req);
+      protected override async ask(pass: Pass, req: ToyRequest, limiter: Limiter): Promise<boolean> {
+        return this.route(req) === undefined ? true : super.ask(pass, req, limiter);
       }
     },
   },
@@ -55,8 +56,8 @@ export const judgesWrongly: readonly Broken[] = [
     what: "limits only GET and POST",
     breaks: ["every method counts"],
     Adapter: class extends ToyAdapter {
-      protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
-        return /^(GET|POST|HEAD)$/.test(req.method) ? super.ask(guard, req) : { kind: "skip" };
+      protected override async ask(pass: Pass, req: ToyRequest, limiter: Limiter): Promise<boolean> {
+        return /^(GET|POST|HEAD)$/.test(req.method) ? super.ask(pass, req, limiter) : true;
       }
     },
   },
@@ -64,10 +65,10 @@ export const judgesWrongly: readonly Broken[] = [
     what: "sends headers for requests that have no limit",
     breaks: ["limiter: a function picks"],
     Adapter: class extends ToyAdapter {
-      protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
-        const verdict = await super.ask(guard, req);
-        if (verdict.kind === "skip") this.set(req.res, { "X-RateLimit-Limit": "0" });
-        return verdict;
+      protected override async ask(pass: Pass, req: ToyRequest, limiter: Limiter): Promise<boolean> {
+        const passes = await super.ask(pass, req, limiter);
+        if (req.rateLimit === undefined) req.res.setHeader("X-RateLimit-Limit", "0");
+        return passes;
       }
     },
   },
@@ -76,10 +77,10 @@ export const judgesWrongly: readonly Broken[] = [
     breaks: ["key: a call", "cost: a call", "limiter: a call"],
     Adapter: class extends ToyAdapter {
       #before: Promise<unknown> = Promise.resolve();
-      protected override ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
-        const verdict = this.#before.then(() => super.ask(guard, req));
-        this.#before = verdict.catch(() => {});
-        return verdict;
+      protected override ask(pass: Pass, req: ToyRequest, limiter: Limiter): Promise<boolean> {
+        const passes = this.#before.then(() => super.ask(pass, req, limiter));
+        this.#before = passes.catch(() => {});
+        return passes;
       }
     },
   },
@@ -87,17 +88,17 @@ export const judgesWrongly: readonly Broken[] = [
     what: "fails open when something throws",
     breaks: ["limiter: a function that", "cost: anything but", "cost: whatever it throws", "limiter: whatever it throws"],
     Adapter: class extends ToyAdapter {
-      protected override ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
-        return super.ask(guard, req).catch(() => ({ kind: "skip" }));
+      protected override ask(pass: Pass, req: ToyRequest, limiter: Limiter): Promise<boolean> {
+        return super.ask(pass, req, limiter).catch(() => true);
       }
     },
   },
   {
     what: "answers every error with 500",
-    breaks: ["a callback's error", "a backend failure", "two copies of core in one process: each answers"],
+    breaks: ["an onLimited that throws", "a callback's error", "a backend failure", "two copies of core in one process: each answers"],
     Adapter: class extends ToyAdapter {
       protected override fail(req: ToyRequest, { headers = {} }: { headers?: Record<string, string> }): void {
-        super.fail(req, { headers });
+        super.fail(req, { status: 500, headers });
       }
     },
   },
@@ -112,11 +113,22 @@ export const judgesWrongly: readonly Broken[] = [
     },
   },
   {
-    what: "drops the headers of an error",
-    breaks: ["RateLimitExceeded thrown behind"],
+    what: "answers RateLimitExceeded like any other error",
+    breaks: ["RateLimitExceeded thrown behind limits", "RateLimitExceeded whose call"],
     Adapter: class extends ToyAdapter {
-      protected override fail(req: ToyRequest, { status = 500 }: { status?: number }): void {
-        super.fail(req, { status });
+      protected override answer(): boolean {
+        return false;
+      }
+    },
+  },
+  {
+    what: "drops the headers of an error",
+    breaks: ["RateLimitExceeded thrown behind a limiter", "RateLimitExceeded thrown by"],
+    Adapter: class extends ToyAdapter {
+      protected override answer(error: unknown, req: ToyRequest): boolean {
+        const answered = error instanceof RateLimitExceeded;
+        if (answered) this.send(req.res, { status: 429, body: "An error" });
+        return answered;
       }
     },
   },
@@ -124,8 +136,9 @@ export const judgesWrongly: readonly Broken[] = [
     what: "leaks an error in its answer",
     breaks: ["RateLimitExceeded thrown by"],
     Adapter: class extends ToyAdapter {
-      protected override fail(req: ToyRequest, error: { status?: number; headers?: Record<string, string>; key?: string }): void {
-        super.fail(req, { ...error, headers: { ...error.headers, "X-Error": String(error.key) } });
+      protected override answer(error: unknown, req: ToyRequest): boolean {
+        req.res.setHeader("X-Error", String((error as { key?: string }).key));
+        return super.answer(error, req);
       }
     },
   },
@@ -150,7 +163,7 @@ export const judgesWrongly: readonly Broken[] = [
     breaks: ["refund: true returns", "CVE-2026-26330 (Envoy): a backend", "shipped by others: a refund"],
     Adapter: class extends ToyAdapter {
       protected override settle(res: ServerResponse, settle: Settle): void {
-        super.settle(res, async (status) => {
+        super.settle(res, (status) => {
           settle(status);
           settle(status);
         });
@@ -159,7 +172,7 @@ export const judgesWrongly: readonly Broken[] = [
   },
   {
     what: "settles only complete responses",
-    breaks: ["refund: a client that does"],
+    breaks: ["refund: with refundAborted, a client that does"],
     Adapter: class extends ToyAdapter {
       protected override settle(res: ServerResponse, settle: Settle): void {
         res.once("finish", () => settle(res.statusCode));
@@ -168,16 +181,20 @@ export const judgesWrongly: readonly Broken[] = [
   },
   {
     what: "settles an aborted response as if it had been sent",
-    breaks: ["refund: a client that does", "refund: a client that gives"],
+    breaks: [
+      "refund: a client that hangs",
+      "refund: with refundAborted, a client that does",
+      "refund: with refundAborted, a client that gives",
+    ],
     Adapter: class extends ToyAdapter {
       protected override settle(res: ServerResponse, settle: Settle): void {
-        super.settle(res, async () => void settle(res.statusCode));
+        super.settle(res, () => settle(res.statusCode));
       }
     },
   },
   {
     what: "trusts Node's writableFinished, which is true even for a response that its client cut short",
-    breaks: ["refund: a response that"],
+    breaks: ["refund: with refundAborted, a response that"],
     Adapter: class extends ToyAdapter {
       protected override settle(res: ServerResponse, settle: Settle): void {
         res.once("close", () => settle(res.writableEnded && res.writableFinished ? res.statusCode : 499));
@@ -186,16 +203,16 @@ export const judgesWrongly: readonly Broken[] = [
   },
   {
     what: "does not settle a request that was aborted early",
-    breaks: ["refund: a client that gives"],
+    breaks: ["refund: with refundAborted, a client that gives"],
     Adapter: class extends ToyAdapter {
       protected override settle(res: ServerResponse, settle: Settle): void {
-        if (!res.closed) super.settle(res, async (status) => void settle(status));
+        if (!res.closed) super.settle(res, (status) => settle(status));
       }
     },
   },
   {
     what: "passes on the decision without its methods",
-    breaks: ["charge: a cost", "charge: exact even"],
+    breaks: ["of three limiters", "charge: a cost", "charge: exact even"],
     Adapter: class extends ToyAdapter {
       protected override handle(handler: Handler, req: ToyRequest): ReturnType<Handler> {
         return super.handle(handler, { ...req, rateLimit: { ...req.rateLimit } as never });
@@ -238,21 +255,19 @@ export const judgesWrongly: readonly Broken[] = [
     what: "lets a refused request go on if its response was already sent",
     breaks: ["a response sent", "a limiter behind a"],
     Adapter: class extends ToyAdapter {
-      protected override async apply(verdict: Verdict, limiter: Limiter, req: ToyRequest): Promise<boolean> {
-        return req.res.headersSent || super.apply(verdict, limiter, req);
+      protected override exchange(req: ToyRequest, proceed: () => void): Exchange<[]> {
+        const attach = (): void => void (req.res.headersSent && proceed());
+        return altered(super.exchange(req, proceed), { attach });
       }
     },
   },
   {
     what: "crashes when a client disconnects",
-    breaks: ["refund: a client that gives"],
+    breaks: ["refund: with refundAborted, a client that gives"],
     Adapter: class extends ToyAdapter {
-      #gone = false;
-      protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
-        const verdict = await super.ask(guard, req);
-        this.#gone ||= req.res.closed;
-        if (this.#gone) throw new Error("of the adapter");
-        return verdict;
+      protected override settle(res: ServerResponse, settle: Settle): void {
+        if (res.closed) throw new Error("of the adapter");
+        super.settle(res, (status) => settle(status));
       }
     },
   },
@@ -261,10 +276,10 @@ export const judgesWrongly: readonly Broken[] = [
     breaks: ["requests that break off"],
     Adapter: class extends ToyAdapter {
       #broken = false;
-      protected override async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
+      protected override async ask(pass: Pass, req: ToyRequest, limiter: Limiter): Promise<boolean> {
         this.#broken ||= req.method === "POST";
         if (this.#broken) throw new Error("of the adapter");
-        return super.ask(guard, req);
+        return super.ask(pass, req, limiter);
       }
     },
   },
@@ -272,9 +287,9 @@ export const judgesWrongly: readonly Broken[] = [
     what: "keeps users where the guard does not look",
     breaks: ["limitByUser: the key", "limitByUser: a user without"],
     Adapter: class extends ToyAdapter {
-      protected override ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
+      protected override ask(pass: Pass, req: ToyRequest, limiter: Limiter): Promise<boolean> {
         req.user = undefined;
-        return super.ask(guard, req);
+        return super.ask(pass, req, limiter);
       }
     },
   },

@@ -6,7 +6,17 @@ type Options = Limiter["options"];
 
 /** Options that an adapter may forget to pass on, and the requirements that must catch it. */
 const forgotten: readonly (readonly [option: keyof Options, breaks: readonly string[]])[] = [
-  ["headers", ["headers none: exactly", "one per hour: the", "several limits: lists", "a refusal by the daily", "drafts 6 and 7"]],
+  [
+    "headers",
+    [
+      'headers: "none" discloses',
+      "headers none: exactly",
+      "one per hour: the",
+      "several limits: lists",
+      "a refusal by the daily",
+      "of two equal quotas, drafts",
+    ],
+  ],
   [
     "cost",
     [
@@ -14,13 +24,18 @@ const forgotten: readonly (readonly [option: keyof Options, breaks: readonly str
       "Retry-After: 1 rounds",
       "an expensive request",
       "a cost above the burst has",
+      "drafts 6 and 7 report",
       "a refusal by one",
       "shipped by others: a cost",
     ],
   ],
   ["refund", ["refund: a login"]],
+  ["limiter", ["limiter: a function may", "limiter: policies computed"]],
+  ["allow", ["allow: addresses in"]],
+  ["deny", ["deny: addresses in"]],
+  ["ip", ["ip: the address"]],
   ["shadow", ["shadow: decides and reports", "shadow: next to another", "shadow: an outage"]],
-  ["skip", ["skip: only true lets", "skip: whatever it throws", "skip: a call"]],
+  ["skip", ["skip: true lets", "skip: whatever it throws", "skip: a call"]],
   ["skipPreflight", ["skipPreflight: CORS preflights pass"]],
   ["excludePaths", ["excludePaths: applies to every"]],
   ["exposeHeaders", ["exposeHeaders: appends the headers"]],
@@ -36,11 +51,11 @@ const forgotten: readonly (readonly [option: keyof Options, breaks: readonly str
   ],
   ["ipv6Prefix", ["ipv6Prefix sets how"]],
   ["keySecret", ["with keySecret, no"]],
-  ["key", ["key: a string", "key: an empty", "one limiter with two", "key: whatever it throws"]],
+  ["key", ["key: a string", "key: an object", "one limiter with two", "key: whatever it throws"]],
   ["user", ["limitByUser: user returns", "user: whatever it throws", "user: a call"]],
-  ["valid", ["limitByApiKey: keys that", "limitByApiKey: only true confirms", "valid: whatever it throws", "valid: a call"]],
+  ["valid", ["limitByApiKey: keys that", "limitByApiKey: a `valid` that", "valid: whatever it throws", "valid: a call"]],
   ["header", ["limitByApiKey: header names another"]],
-  ["anonymous", ['anonymous: "skip" lets anonymous', 'anonymous: "refuse" rejects anonymous']],
+  ["anonymous", ['anonymous: "skip" lets anonymous', 'anonymous: "refuse" answers']],
 ];
 
 /** Adapters that read the request wrongly or forget an option. */
@@ -52,6 +67,11 @@ export const readsWrongly: readonly Broken[] = [
       protected override describe(req: ToyRequest): HttpRequest {
         decodeURIComponent(req.url);
         return super.describe(req);
+      }
+
+      // To answer its error, it would have to read the request again.
+      protected override answer(): boolean {
+        return false;
       }
     },
   },
@@ -160,6 +180,24 @@ export const readsWrongly: readonly Broken[] = [
     Adapter: class extends ToyAdapter {
       protected override describe(req: ToyRequest): HttpRequest {
         return { ...super.describe(req), header: (name) => req.headers[name] as string | undefined };
+      }
+    },
+  },
+  {
+    what: "gives clients without a key one bucket",
+    breaks: ['key: "" means'],
+    Adapter: class extends ToyAdapter {
+      protected override options({ key, ...options }: Options): Options {
+        return key === undefined ? options : { ...options, key: async (req) => (await key(req)) || "nobody" };
+      }
+    },
+  },
+  {
+    what: "shows the request in its error page",
+    breaks: ["no error shows"],
+    Adapter: class extends ToyAdapter {
+      protected override fail(req: ToyRequest): void {
+        this.send(req.res, { status: 500, body: `Cannot serve ${req.url}` });
       }
     },
   },

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type HttpRequirement, httpPromises, httpSuite, type Serve } from "../src/index.ts";
+import { type HttpRequirement, httpRequirements, httpSuite, type Serve } from "../src/index.ts";
 import { answersWrongly } from "./broken-answers.ts";
 import { judgesWrongly } from "./broken-judging.ts";
 import { readsWrongly } from "./broken-reading.ts";
@@ -15,22 +15,22 @@ function by(Adapter: typeof ToyAdapter): Serve {
 }
 
 function requirementThatBegins(words: string): HttpRequirement {
-  const found = httpPromises.filter(({ name }) => name.startsWith(words));
+  const found = httpRequirements.filter(({ name }) => name.startsWith(words));
   expect(found, `requirements that begin with "${words}"`).toHaveLength(1);
   return found[0] as HttpRequirement;
 }
 
-describe("a correct toy adapter meets every requirement", () => httpSuite(by(ToyAdapter)));
+describe("a correct toy adapter meets every requirement", () => httpSuite(test, by(ToyAdapter)));
 
 for (const { what, Adapter, breaks } of brokenAdapters) {
   describe(`an adapter that ${what}`, () => {
     test.each(breaks)("is caught by: %s …", async (words) => {
-      await expect(requirementThatBegins(words).holds(by(Adapter), patienceMs)).rejects.toThrow();
+      await expect(requirementThatBegins(words).verify(by(Adapter), patienceMs)).rejects.toThrow();
     });
   });
 }
 
 test("every requirement catches at least one broken adapter", () => {
   const catching = new Set(brokenAdapters.flatMap(({ breaks }) => breaks.map((words) => requirementThatBegins(words).name)));
-  expect(httpPromises.map(({ name }) => name).filter((name) => !catching.has(name))).toEqual([]);
+  expect(httpRequirements.map(({ name }) => name).filter((name) => !catching.has(name))).toEqual([]);
 });

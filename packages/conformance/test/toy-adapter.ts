@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import {
-  createApiKeyGuard,
-  createGuard,
-  createUserGuard,
-  type Guard,
+  type Awaitable,
+  answerExceeded,
+  createMiddlewares,
+  type Exchange,
   type HttpRequest,
+  type Limit,
   settleAfterResponse,
-  throwingErrors,
-  type Verdict,
 } from "@ratelimit/core/adapter";
+import { BucketTable } from "@ratelimit/core/backend";
 import type { RequestRateLimit } from "@ratelimit/core/http";
 import {
   type Answer,
@@ -38,17 +38,17 @@ export interface Broken {
   readonly Adapter: typeof ToyAdapter;
 }
 
+/** What a request goes through: it passes, or it has been answered. */
+export type Pass = (req: ToyRequest) => Promise<boolean>;
+
 /** A correct adapter on plain `node:http`, split into small methods so that each broken adapter only has to override one or two. */
 export class ToyAdapter {
   async serve(app: App): Promise<Served> {
-    const guards = new Map(
-      [...app.limiters, ...app.routes.flatMap(({ limiters }) => limiters)].map((limiter) => [limiter, this.guard(limiter)]),
+    const passes = new Map(
+      [...app.limiters, ...app.routes.flatMap(({ limiters }) => limiters)].map((limiter) => [limiter, this.limit(limiter)]),
     );
     const pass = async (limiters: readonly Limiter[], req: ToyRequest): Promise<boolean> => {
-      for (const limiter of limiters) {
-        const verdict = await this.ask(guards.get(limiter) as Guard<ToyRequest>, req);
-        if (!(await this.apply(verdict, limiter, req))) return false;
-      }
+      for (const limiter of limiters) if (!(await this.ask(passes.get(limiter) as Pass, req, limiter))) return false;
       return true;
     };
     return listen(async (node, res) => {
@@ -61,61 +61,87 @@ export class ToyAdapter {
         if (!(await pass(app.limiters, req)) || !(await pass(route?.limiters ?? [], req))) return;
         this.send(res, route === undefined ? { status: 404, body: "nothing here" } : await this.handle(route.handler, req));
       } catch (error) {
-        this.fail(req, error as object);
+        if (!this.answer(error, req)) this.fail(req, error as object);
       }
     });
   }
 
-  protected guard({ call, options: given }: Limiter): Guard<ToyRequest> {
-    const options = this.options(given);
-    const describe = (req: ToyRequest): HttpRequest => this.describe(req);
-    if (call === "limitByUser") return createUserGuard(options, describe, (req) => req.user);
-    return call === "limitByApiKey" ? createApiKeyGuard(options, describe) : createGuard(options, describe);
+  protected limit({ call, options, onLimited }: Limiter): Pass {
+    const middlewares = createMiddlewares<ToyRequest, [], Pass>({
+      userOf: (req) => req.user,
+      defaultBackend: () => new BucketTable(1000, performance),
+      middleware: (limit) => (req) => this.admit(limit, req),
+    });
+    const respond = async (result: RequestRateLimit, req: ToyRequest): Promise<string | undefined> => {
+      const answer = await onLimited?.(result, req);
+      if (answer === undefined || typeof answer === "string") return answer;
+      this.send(req.res, answer);
+      return undefined;
+    };
+    return middlewares[call]({ ...this.options(options), ...(onLimited && { onLimited: respond }) });
   }
 
   protected options(options: Limiter["options"]): Limiter["options"] {
     return options;
   }
 
-  protected async ask(guard: Guard<ToyRequest>, req: ToyRequest): Promise<Verdict> {
-    return guard(req);
+  /** Returns whether the request goes on. */
+  protected async admit(limit: Limit<ToyRequest, []>, req: ToyRequest): Promise<boolean> {
+    let isPassed = false;
+    await limit.admit(
+      req,
+      this.exchange(req, () => {
+        isPassed = true;
+      }),
+    );
+    return isPassed;
   }
 
-  protected describe({ node, res, app, method, url }: ToyRequest): HttpRequest {
+  /** Sends a request through a limit and returns whether it goes on. */
+  protected async ask(pass: Pass, req: ToyRequest, _limiter: Limiter): Promise<boolean> {
+    return pass(req);
+  }
+
+  protected describe({ node, app, method, url }: ToyRequest): HttpRequest {
     const socketAddress = node.socket.remoteAddress;
     const header = (name: string): string | undefined => node.headers[name.toLowerCase()] as string | undefined;
+    const forwarded = app.proxied ? header("x-forwarded-for") : undefined;
+    return { method, url, ip: forwarded?.split(",").at(-1) ?? socketAddress, socketAddress, header };
+  }
+
+  protected exchange(req: ToyRequest, proceed: () => void): Exchange<[]> {
+    const { res } = req;
     return {
-      method,
-      url,
-      ip: (app.proxied ? header("x-forwarded-for") : undefined)?.split(",").at(-1) ?? socketAddress,
-      socketAddress,
-      header,
+      ...this.describe(req),
+      framework: [],
+      get isSent() {
+        return res.headersSent;
+      },
       responseHeader: (name) => res.getHeader(name)?.toString(),
+      setHeader: (name, value) => this.set(res, name, value),
+      removeHeader: (name) => res.removeHeader(name),
+      attach: (decision) => {
+        req.rateLimit = decision;
+      },
+      refuse: (status) => {
+        res.statusCode = status;
+      },
+      send: (body) => this.refuse(body, req),
+      reply: (value) => void res.end(value),
+      whenOver: (settle) => this.settle(res, settle),
+      proceed,
+      fail: (error) => {
+        throw error;
+      },
     };
   }
 
-  /** Returns whether the request goes on. */
-  protected async apply(verdict: Verdict, { onLimited }: Limiter, req: ToyRequest): Promise<boolean> {
-    if (verdict.kind === "skip") return true;
-    req.rateLimit = verdict.result;
-    if (req.res.headersSent) return verdict.kind === "pass";
-    this.set(req.res, verdict.headers);
-    if (verdict.kind === "pass") {
-      if (verdict.settle) this.settle(req.res, verdict.settle);
-      return true;
-    }
-    req.res.statusCode = verdict.status;
-    if (onLimited) this.send(req.res, await throwingErrors(onLimited)(verdict.result, req));
-    else this.refuse(verdict.body, req);
-    return false;
+  protected set(res: ServerResponse, name: string, value: string): void {
+    res.setHeader(name, value);
   }
 
-  protected set(res: ServerResponse, headers: Readonly<Record<string, string>>): void {
-    for (const [name, value] of Object.entries(headers)) res.setHeader(name, value);
-  }
-
-  protected settle(res: ServerResponse, settle: NonNullable<Extract<Verdict, { kind: "pass" }>["settle"]>): void {
-    settleAfterResponse(res, settle);
+  protected settle(res: ServerResponse, settle: (status: number) => Awaitable<void>): void {
+    settleAfterResponse(res, (status) => void settle(status));
   }
 
   protected refuse(body: string, { res }: ToyRequest): void {
@@ -135,15 +161,29 @@ export class ToyAdapter {
     res.end(text);
   }
 
-  /** Handles an error the way the frameworks do. */
+  protected answer(error: unknown, req: ToyRequest): boolean {
+    return answerExceeded(
+      error,
+      req,
+      this.exchange(req, () => {}),
+    );
+  }
+
+  /** Handles an error the way the frameworks do: its own status, or that of a refusal that is under way. */
   protected fail({ res }: ToyRequest, error: { status?: number; headers?: Record<string, string> }): void {
     if (res.headersSent) return;
-    this.set(res, error.headers ?? {});
-    this.send(res, { status: error.status !== undefined && error.status >= 400 ? error.status : 500, body: "An error" });
+    for (const [name, value] of Object.entries(error.headers ?? {})) res.setHeader(name, value);
+    const { status = res.statusCode } = error;
+    this.send(res, { status: status >= 400 ? status : 500, body: "An error" });
   }
 
   protected route({ app, method, url }: ToyRequest): Route | undefined {
     const path = new URL(url.startsWith("/") ? `http://a${url.replace(/^\/+/, "/.$&")}` : url, "http://a").pathname;
     return app.routes.find((route) => app.mount + route.path === path && route.method === method.toLowerCase().replace("head", "get"));
   }
+}
+
+/** Replaces parts of an exchange, and keeps its getters. */
+export function altered(exchange: Exchange<[]>, parts: Partial<Exchange<[]>>): Exchange<[]> {
+  return Object.setPrototypeOf(parts, exchange) as Exchange<[]>;
 }

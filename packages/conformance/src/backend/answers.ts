@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { definePolicy, type PolicyOptions } from "@ratelimit/core";
 import type { BackendReply, KeyScope } from "@ratelimit/core/backend";
 import { severalSlow, slow } from "./arbitraries.ts";
-import { type BackendRequirement, requirement, unusedName } from "./subject.ts";
+import { type BackendRequirement, requirement, unusedName } from "./requirement.ts";
 
 export const answers: BackendRequirement = requirement(
   "a reply reports usage in whole units: a number for one limit, a list for several",

@@ -5,10 +5,10 @@ import type { LimitSpec } from "./oracle.ts";
 
 const names = ["a", "b", "c", "d"] as const;
 
-type Nameless = Omit<LimitSpec, "name">;
+type Unnamed = Omit<LimitSpec, "name">;
 
 /** Limits that expose mistakes: several units drain per millisecond, rate and period share no factor, or the numbers are large. */
-const remarkable: readonly Nameless[] = [
+const remarkable: readonly Unnamed[] = [
   { rate: 7, periodMs: 1000, burst: 7 },
   { rate: 3, periodMs: 1000, burst: 1 },
   { rate: 100, periodMs: 60_000, burst: 150 },
@@ -21,7 +21,7 @@ const remarkable: readonly Nameless[] = [
 ];
 
 /** Rates of up to 60 tokens per millisecond. */
-const random: fc.Arbitrary<Nameless> = fc
+const random: fc.Arbitrary<Unnamed> = fc
   .record({ rate: fc.integer({ min: 1, max: 60 }), periodMs: fc.integer({ min: 1, max: 900 }), more: fc.nat(30) })
   .map(({ rate, periodMs, more }) => ({ rate, periodMs, burst: Math.ceil(rate / periodMs) + more }));
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { anyLimits, capacityOf, policyOf } from "./arbitraries.ts";
 import { Oracle } from "./oracle.ts";
 import { always } from "./property.ts";
-import { type BackendRequirement, requirement } from "./subject.ts";
+import { type BackendRequirement, requirement } from "./requirement.ts";
 
 const steps = fc.array(
   fc.oneof(
@@ -16,17 +16,17 @@ const steps = fc.array(
 
 export const clockBack: BackendRequirement = requirement(
   "a clock that steps back never admits more than a steady one",
-  "standing",
-  (bench) =>
-    always(fc.tuple(anyLimits, steps), async ([limits, steps]) => {
-      const limiter = bench.limiter(policyOf(limits));
+  "manual clock",
+  (fixture) =>
+    always(fixture, fc.tuple(anyLimits, steps), async ([limits, steps]) => {
+      const limiter = fixture.limiter(policyOf(limits));
       const steady = new Oracle();
       const cost = Math.max(1, Math.floor(capacityOf(limits) / 8));
       let lead = 0;
       for (const step of steps) {
-        if ("back" in step) await bench.pass(-step.back);
+        if ("back" in step) await fixture.pass(-step.back);
         if ("pass" in step) {
-          await bench.pass(step.pass);
+          await fixture.pass(step.pass);
           steady.advance(step.pass);
         }
         for (let i = 0; "take" in step && i < step.take; i++) {
@@ -40,37 +40,37 @@ export const clockBack: BackendRequirement = requirement(
 
 export const clampIsKept: BackendRequirement = requirement(
   "after the clock steps back, a bucket owes at most one burst",
-  "standing",
-  async (bench) => {
-    const limiter = bench.limiter({ rate: 10, period: 1, burst: 10 });
+  "manual clock",
+  async (fixture) => {
+    const limiter = fixture.limiter({ rate: 10, period: 1, burst: 10 });
     await limiter.check("key", { cost: 10 });
-    await bench.pass(-3_600_000);
+    await fixture.pass(-3_600_000);
     const refusal = await limiter.check("key");
     assert.deepEqual([refusal.allowed, refusal.retryAfter, refusal.resetAfter], [false, 1.1, 2]);
-    await bench.pass(1099);
+    await fixture.pass(1099);
     assert.equal((await limiter.check("key")).allowed, false);
-    await bench.pass(1);
+    await fixture.pass(1);
     assert.equal((await limiter.check("key")).allowed, true, "the refusal's retryAfter is exact, because the clamp was stored");
   },
 );
 
-export const lookIsKept: BackendRequirement = requirement(
+export const peekIsKept: BackendRequirement = requirement(
   "a peek after a clock step or a lowered limit stores the clamped bucket, so its retryAfter is exact",
-  "standing",
-  async (bench) => {
-    const limiter = bench.limiter({ rate: 10, period: 1, burst: 10 });
+  "manual clock",
+  async (fixture) => {
+    const limiter = fixture.limiter({ rate: 10, period: 1, burst: 10 });
     await limiter.check("key", { cost: 10 });
-    await bench.pass(-3_600_000);
+    await fixture.pass(-3_600_000);
     for (const { resetAfter } of [await limiter.check("key", { cost: 0 }), await limiter.peek("key")]) assert.equal(resetAfter, 2);
-    await bench.pass(1100);
+    await fixture.pass(1100);
     assert.equal((await limiter.peek("key")).allowed, true);
 
-    const lowered = bench.limiter({ rate: 1000, period: "1h" });
+    const lowered = fixture.limiter({ rate: 1000, period: "1h" });
     await lowered.check("key", { cost: 1000 });
     lowered.update({ rate: 100, period: "1m" });
     const { allowed, retryAfter } = await lowered.peek("key");
     assert.deepEqual([allowed, retryAfter], [false, 0.6]);
-    await bench.pass(600);
+    await fixture.pass(600);
     assert.equal((await lowered.peek("key")).allowed, true);
   },
 );

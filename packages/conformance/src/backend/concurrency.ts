@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { capacityOf, policyOf, slow, slowLimits } from "./arbitraries.ts";
 import { always } from "./property.ts";
-import { type BackendRequirement, requirement } from "./subject.ts";
+import { type BackendRequirement, requirement } from "./requirement.ts";
 
 export const sameTick: BackendRequirement = requirement(
   "of two calls in one tick at a limit of 1, exactly one is admitted",
   "any",
-  async (bench) => {
-    const limiter = bench.limiter(slow(1));
+  async (fixture) => {
+    const limiter = fixture.limiter(slow(1));
     const results = await Promise.all([limiter.check("key"), limiter.check("key")]);
     assert.equal(results.filter(({ allowed }) => allowed).length, 1);
   },
@@ -17,11 +17,12 @@ export const sameTick: BackendRequirement = requirement(
 export const crowd: BackendRequirement = requirement(
   "of many calls in one tick, exactly as many are admitted as there are tokens",
   "any",
-  (bench) =>
+  (fixture) =>
     always(
+      fixture,
       fc.tuple(slowLimits, fc.integer({ min: 1, max: 30 })),
       async ([limits, more]) => {
-        const limiter = bench.limiter(policyOf(limits));
+        const limiter = fixture.limiter(policyOf(limits));
         const calls = Array.from({ length: capacityOf(limits) + more }, () => limiter.check("key"));
         const admitted = (await Promise.all(calls)).filter(({ allowed }) => allowed);
         assert.equal(admitted.length, capacityOf(limits));
@@ -38,8 +39,8 @@ export const crowd: BackendRequirement = requirement(
 export const nothingLost: BackendRequirement = requirement(
   "no charge or refund is lost when many are made in one tick",
   "any",
-  async (bench) => {
-    const limiter = bench.limiter(slow(100));
+  async (fixture) => {
+    const limiter = fixture.limiter(slow(100));
     await limiter.charge("key", 50);
     await Promise.all(Array.from({ length: 40 }, (_, i) => (i % 4 === 0 ? limiter.refund("key", 2) : limiter.charge("key", 2))));
     assert.equal((await limiter.peek("key")).remaining, 10);

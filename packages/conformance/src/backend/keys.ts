@@ -4,7 +4,7 @@ import type { RateLimiter } from "@ratelimit/core";
 import fc from "fast-check";
 import { slow } from "./arbitraries.ts";
 import { always } from "./property.ts";
-import { type BackendRequirement, requirement, unusedName } from "./subject.ts";
+import { type BackendRequirement, requirement, unusedName } from "./requirement.ts";
 
 const long = "k".repeat(1025);
 
@@ -72,8 +72,8 @@ const unit = fc.oneof(fc.nat(0xffff), fc.constantFrom(...special), fc.constantFr
 const text = fc.array(unit, { minLength: 1, maxLength: 6 }).map((units) => String.fromCharCode(...units));
 const texts = fc.uniqueArray(text, { minLength: 2, maxLength: 12 });
 
-export const strangeKeys: BackendRequirement = requirement("every key has its own bucket, however strange", "any", async (bench) => {
-  const limiter = bench.limiter(slow(3));
+export const strangeKeys: BackendRequirement = requirement("every key has its own bucket, however strange", "any", async (fixture) => {
+  const limiter = fixture.limiter(slow(3));
   for (const key of strange) assert.equal((await limiter.check(key)).remaining, 2, `${show(key)} shares a bucket with an earlier key`);
   for (const key of strange) assert.equal((await limiter.check(key, { cost: 2 })).allowed, true, `${show(key)} was not kept`);
   for (const key of strange) assert.equal((await limiter.check(key)).allowed, false, `${show(key)} was not kept`);
@@ -81,9 +81,9 @@ export const strangeKeys: BackendRequirement = requirement("every key has its ow
   assert.deepEqual(await remainingOf(limiter, ["\uD800", "\uDC00", "\uFFFD"]), [3, 0, 0]);
 });
 
-export const anyKeys: BackendRequirement = requirement("arbitrary strings have their own buckets too", "any", (bench) =>
-  always(texts, async (keys) => {
-    const limiter = bench.limiter(slow(keys.length + 1));
+export const anyKeys: BackendRequirement = requirement("arbitrary strings have their own buckets too", "any", (fixture) =>
+  always(fixture, texts, async (keys) => {
+    const limiter = fixture.limiter(slow(keys.length + 1));
     for (const [i, key] of keys.entries()) await limiter.check(key, { cost: i + 1 });
     assert.deepEqual(
       await remainingOf(limiter, keys),
@@ -95,9 +95,9 @@ export const anyKeys: BackendRequirement = requirement("arbitrary strings have t
 export const anyNames: BackendRequirement = requirement(
   "limiters with different names share no bucket, whatever their names and keys",
   "any",
-  (bench) =>
-    always(fc.tuple(texts, text), async ([names, key]) => {
-      const limiters = names.map((name) => bench.limiter(slow(names.length + 1), name));
+  (fixture) =>
+    always(fixture, fc.tuple(texts, text), async ([names, key]) => {
+      const limiters = names.map((name) => fixture.limiter(slow(names.length + 1), name));
       for (const limiter of limiters) await limiter.reset(key);
       for (const [i, limiter] of limiters.entries()) await limiter.check(key, { cost: i + 1 });
       for (const [i, limiter] of limiters.entries()) {
@@ -110,7 +110,7 @@ export const anyNames: BackendRequirement = requirement(
 export const joinedNames: BackendRequirement = requirement(
   "no key reaches a bucket of a limiter with another name",
   "any",
-  async (bench) => {
+  async (fixture) => {
     const name = unusedName();
     const pairs = [
       [`${name}`, "a:b:c"],
@@ -123,7 +123,7 @@ export const joinedNames: BackendRequirement = requirement(
       [`${name} `, "c"],
     ] as const;
     for (const [name, key] of pairs) {
-      const limiter = bench.limiter(slow(3), name);
+      const limiter = fixture.limiter(slow(3), name);
       assert.equal((await limiter.check(key)).remaining, 2, `${name} and ${key}`);
       await limiter.close();
     }

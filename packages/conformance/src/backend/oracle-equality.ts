@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { anyLimits, capacityOf, policyOf } from "./arbitraries.ts";
 import { type Expected, type LimitSpec, Oracle } from "./oracle.ts";
 import { always } from "./property.ts";
-import { type BackendRequirement, type Bench, requirement } from "./subject.ts";
+import { type BackendRequirement, type Fixture, requirement } from "./requirement.ts";
 
 /** A number of tokens: quarters of what the policy can admit at once, plus `more`. */
 interface Amount {
@@ -48,19 +48,19 @@ const trace = fc.record({
  * Covers several limits, costs, refunds, charges, resets, a clock that steps back, and limits that are reordered, added, removed,
  * renamed and changed along the way.
  */
-export const oracleEquality: BackendRequirement = requirement("every answer equals that of an exact oracle", "standing", (bench) =>
-  always(trace, ({ policies, steps }) => followed(bench, policies, steps), 200),
+export const oracleEquality: BackendRequirement = requirement("every answer equals that of an exact oracle", "manual clock", (fixture) =>
+  always(fixture, trace, ({ policies, steps }) => followed(fixture, policies, steps), 200),
 );
 
-async function followed(bench: Bench, policies: readonly LimitSpec[][], steps: readonly Step[]): Promise<void> {
+async function followed(fixture: Fixture, policies: readonly LimitSpec[][], steps: readonly Step[]): Promise<void> {
   let limits = policies[0] as LimitSpec[];
   let blockMs = 0;
-  const limiter = bench.limiter(policyOf(limits));
+  const limiter = fixture.limiter(policyOf(limits));
   const oracle = new Oracle();
   let last: Expected = oracle.peek(limits, 1);
   let tokens = 1;
   const pass = async (ms: number): Promise<void> => {
-    await bench.pass(ms);
+    await fixture.pass(ms);
     oracle.advance(ms);
   };
   for (const step of steps) {

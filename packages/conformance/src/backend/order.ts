@@ -3,7 +3,7 @@ import type { RateLimiter, RateLimitResult } from "@ratelimit/core";
 import fc from "fast-check";
 import { slow } from "./arbitraries.ts";
 import { always } from "./property.ts";
-import { type BackendRequirement, requirement } from "./subject.ts";
+import { type BackendRequirement, requirement } from "./requirement.ts";
 
 const burst = 20;
 const methods = ["check", "peek", "refund", "charge", "block", "reset"] as const;
@@ -29,9 +29,9 @@ const calls: fc.Arbitrary<Call[]> = fc.array(
 export const madeOrder: BackendRequirement = requirement(
   "calls on one key take effect in the order they were made, even if nobody awaits them",
   "any",
-  (bench) =>
-    always(calls, async (made) => {
-      const limiter = bench.limiter(slow(burst));
+  (fixture) =>
+    always(fixture, calls, async (made) => {
+      const limiter = fixture.limiter(slow(burst));
       const buckets = new Map<string, Bucket>();
       const answers: Promise<unknown>[] = [];
       const expected: unknown[] = [];

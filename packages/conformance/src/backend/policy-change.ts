@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { policyOf } from "./arbitraries.ts";
 import type { LimitSpec } from "./oracle.ts";
-import { type BackendRequirement, requirement } from "./subject.ts";
+import { type BackendRequirement, requirement } from "./requirement.ts";
 
 const [day, hour] = [86_400_000, 3_600_000];
 const a: LimitSpec = { name: "a", rate: 1, periodMs: day, burst: 10 };
@@ -46,9 +46,9 @@ const rows: readonly Row[] = [
 export const policyChange: BackendRequirement = requirement(
   "a bucket keeps the time it owes when limits are reordered, added, removed or changed",
   "any",
-  async (bench) => {
+  async (fixture) => {
     for (const { what, before, spent, after, left } of rows) {
-      const limiter = bench.limiter(policyOf(before));
+      const limiter = fixture.limiter(policyOf(before));
       await limiter.check("key", { cost: spent });
       limiter.update(policyOf(after));
       const seen = (await limiter.peek("key")).limits.map(({ remaining }) => remaining);
@@ -63,30 +63,30 @@ export const policyChange: BackendRequirement = requirement(
 
 export const loweredLimit: BackendRequirement = requirement(
   "a lowered limit starts with an empty bucket at worst, and a refusal stores that, so its retryAfter is exact",
-  "standing",
-  async (bench) => {
-    const limiter = bench.limiter({ rate: 1, period: 1, burst: 1000 });
+  "manual clock",
+  async (fixture) => {
+    const limiter = fixture.limiter({ rate: 1, period: 1, burst: 1000 });
     await limiter.check("key", { cost: 1000 });
     limiter.update({ rate: 1, period: 1, burst: 5 });
     const { allowed, retryAfter } = await limiter.check("key");
     assert.deepEqual([allowed, retryAfter], [false, 1]);
-    await bench.pass(999);
+    await fixture.pass(999);
     assert.equal((await limiter.check("key")).allowed, false);
-    await bench.pass(1);
+    await fixture.pass(1);
     assert.equal((await limiter.check("key")).allowed, true);
   },
 );
 
 export const slack: BackendRequirement = requirement(
   "a limit's slack is exact, and no other limit inherits it",
-  "standing",
-  async (bench) => {
+  "manual clock",
+  async (fixture) => {
     // 7 units drain per millisecond and a token is 1000 units, so it takes 142 ms plus 6 units of the next.
-    const limiter = bench.limiter({ rate: 7, period: 1, burst: 7 });
+    const limiter = fixture.limiter({ rate: 7, period: 1, burst: 7 });
     const used = async (): Promise<number | undefined> => (await limiter.peek("key")).limits[0]?.used;
     await limiter.check("key");
     assert.equal(await used(), 1000);
-    await bench.pass(142);
+    await fixture.pass(142);
     assert.equal(await used(), 6);
     // One millisecond is owed, which is 3 units at 3 units per millisecond.
     limiter.update({ rate: 3, period: 1, burst: 7 });

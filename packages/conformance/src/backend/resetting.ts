@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { severalSlow, slow } from "./arbitraries.ts";
-import { type BackendRequirement, requirement } from "./subject.ts";
+import { type BackendRequirement, requirement } from "./requirement.ts";
 
-export const reset: BackendRequirement = requirement("a reset fills the bucket of its key and no other", "any", async (bench) => {
+export const reset: BackendRequirement = requirement("a reset fills the bucket of its key and no other", "any", async (fixture) => {
   for (const policy of [slow(5), severalSlow]) {
-    const [limiter, other] = [bench.limiter(policy), bench.limiter(policy)];
-    for (const key of ["key", "neighbour"]) await limiter.charge(key, 8);
+    const [limiter, other] = [fixture.limiter(policy), fixture.limiter(policy)];
+    for (const key of ["key", "neighbor"]) await limiter.charge(key, 8);
     await other.charge("key", 8);
     await limiter.reset("key");
     await limiter.reset("never used");
@@ -16,7 +16,7 @@ export const reset: BackendRequirement = requirement("a reset fills the bucket o
     );
     assert.equal((await limiter.check("key", { cost: 2 })).allowed, true);
     for (const [who, key] of [
-      [limiter, "neighbour"],
+      [limiter, "neighbor"],
       [other, "key"],
     ] as const)
       assert.equal((await who.check(key)).allowed, false);

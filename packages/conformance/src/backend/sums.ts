@@ -3,13 +3,13 @@ import type { RateLimitResult } from "@ratelimit/core";
 import fc from "fast-check";
 import { capacityOf, policyOf, slowLimits } from "./arbitraries.ts";
 import { always } from "./property.ts";
-import { type BackendRequirement, requirement } from "./subject.ts";
+import { type BackendRequirement, requirement } from "./requirement.ts";
 
 const cost = fc.nat(12);
 
-export const sum: BackendRequirement = requirement("take(a) then take(b) equals take(a + b) if that fits", "any", (bench) =>
-  always(fc.tuple(slowLimits, cost, cost), async ([limits, a, b]) => {
-    const limiter = bench.limiter(policyOf(limits));
+export const sum: BackendRequirement = requirement("take(a) then take(b) equals take(a + b) if that fits", "any", (fixture) =>
+  always(fixture, fc.tuple(slowLimits, cost, cost), async ([limits, a, b]) => {
+    const limiter = fixture.limiter(policyOf(limits));
     const whole = await limiter.check("whole", { cost: a + b });
     const parts = [await limiter.check("parts", { cost: a }), await limiter.check("parts", { cost: b })];
     if (a + b > 0) assert.equal(whole.allowed, a + b <= capacityOf(limits), `take(${a + b}) of ${capacityOf(limits)}`);
@@ -19,9 +19,9 @@ export const sum: BackendRequirement = requirement("take(a) then take(b) equals 
   }),
 );
 
-export const monotony: BackendRequirement = requirement("a higher cost is never admitted if a lower one is refused", "any", (bench) =>
-  always(fc.tuple(slowLimits, cost, cost, cost), async ([limits, spent, a, b]) => {
-    const limiter = bench.limiter(policyOf(limits));
+export const monotony: BackendRequirement = requirement("a higher cost is never admitted if a lower one is refused", "any", (fixture) =>
+  always(fixture, fc.tuple(slowLimits, cost, cost, cost), async ([limits, spent, a, b]) => {
+    const limiter = fixture.limiter(policyOf(limits));
     for (const key of ["little", "much"]) await limiter.check(key, { cost: spent });
     const little = await limiter.check("little", { cost: Math.min(a, b) });
     const much = await limiter.check("much", { cost: Math.max(a, b) });
@@ -29,22 +29,25 @@ export const monotony: BackendRequirement = requirement("a higher cost is never 
   }),
 );
 
-export const look: BackendRequirement = requirement("peeking changes nothing, whatever cost it asks about", "any", (bench) =>
-  always(fc.tuple(slowLimits, fc.array(fc.tuple(cost, cost), { maxLength: 8 })), async ([limits, takes]) => {
-    const limiter = bench.limiter(policyOf(limits));
-    for (const [cost, asked] of takes) {
-      const peeked = await limiter.peek("watched", { cost: asked });
-      const looked = await limiter.check("watched", { cost: 0 });
-      const [watched, alone] = [await limiter.check("watched", { cost }), await limiter.check("alone", { cost })];
-      assert.deepEqual(left(peeked), left(looked), "peek and a cost of 0 must see the same");
-      assert.deepEqual([watched.allowed, left(watched)], [alone.allowed, left(alone)], "the peeked-at bucket equals the other one");
-    }
-  }),
+export const peekChangesNothing: BackendRequirement = requirement(
+  "peeking changes nothing, whatever cost it asks about",
+  "any",
+  (fixture) =>
+    always(fixture, fc.tuple(slowLimits, fc.array(fc.tuple(cost, cost), { maxLength: 8 })), async ([limits, takes]) => {
+      const limiter = fixture.limiter(policyOf(limits));
+      for (const [cost, asked] of takes) {
+        const peeked = await limiter.peek("watched", { cost: asked });
+        const looked = await limiter.check("watched", { cost: 0 });
+        const [watched, alone] = [await limiter.check("watched", { cost }), await limiter.check("alone", { cost })];
+        assert.deepEqual(left(peeked), left(looked), "peek and a cost of 0 must see the same");
+        assert.deepEqual([watched.allowed, left(watched)], [alone.allowed, left(alone)], "the peeked-at bucket equals the other one");
+      }
+    }),
 );
 
-export const allOrNone: BackendRequirement = requirement("several limits are all charged, or none is", "any", (bench) =>
-  always(fc.tuple(slowLimits, fc.array(cost, { maxLength: 12 })), async ([limits, costs]) => {
-    const limiter = bench.limiter(policyOf(limits));
+export const allOrNone: BackendRequirement = requirement("several limits are all charged, or none is", "any", (fixture) =>
+  always(fixture, fc.tuple(slowLimits, fc.array(cost, { maxLength: 12 })), async ([limits, costs]) => {
+    const limiter = fixture.limiter(policyOf(limits));
     let spent = 0;
     for (const cost of costs) {
       const result = await limiter.check("key", { cost });

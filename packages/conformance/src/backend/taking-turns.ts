@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { anyLimits, policyOf } from "./arbitraries.ts";
 import type { LimitSpec } from "./oracle.ts";
 import { always } from "./property.ts";
-import { type BackendRequirement, type Bench, requirement, unusedName } from "./subject.ts";
+import { type BackendRequirement, type Fixture, requirement, unusedName } from "./requirement.ts";
 
 /** Policies that take turns on one key, like the old and new processes of a rolling deploy. */
 const trace = fc.record({
@@ -23,22 +23,23 @@ interface Admission {
 
 export const takingTurns: BackendRequirement = requirement(
   "when several policies take turns on one key, each keeps its own bound in every window",
-  "standing",
-  (bench) =>
+  "manual clock",
+  (fixture) =>
     always(
+      fixture,
       trace,
       async ({ policies, steps }) => {
         const scopes = scopesOf(policies);
         const admitted = new Map<string, { limit: LimitSpec; admissions: Admission[] }>();
         for (const { by, quarters, ms } of steps) {
-          await bench.pass(ms);
+          await fixture.pass(ms);
           const limits = policies[by % policies.length] as LimitSpec[];
           const cost = Math.ceil((quarters * Math.min(...limits.map(({ burst }) => burst))) / 4);
-          const { allowed } = await bench.backend.take(scopes[by % policies.length] as KeyScope, "key", cost);
+          const { allowed } = await fixture.backend.take(scopes[by % policies.length] as KeyScope, "key", cost);
           if (!allowed || cost === 0) continue;
           // Limits with equal numbers are the same limit.
           for (const admissions of new Set(limits.map((limit) => admissionsOf(admitted, limit))))
-            admissions.push({ at: bench.now(), tokens: cost });
+            admissions.push({ at: fixture.now(), tokens: cost });
         }
         for (const { limit, admissions } of admitted.values()) withinBound(limit, admissions);
       },
@@ -57,22 +58,23 @@ const anchor: LimitSpec = { name: "anchor", rate: 1, periodMs: 30 * 86_400_000, 
 
 export const turnsComeTrue: BackendRequirement = requirement(
   "a retryAfter stays exact while other policies take turns on the key",
-  "standing",
-  (bench) =>
+  "manual clock",
+  (fixture) =>
     always(
+      fixture,
       trace,
       async ({ policies, steps }) => {
         const [anchored, ...scopes] = scopesOf([[anchor], ...policies.map(fast)]) as [KeyScope, ...KeyScope[]];
-        await check(bench, anchored, 1000);
+        await check(fixture, anchored, 1000);
         for (const { by, quarters, ms } of steps) {
-          await bench.pass(ms);
+          await fixture.pass(ms);
           const scope = scopes[by % policies.length] as KeyScope;
           const cost = Math.max(1, Math.ceil((quarters * Math.min(...scope.policy.limits.map(({ burst }) => burst))) / 4));
-          const retryMs = await check(bench, scope, cost);
+          const retryMs = await check(fixture, scope, cost);
           if (retryMs === 0 || retryMs === Number.POSITIVE_INFINITY) continue;
-          await bench.pass(retryMs);
-          for (const other of scopes.filter((candidate) => sharesNoLimit(candidate, scope))) await check(bench, other, 1);
-          assert.equal(await check(bench, scope, cost), 0, `refused ${retryMs} ms later, although retryAfter allowed a retry`);
+          await fixture.pass(retryMs);
+          for (const other of scopes.filter((candidate) => sharesNoLimit(candidate, scope))) await check(fixture, other, 1);
+          assert.equal(await check(fixture, scope, cost), 0, `refused ${retryMs} ms later, although retryAfter allowed a retry`);
         }
       },
       150,
@@ -86,8 +88,8 @@ function scopesOf(policies: readonly LimitSpec[][]): KeyScope[] {
 }
 
 /** Takes `cost`, and returns the milliseconds until it would be admitted: 0 if it was. */
-async function check(bench: Bench, scope: KeyScope, cost: number): Promise<number> {
-  const { allowed, used } = await bench.backend.take(scope, "key", cost);
+async function check(fixture: Fixture, scope: KeyScope, cost: number): Promise<number> {
+  const { allowed, used } = await fixture.backend.take(scope, "key", cost);
   const units = [used].flat();
   return allowed ? 0 : Math.max(...scope.policy.limits.map((limit, i) => retryMsOf(limit, units[i] as number, cost)));
 }

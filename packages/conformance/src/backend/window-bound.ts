@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { anyLimits, capacityOf, policyOf } from "./arbitraries.ts";
 import type { LimitSpec } from "./oracle.ts";
 import { always } from "./property.ts";
-import { type BackendRequirement, type Bench, requirement } from "./subject.ts";
+import { type BackendRequirement, type Fixture, requirement } from "./requirement.ts";
 
 /** An admitted call: the clock readings before and after it, and its cost in tokens. */
 interface Admitted {
@@ -20,9 +20,10 @@ const attempts = fc.array(
 
 export const windowBound: BackendRequirement = requirement(
   "any window of length T admits at most burst + rate * T / period tokens",
-  "standing",
-  (bench) =>
+  "manual clock",
+  (fixture) =>
     always(
+      fixture,
       fc.tuple(anyLimits, attempts),
       async ([limits, attempts]) => {
         const fillMs = Math.max(...limits.map(({ rate, periodMs, burst }) => (burst * periodMs) / rate));
@@ -30,7 +31,7 @@ export const windowBound: BackendRequirement = requirement(
           pause: Math.ceil((fillMs * twentieths) / 20) + ms,
           cost: Math.floor((capacityOf(limits) * fifths) / 5) + tokens,
         }));
-        assertBound(limits, await admittedOf(bench, limits, paced), 0n);
+        assertBound(limits, await admittedOf(fixture, limits, paced), 0n);
       },
       100,
     ),
@@ -39,29 +40,29 @@ export const windowBound: BackendRequirement = requirement(
 export const liveWindowBound: BackendRequirement = requirement(
   "the same bound holds for a caller that rarely pauses, measured on its own clock",
   "any",
-  async (bench) => {
+  async (fixture) => {
     const limits: LimitSpec[] = [
       { name: "a", rate: 500, periodMs: 1000, burst: 5 },
       { name: "b", rate: 7, periodMs: 20, burst: 9 },
     ];
     const attempts = Array.from({ length: 400 }, (_, i) => ({ pause: i % 40 === 0 ? 1 : 0, cost: 1 + (i % 3) }));
     // The backend's clock counts whole milliseconds, so a window may be 1 ms longer than the caller measures.
-    assertBound(limits, await admittedOf(bench, limits, attempts), bench.stands ? 0n : 1n);
+    assertBound(limits, await admittedOf(fixture, limits, attempts), fixture.isManual ? 0n : 1n);
   },
 );
 
 async function admittedOf(
-  bench: Bench,
+  fixture: Fixture,
   limits: readonly LimitSpec[],
   attempts: readonly { pause: number; cost: number }[],
 ): Promise<Admitted[]> {
-  const limiter = bench.limiter(policyOf(limits));
+  const limiter = fixture.limiter(policyOf(limits));
   const admitted: Admitted[] = [];
   for (const { pause, cost } of attempts) {
-    if (pause > 0) await bench.pass(pause);
-    const from = Math.floor(bench.now());
+    if (pause > 0) await fixture.pass(pause);
+    const from = Math.floor(fixture.now());
     const { allowed } = await limiter.check("key", { cost });
-    if (allowed) admitted.push({ from, to: Math.ceil(bench.now()), cost });
+    if (allowed) admitted.push({ from, to: Math.ceil(fixture.now()), cost });
   }
   return admitted;
 }

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import type { ServerResponse } from "node:http";
-import { type Bench, type HttpRequirement, requirement, route, type Site } from "./bench.ts";
-import { eventually, type Gate, gate } from "./meanwhile.ts";
+import { type Fixture, type HttpRequirement, requirement, route, type Site } from "./requirement.ts";
 import { asynchronous } from "./table-backend.ts";
+import { eventually, type Gate, gate } from "./waiting.ts";
 
 interface Held {
   readonly site: Site;
@@ -12,37 +12,37 @@ interface Held {
 }
 
 /** Starts a site whose backend answers only after the gate opens. */
-async function held(bench: Bench, rate: number, early: (res: ServerResponse) => void = () => {}): Promise<Held> {
+async function held(fixture: Fixture, rate: number, early: (res: ServerResponse) => void = () => {}): Promise<Held> {
   const at = gate();
   let calls = 0;
-  const backend = asynchronous(bench.backend, () => {
+  const backend = asynchronous(fixture.backend, () => {
     at.enter();
     return at.opened;
   });
   const handler = (): { status: number; body: string } => ({ status: 200, body: String(++calls) });
-  const site = await bench.site({ early, limiters: [bench.limit({ backend, rate, name: "held" })], routes: [route("/", [], handler)] });
+  const site = await fixture.site({ early, limiters: [fixture.limit({ backend, rate, name: "held" })], routes: [route("/", [], handler)] });
   return { site, gate: at, calls: () => calls };
 }
 
-const gone = requirement("a client that gives up while the backend decides spends its token, and the server goes on", async (bench) => {
+const gone = requirement("a client that gives up while the backend decides spends its token, and the server goes on", async (fixture) => {
   for (const rate of [10, 2]) {
-    const { site, gate } = await held(bench, rate);
+    const { site, gate } = await held(fixture, rate);
     const clients = [1, 2, 3].map(() => site.open());
     await gate.entered;
     for (const client of clients) client.abort();
     await Promise.all(clients.map((client) => assert.rejects(client.reply)));
     gate.open();
-    await eventually("the backend was asked about every request", () => bench.backend.asked.length === 3);
+    await eventually("the backend was asked about every request", () => fixture.backend.asked.length === 3);
     assert.equal((await site.get()).status, rate === 10 ? 200 : 429);
-    bench.renew();
+    fixture.renew();
   }
 });
 
 const answered = requirement(
   "a response sent while the backend decides stays as it is, and a refused request goes no further",
-  async (bench) => {
+  async (fixture) => {
     const responses: ServerResponse[] = [];
-    const { site, gate, calls } = await held(bench, 1, (res) => void responses.push(res));
+    const { site, gate, calls } = await held(fixture, 1, (res) => void responses.push(res));
     const [first, second] = [site.open(), site.open()];
     await gate.entered;
     await eventually("both requests have arrived", () => responses.length === 2);
@@ -57,16 +57,19 @@ const answered = requirement(
   },
 );
 
-const begun = requirement("a limiter behind a response that has begun adds nothing, and stops requests that it refuses", async (bench) => {
-  let calls = 0;
-  const handler = (): { status: number; body: string } => ({ status: 200, body: String(++calls) });
-  const early = (res: ServerResponse): void => void (calls > 0 && res.writeHead(202).end("begun"));
-  const site = await bench.site({ early, limiters: [bench.limit({ rate: 1 })], routes: [route("/", [], handler)] });
-  assert.equal((await site.get()).body, "1");
-  const reply = await site.get();
-  assert.equal(`${reply.status} ${reply.body}`, "202 begun");
-  assert.equal(calls, 1, "the refused request must not reach its handler");
-  assert.equal((await site.get()).status, 202);
-});
+const begun = requirement(
+  "a limiter behind a response that has begun adds nothing, and stops requests that it refuses",
+  async (fixture) => {
+    let calls = 0;
+    const handler = (): { status: number; body: string } => ({ status: 200, body: String(++calls) });
+    const early = (res: ServerResponse): void => void (calls > 0 && res.writeHead(202).end("begun"));
+    const site = await fixture.site({ early, limiters: [fixture.limit({ rate: 1 })], routes: [route("/", [], handler)] });
+    assert.equal((await site.get()).body, "1");
+    const reply = await site.get();
+    assert.equal(`${reply.status} ${reply.body}`, "202 begun");
+    assert.equal(calls, 1, "the refused request must not reach its handler");
+    assert.equal((await site.get()).status, 202);
+  },
+);
 
 export const aborts: readonly HttpRequirement[] = [gone, answered, begun];

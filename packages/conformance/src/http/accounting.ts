@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
+import type { ServerResponse } from "node:http";
 import { RateLimiter } from "@ratelimit/core";
 import type { AnyRequest, Handler } from "./app.ts";
-import { type Bench, type HttpRequirement, inTurn, requirement, route, type Site, statuses } from "./bench.ts";
 import { field } from "./client.ts";
-import { eventually, gate } from "./meanwhile.ts";
+import { type Fixture, type HttpRequirement, inTurn, requirement, route, type Site, statuses } from "./requirement.ts";
 import { asynchronous } from "./table-backend.ts";
+import { eventually, gate } from "./waiting.ts";
 
 /** Answers with the status requested in `X-Status`. */
 const obedient: Handler = ({ headers }) => ({ status: Number(headers["x-status"] ?? 200), body: "done" });
@@ -13,15 +14,15 @@ function wanting(site: Site, ...wanted: readonly number[]): Promise<number[]> {
   return inTurn(wanted.length, (i) => site.get("/", { "X-Status": String(wanted[i]) })).then(statuses);
 }
 
-function limiterOf(bench: Bench, rate: number): { limiter: RateLimiter; left: () => Promise<number> } {
-  const limiter = new RateLimiter({ rate, backend: asynchronous(bench.backend) });
+function limiterOf(fixture: Fixture, rate: number): { limiter: RateLimiter; left: () => Promise<number> } {
+  const limiter = new RateLimiter({ rate, backend: asynchronous(fixture.backend) });
   return { limiter, left: async () => (await limiter.peek("ip:127.0.0.1")).remaining };
 }
 
-const failuresOnly = requirement("refund: a login limit can count only failures", async (bench) => {
+const failuresOnly = requirement("refund: a login limit can count only failures", async (fixture) => {
   const refund = (_: unknown, status: number): boolean => status < 400;
-  const { limiter, left } = limiterOf(bench, 3);
-  const site = await bench.site({ limiters: [bench.limit({ limiter, refund })], routes: [route("/", [], obedient)] });
+  const { limiter, left } = limiterOf(fixture, 3);
+  const site = await fixture.site({ limiters: [fixture.limit({ limiter, refund })], routes: [route("/", [], obedient)] });
   for (let i = 0; i < 6; i++) {
     assert.deepEqual(await wanting(site, 200), [200]);
     await eventually("the token is back", async () => (await left()) === 3);
@@ -29,13 +30,13 @@ const failuresOnly = requirement("refund: a login limit can count only failures"
   assert.deepEqual(await wanting(site, 401, 401, 401, 401, 200), [401, 401, 401, 429, 429]);
 });
 
-const askedOnce = requirement("refund: called once for each admitted request, with the status that was sent", async (bench) => {
+const askedOnce = requirement("refund: called once for each admitted request, with the status that was sent", async (fixture) => {
   const asked: string[] = [];
   const refund = ({ url }: { url: string }, status: number): boolean => asked.push(`${url} ${status}`) < 0;
-  const { limiter } = limiterOf(bench, 5);
-  const limits = [bench.limit({ limiter, refund }), bench.limit({ limiter, refund })];
+  const { limiter } = limiterOf(fixture, 5);
+  const limits = [fixture.limit({ limiter, refund }), fixture.limit({ limiter, refund })];
   const failing = route("/throws", [], () => Promise.reject(new Error("of the handler")));
-  const site = await bench.site({ limiters: limits, routes: [route("/", limits, obedient), failing] });
+  const site = await fixture.site({ limiters: limits, routes: [route("/", limits, obedient), failing] });
   await wanting(site, 200, 201, 403);
   await site.get("/none");
   await site.get("/throws");
@@ -46,7 +47,7 @@ const askedOnce = requirement("refund: called once for each admitted request, wi
 
 const howMuch = requirement(
   "refund: true returns the request's cost and a number returns that many tokens, up to a full bucket",
-  async (bench) => {
+  async (fixture) => {
     const rows: readonly (readonly [unknown, number])[] = [
       [true, 10],
       [Promise.resolve(true), 10],
@@ -58,13 +59,13 @@ const howMuch = requirement(
       [1000, 10],
     ];
     for (const [given, expected] of rows) {
-      const { limiter, left } = limiterOf(bench, 10);
+      const { limiter, left } = limiterOf(fixture, 10);
       let asked = 0;
       const refund = (): never => {
         asked++;
         return given as never;
       };
-      const site = await bench.site({ limiters: [bench.limit({ limiter, refund, cost: 4 })] });
+      const site = await fixture.site({ limiters: [fixture.limit({ limiter, refund, cost: 4 })] });
       await site.get();
       await eventually("refund was called", () => asked === 1);
       await eventually(`${expected} left`, async () => (await left()) === expected);
@@ -74,8 +75,8 @@ const howMuch = requirement(
   },
 );
 
-const badRefund = requirement("refund: throwing, rejecting or returning nonsense refunds nothing and breaks nothing", async (bench) => {
-  const { limiter, left } = limiterOf(bench, 100);
+const badRefund = requirement("refund: throwing, rejecting or returning nonsense refunds nothing and breaks nothing", async (fixture) => {
+  const { limiter, left } = limiterOf(fixture, 100);
   const nothing: unknown = undefined;
   const nonsense: readonly (() => unknown)[] = [
     () => {
@@ -90,7 +91,7 @@ const badRefund = requirement("refund: throwing, rejecting or returning nonsense
     asked++;
     return nonsense[Number(headers["x-row"])]?.() as never;
   };
-  const site = await bench.site({ limiters: [bench.limit({ limiter, refund })] });
+  const site = await fixture.site({ limiters: [fixture.limit({ limiter, refund })] });
   const replies = await inTurn(nonsense.length, (i) => site.get("/", { "X-Row": String(i) }));
   assert.deepEqual(
     statuses(replies),
@@ -101,7 +102,7 @@ const badRefund = requirement("refund: throwing, rejecting or returning nonsense
   assert.equal(await left(), 100 - nonsense.length);
 });
 
-const gaveUp = requirement("refund: a client that does not wait for its response settles as 499", async (bench) => {
+const gaveUp = requirement("refund: with refundAborted, a client that does not wait for its response settles as 499", async (fixture) => {
   const asked: number[] = [];
   const { entered, enter, opened, open } = gate();
   const waiting: Handler = async () => {
@@ -110,8 +111,11 @@ const gaveUp = requirement("refund: a client that does not wait for its response
     return { status: 200, body: "too late" };
   };
   const refund = (_: unknown, status: number): boolean => asked.push(status) > 0;
-  const { limiter, left } = limiterOf(bench, 5);
-  const site = await bench.site({ limiters: [bench.limit({ limiter, refund })], routes: [route("/", [], waiting)] });
+  const { limiter, left } = limiterOf(fixture, 5);
+  const site = await fixture.site({
+    limiters: [fixture.limit({ limiter, refund, refundAborted: true })],
+    routes: [route("/", [], waiting)],
+  });
   const client = site.open();
   await entered;
   client.abort();
@@ -121,36 +125,68 @@ const gaveUp = requirement("refund: a client that does not wait for its response
   assert.deepEqual(asked, [499]);
 });
 
-const gaveUpEarly = requirement("refund: a client that gives up while its limit is being checked settles as 499 too", async (bench) => {
+const gaveUpEarly = requirement(
+  "refund: with refundAborted, a client that gives up while its limit is being checked settles as 499 too",
+  async (fixture) => {
+    const asked: number[] = [];
+    const { entered, enter, opened, open } = gate();
+    const backend = asynchronous(fixture.backend, () => {
+      enter();
+      return opened;
+    });
+    const limiter = new RateLimiter({ rate: 5, backend });
+    const refund = (_: unknown, status: number): boolean => asked.push(status) > 0;
+    const site = await fixture.site({ limiters: [fixture.limit({ limiter, refund, refundAborted: true })] });
+    const client = site.open();
+    await entered;
+    client.abort();
+    await assert.rejects(client.reply);
+    await gate().soon;
+    open();
+    await eventually("the request has settled", () => asked.length > 0);
+    await eventually("the token is back", async () => (await limiter.peek("ip:127.0.0.1")).remaining === 5);
+    assert.deepEqual(asked, [499]);
+  },
+);
+
+const noReward = requirement("refund: a client that hangs up earns no refund unless refundAborted asks for it", async (fixture) => {
   const asked: number[] = [];
   const { entered, enter, opened, open } = gate();
-  const backend = asynchronous(bench.backend, () => {
+  const waiting: Handler = async () => {
     enter();
-    return opened;
-  });
-  const limiter = new RateLimiter({ rate: 5, backend });
-  const refund = (_: unknown, status: number): boolean => asked.push(status) > 0;
-  const site = await bench.site({ limiters: [bench.limit({ limiter, refund })] });
+    await opened;
+    return { status: 200, body: "too late" };
+  };
+  const refund = (_: unknown, status: number): boolean => asked.push(status) > 0 && status >= 400;
+  const { limiter, left } = limiterOf(fixture, 5);
+  let closed = 0;
+  const early = (res: ServerResponse): void => void res.once("close", () => closed++);
+  const limiters = [fixture.limit({ limiter, refund })];
+  const site = await fixture.site({ early, limiters, routes: [route("/", [], waiting), route("/other")] });
   const client = site.open();
   await entered;
   client.abort();
   await assert.rejects(client.reply);
-  await gate().soon;
+  await eventually("the server has noticed", () => closed === 1);
   open();
-  await eventually("the request has settled", () => asked.length > 0);
-  await eventually("the token is back", async () => (await limiter.peek("ip:127.0.0.1")).remaining === 5);
-  assert.deepEqual(asked, [499]);
+  await site.get("/other");
+  await eventually("the second request has settled", () => asked.length > 0);
+  assert.deepEqual(asked, [200], "only the response that was sent settles");
+  assert.equal(await left(), 3);
 });
 
 /** More than the socket buffers of a loopback connection hold, so that the server is still writing when its client hangs up. */
 const large = "x".repeat(16 << 20);
 
-const cutShort = requirement("refund: a response that its client cuts short settles as 499", async (bench) => {
+const cutShort = requirement("refund: with refundAborted, a response that its client cuts short settles as 499", async (fixture) => {
   const asked: number[] = [];
   const refund = (_: unknown, status: number): boolean => asked.push(status) > 0;
-  const { limiter, left } = limiterOf(bench, 5);
+  const { limiter, left } = limiterOf(fixture, 5);
   const handler: Handler = () => ({ status: 200, body: large });
-  const site = await bench.site({ limiters: [bench.limit({ limiter, refund })], routes: [route("/", [], handler)] });
+  const site = await fixture.site({
+    limiters: [fixture.limit({ limiter, refund, refundAborted: true })],
+    routes: [route("/", [], handler)],
+  });
   const client = site.open();
   await client.begun;
   client.abort();
@@ -166,8 +202,8 @@ const charging: Handler = async ({ headers }, rateLimit) => {
   return { status: 200, body: { remaining, uncharged } };
 };
 
-const afterwards = requirement("charge: a cost known only afterwards is charged to the bucket of the request", async (bench) => {
-  const site = await bench.site({ limiters: [bench.limit({ rate: 100 })], routes: [route("/", [], charging)] });
+const afterwards = requirement("charge: a cost known only afterwards is charged to the bucket of the request", async (fixture) => {
+  const site = await fixture.site({ limiters: [fixture.limit({ rate: 100 })], routes: [route("/", [], charging)] });
   const charge = async (tokens: number): Promise<unknown> => JSON.parse((await site.get("/", { "X-Tokens": String(tokens) })).body);
   assert.deepEqual(await charge(9), { remaining: 90, uncharged: 0 });
   assert.deepEqual(await charge(0), { remaining: 89, uncharged: 0 });
@@ -175,19 +211,19 @@ const afterwards = requirement("charge: a cost known only afterwards is charged 
   assert.equal(field(await site.get(), "retry-after"), "61");
 });
 
-const concurrently = requirement("charge and refund: exact for concurrent requests", async (bench) => {
-  const { limiter, left } = limiterOf(bench, 1000);
+const concurrently = requirement("charge and refund: exact for concurrent requests", async (fixture) => {
+  const { limiter, left } = limiterOf(fixture, 1000);
   const handler: Handler = async ({ headers }, rateLimit) => {
     await Promise.all([rateLimit?.charge(Number(headers["x-tokens"])), rateLimit?.refund(2)]);
     return { status: 200, body: "done" };
   };
-  const site = await bench.site({ limiters: [bench.limit({ limiter })], routes: [route("/", [], handler)] });
+  const site = await fixture.site({ limiters: [fixture.limit({ limiter })], routes: [route("/", [], handler)] });
   await limiter.charge("ip:127.0.0.1", 100);
   await Promise.all(Array.from({ length: 40 }, (_, i) => site.get("/", { "X-Tokens": String(i) })));
   assert.equal(await left(), 900 - 40 + 80 - (39 * 40) / 2);
 });
 
-const chargedAnyway = requirement("charge: exact even after the client has gone", async (bench) => {
+const chargedAnyway = requirement("charge: exact even after the client has gone", async (fixture) => {
   const { entered, enter, opened, open } = gate();
   const handler: Handler = async (_, rateLimit) => {
     enter();
@@ -195,8 +231,8 @@ const chargedAnyway = requirement("charge: exact even after the client has gone"
     await rateLimit?.charge(7);
     return { status: 200, body: "too late" };
   };
-  const { limiter, left } = limiterOf(bench, 100);
-  const site = await bench.site({ limiters: [bench.limit({ limiter })], routes: [route("/", [], handler)] });
+  const { limiter, left } = limiterOf(fixture, 100);
+  const site = await fixture.site({ limiters: [fixture.limit({ limiter })], routes: [route("/", [], handler)] });
   const client = site.open();
   await entered;
   client.abort();
@@ -205,7 +241,7 @@ const chargedAnyway = requirement("charge: exact even after the client has gone"
   await eventually("the charge has been made", async () => (await left()) === 100 - 1 - 7);
 });
 
-const eachItsOwn = requirement("charge and refund: each decision of a request has its own bucket", async (bench) => {
+const eachItsOwn = requirement("charge and refund: each decision of a request has its own bucket", async (fixture) => {
   const handler: Handler = async (_, rateLimit) => {
     const [outer, inner] = rateLimit?.all ?? [];
     return {
@@ -213,7 +249,10 @@ const eachItsOwn = requirement("charge and refund: each decision of a request ha
       body: [(await outer?.charge(10))?.remaining, (await inner?.refund())?.remaining, (await inner?.charge(3))?.remaining],
     };
   };
-  const site = await bench.site({ limiters: [bench.limit({ rate: 100 })], routes: [route("/", [bench.limit({ rate: 50 })], handler)] });
+  const site = await fixture.site({
+    limiters: [fixture.limit({ rate: 100 })],
+    routes: [route("/", [fixture.limit({ rate: 50 })], handler)],
+  });
   assert.equal((await site.get()).body, "[89,50,47]");
 });
 
@@ -224,6 +263,7 @@ export const accounting: readonly HttpRequirement[] = [
   badRefund,
   gaveUp,
   gaveUpEarly,
+  noReward,
   cutShort,
   afterwards,
   concurrently,

@@ -29,7 +29,8 @@ export type LimiterOptions = Omit<RateLimitOptions<AnyRequest>, "onLimited"> &
 export interface Limiter {
   readonly call: "rateLimit" | "limitByUser" | "limitByApiKey";
   readonly options: LimiterOptions;
-  readonly onLimited?: ((result: RateLimitResult, req: AnyRequest) => Awaitable<Answer>) | undefined;
+  /** Answers a refusal. A string is returned to the adapter instead of being sent; `undefined` only observes the refusal. */
+  readonly onLimited?: ((result: RateLimitResult, req: AnyRequest) => Awaitable<Answer | string | undefined>) | undefined;
 }
 
 export interface Route {

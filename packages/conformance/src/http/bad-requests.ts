@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
-import { type HttpRequirement, inTurn, requirement, route, statuses } from "./bench.ts";
 import { digest } from "./named-clients.ts";
+import { type HttpRequirement, inTurn, requirement, route, statuses } from "./requirement.ts";
 
 function get(fields: string, path: string = "/", version: string = "1.1"): string {
   return `GET ${path} HTTP/${version}\r\nHost: a\r\nConnection: close\r\n${fields}\r\n`;
@@ -28,10 +28,10 @@ const odd: readonly (readonly [what: string, text: string, answer: RegExp])[] = 
   ["a target without a path", get("", "http://a?x"), /^HTTP\/1\.1 [234]/],
 ];
 
-const oddRequests = requirement("malformed or unusual requests get an answer or a 4xx, and the server goes on", async (bench) => {
-  const named = { ...bench.limit({ trust: 1 }), call: "limitByApiKey" } as const;
-  const site = await bench.site({
-    limiters: [bench.limit({ trust: 1, excludePaths: ["/health"], rate: 1000 })],
+const oddRequests = requirement("malformed or unusual requests get an answer or a 4xx, and the server goes on", async (fixture) => {
+  const named = { ...fixture.limit({ trust: 1 }), call: "limitByApiKey" } as const;
+  const site = await fixture.site({
+    limiters: [fixture.limit({ trust: 1, excludePaths: ["/health"], rate: 1000 })],
     routes: [{ method: "get", path: "/", limiters: [named], handler: () => ({ status: 200, body: "ok" }) }],
   });
   for (const [what, text, answer] of odd) assert.match(await site.exchange(text), answer, what);
@@ -39,12 +39,12 @@ const oddRequests = requirement("malformed or unusual requests get an answer or 
 });
 
 /** Node passes on about 1,000 headers. It refuses a request with more or, in older versions, silently drops the rest. */
-const manyFields = requirement("3,000 headers: a request is counted once under the key among them, or refused by Node", async (bench) => {
+const manyFields = requirement("3,000 headers: a request is counted once under the key among them, or refused by Node", async (fixture) => {
   const others = Array.from({ length: 3000 }, (_, i) => `a${i}: ${i}\r\n`);
   const ask = async (fields: readonly string[]): Promise<readonly [status: string, asked: readonly string[]]> => {
-    const site = await bench.site({ routes: [route("/", [{ ...bench.limit({ rate: 2, name: "one" }), call: "limitByApiKey" }])] });
+    const site = await fixture.site({ routes: [route("/", [{ ...fixture.limit({ rate: 2, name: "one" }), call: "limitByApiKey" }])] });
     const answer = await site.exchange(get(fields.join("")));
-    return [answer.slice("HTTP/1.1 ".length, "HTTP/1.1 200".length), bench.backend.asked.splice(0)];
+    return [answer.slice("HTTP/1.1 ".length, "HTTP/1.1 200".length), fixture.backend.asked.splice(0)];
   };
   const k = "X-API-Key: k\r\n";
   for (const [fields, status, client] of [
@@ -60,8 +60,8 @@ const manyFields = requirement("3,000 headers: a request is counted once under t
   assert.deepEqual(await ask(others.slice(0, 900).concat("X-API-Key: j\r\n")), ["200", [digest("j")]]);
 });
 
-const truncated = requirement("requests that break off do not disturb the server", async (bench) => {
-  const site = await bench.site({ limiters: [bench.limit({ rate: 1000 })] });
+const truncated = requirement("requests that break off do not disturb the server", async (fixture) => {
+  const site = await fixture.site({ limiters: [fixture.limit({ rate: 1000 })] });
   for (const text of [
     "GET",
     "GET / HTTP/1.1\r\nHost: a\r\nX-Forw",

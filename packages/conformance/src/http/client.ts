@@ -36,7 +36,8 @@ export function send(port: number, { method = "GET", path = "/", headers = {} }:
     sent.on("error", reject);
     sent.on("response", (response) => {
       const { statusCode = 0, statusMessage = "", rawHeaders } = response;
-      const fields = rawHeaders.flatMap((text, i) => (i % 2 === 0 ? [[text.toLowerCase(), rawHeaders[i + 1] ?? ""] as const] : []));
+      // Jest runs tests in a realm of their own, in which Node's arrays are not equal to those of the tests.
+      const fields = [...rawHeaders].flatMap((text, i) => (i % 2 === 0 ? [[text.toLowerCase(), rawHeaders[i + 1] ?? ""] as const] : []));
       let body = "";
       response.setEncoding("utf8");
       response.on("data", (chunk: string) => (body += chunk));
@@ -70,7 +71,7 @@ export function field(reply: Reply | undefined, name: string): string | undefine
 }
 
 /** Returns the reply's rate limit headers as sorted lines, with names in lower case. */
-export function told(reply: Reply | undefined): string[] {
+export function limitFields(reply: Reply | undefined): string[] {
   const lines = fieldsOf(reply).filter(([name]) => /^(x-)?ratelimit|^retry-after$/.test(name));
   return lines.map(([name, value]) => `${name}: ${value}`).sort();
 }

@@ -1,27 +1,38 @@
 import assert from "node:assert/strict";
 import { STATUS_CODES } from "node:http";
-import { field, type Reply, told } from "./client.ts";
+import { field, limitFields, type Reply } from "./client.ts";
 
 /** Asserts that the reply has exactly these rate limit headers, each once, in any order and with names in any case. */
-export function assertTold(reply: Reply | undefined, lines: readonly string[], when: string = ""): void {
+export function assertLimitFields(reply: Reply | undefined, lines: readonly string[], when: string = ""): void {
   const expected = lines.map((line) => line.replace(/^[^:]+/, (name) => name.toLowerCase())).sort();
-  assert.deepEqual(told(reply), expected, `${when} got\n  ${told(reply).join("\n  ")}\ninstead of\n  ${expected.join("\n  ")}`);
+  assert.deepEqual(
+    limitFields(reply),
+    expected,
+    `${when} got\n  ${limitFields(reply).join("\n  ")}\ninstead of\n  ${expected.join("\n  ")}`,
+  );
 }
 
 /** The members of problem details that differ between refusals. */
 export interface Problem {
-  readonly status?: 429 | 503;
+  readonly kind?: keyof typeof kinds;
   readonly detail: string;
   readonly retryAfter?: number;
   readonly violated?: readonly string[];
 }
 
+const kinds = {
+  limited: [429, "https://iana.org/assignments/http-problem-types#quota-exceeded", "Quota Exceeded"],
+  closed: [503, "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity", "Temporary Reduced Capacity"],
+  impossible: [403, "urn:ratelimit:problem:impossible", "Never Admitted"],
+  denied: [403, "urn:ratelimit:problem:denied", "Address Denied"],
+  anonymous: [401, "urn:ratelimit:problem:anonymous", "Client Not Identified"],
+} as const;
+
 /** Asserts that the reply is the refusal with this problem, byte for byte: status, type, caching, length and body. */
-export function assertRefused(reply: Reply | undefined, { status = 429, detail, retryAfter, violated }: Problem): void {
-  const [type, title] =
-    status === 429 ? ["quota-exceeded", "Quota Exceeded"] : ["temporary-reduced-capacity", "Temporary Reduced Capacity"];
+export function assertRefused(reply: Reply | undefined, { kind = "limited", detail, retryAfter, violated }: Problem): void {
+  const [status, type, title] = kinds[kind];
   const members = [
-    `"type":"https://iana.org/assignments/http-problem-types#${type}","title":"${title}","status":${status},"detail":"${detail}"`,
+    `"type":"${type}","title":"${title}","status":${status},"detail":"${detail}"`,
     ...(retryAfter === undefined ? [] : [`"retryAfter":${retryAfter}`]),
     ...(violated === undefined ? [] : [`"violated-policies":[${violated.map((name) => `"${name}"`).join(",")}]`]),
   ];

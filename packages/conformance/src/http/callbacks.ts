@@ -1,22 +1,22 @@
 import assert from "node:assert/strict";
 import { RateLimitError, RateLimiter } from "@ratelimit/core";
 import type { AnyRequest, Limiter, LimiterOptions } from "./app.ts";
-import { type Bench, type HttpRequirement, inTurn, requirement, route, type Site, statuses } from "./bench.ts";
 import { field } from "./client.ts";
-import { gate } from "./meanwhile.ts";
+import { type Fixture, type HttpRequirement, inTurn, requirement, route, type Site, statuses } from "./requirement.ts";
 import { answering } from "./table-backend.ts";
+import { gate } from "./waiting.ts";
 
-type Hook = (req: AnyRequest) => never;
+type Callback = (req: AnyRequest) => never;
 
 /** The functions that a user can pass to a limiter, each with the options it needs. Each calls `misbehave` first. */
-const hooks: readonly {
+const callbacks: readonly {
   readonly name: string;
   readonly call: Limiter["call"];
-  readonly with: (misbehave: Hook, bench: Bench) => LimiterOptions;
+  readonly with: (misbehave: Callback, fixture: Fixture) => LimiterOptions;
 }[] = [
   { name: "key", call: "rateLimit", with: (key) => ({ key }) },
   { name: "cost", call: "rateLimit", with: (cost) => ({ cost: (req) => cost(req) ?? 1 }) },
-  { name: "skip", call: "rateLimit", with: (skip) => ({ skip }) },
+  { name: "skip", call: "rateLimit", with: (skip) => ({ skip: (req) => skip(req) ?? false }) },
   {
     name: "limiter",
     call: "rateLimit",
@@ -35,16 +35,20 @@ interface Misbehaving {
   readonly calls: () => number;
 }
 
-async function misbehaving(bench: Bench, { call, with: optionsWith }: (typeof hooks)[number], hook: Hook): Promise<Misbehaving> {
+async function misbehaving(
+  fixture: Fixture,
+  { call, with: optionsWith }: (typeof callbacks)[number],
+  callback: Callback,
+): Promise<Misbehaving> {
   let calls = 0;
   const handler = (): { status: number; body: string } => ({ status: 200, body: String(++calls) });
-  const limiter = { ...bench.limit(optionsWith(hook, bench)), call };
-  return { site: await bench.site({ routes: [route("/", [limiter], handler)] }), calls: () => calls };
+  const limiter = { ...fixture.limit(optionsWith(callback, fixture)), call };
+  return { site: await fixture.site({ routes: [route("/", [limiter], handler)] }), calls: () => calls };
 }
 
 /** Values to throw. Some frameworks treat falsy values and some of these strings as "no error". */
 const thrown: readonly unknown[] = [
-  new Error("of the hook"),
+  new Error("of the callback"),
   undefined,
   null,
   0,
@@ -57,8 +61,8 @@ const thrown: readonly unknown[] = [
   { status: 200 },
 ];
 
-const failing = hooks.map((hook) =>
-  requirement(`${hook.name}: whatever it throws or rejects with, the request fails: neither unlimited nor a crash`, async (bench) => {
+const failing = callbacks.map((callback) =>
+  requirement(`${callback.name}: whatever it throws or rejects with, the request fails: neither unlimited nor a crash`, async (fixture) => {
     const ways: readonly ((value: unknown) => never)[] = [
       (value) => {
         throw value;
@@ -66,7 +70,7 @@ const failing = hooks.map((hook) =>
       (value) => Promise.reject(value) as never,
     ];
     for (const way of ways) {
-      const { site, calls } = await misbehaving(bench, hook, ({ headers }) =>
+      const { site, calls } = await misbehaving(fixture, callback, ({ headers }) =>
         headers["x-row"] === undefined ? (undefined as never) : way(thrown[Number(headers["x-row"])]),
       );
       const replies = await inTurn(thrown.length, (i) => site.get("/", { "X-API-Key": "good", "X-Row": String(i) }));
@@ -77,23 +81,23 @@ const failing = hooks.map((hook) =>
       assert.equal(calls(), 0, "the handler must not run");
       assert.equal((await site.get("/", { "X-API-Key": "good" })).status, 200, "the next request is served");
     }
-    assert.equal(bench.backend.asked.length, ways.length, "a failed request costs nothing");
+    assert.equal(fixture.backend.asked.length, ways.length, "a failed request costs nothing");
   }),
 );
 
-const ownStatus = requirement("a callback's error that has a status is answered by the framework with that status", async (bench) => {
-  for (const hook of hooks) {
-    const { site } = await misbehaving(bench, hook, () => {
+const ownStatus = requirement("a callback's error that has a status is answered by the framework with that status", async (fixture) => {
+  for (const callback of callbacks) {
+    const { site } = await misbehaving(fixture, callback, () => {
       throw Object.assign(new Error("not yours"), { status: 403, statusCode: 403 });
     });
-    assert.equal((await site.get("/", { "X-API-Key": "good" })).status, 403, hook.name);
+    assert.equal((await site.get("/", { "X-API-Key": "good" })).status, 403, callback.name);
   }
 });
 
-const hanging = hooks.map((hook) =>
-  requirement(`${hook.name}: a call that never settles holds up only its own request`, async (bench) => {
+const hanging = callbacks.map((callback) =>
+  requirement(`${callback.name}: a call that never settles holds up only its own request`, async (fixture) => {
     const { entered, enter } = gate();
-    const { site, calls } = await misbehaving(bench, hook, ({ headers }) => {
+    const { site, calls } = await misbehaving(fixture, callback, ({ headers }) => {
       if (headers["x-hang"] === undefined) return undefined as never;
       enter();
       return new Promise(() => {}) as never;
@@ -107,7 +111,7 @@ const hanging = hooks.map((hook) =>
   }),
 );
 
-const failingPage = requirement("onLimited: throwing or rejecting is an error, neither unlimited nor a crash", async (bench) => {
+const failingPage = requirement("onLimited: throwing or rejecting is an error, neither unlimited nor a crash", async (fixture) => {
   for (const value of thrown)
     for (const onLimited of [
       () => {
@@ -117,7 +121,7 @@ const failingPage = requirement("onLimited: throwing or rejecting is an error, n
     ]) {
       let calls = 0;
       const handler = (): { status: number; body: string } => ({ status: 200, body: String(++calls) });
-      const site = await bench.site({ limiters: [{ ...bench.limit({ rate: 1 }), onLimited }], routes: [route("/", [], handler)] });
+      const site = await fixture.site({ limiters: [{ ...fixture.limit({ rate: 1 }), onLimited }], routes: [route("/", [], handler)] });
       const replies = await inTurn(3, () => site.get());
       assert.ok(
         replies.slice(1).every(({ status }) => status === 500 || status === 429),
@@ -127,13 +131,13 @@ const failingPage = requirement("onLimited: throwing or rejecting is an error, n
     }
 });
 
-const hangingPage = requirement("onLimited: a call that never settles holds up only its own request", async (bench) => {
+const hangingPage = requirement("onLimited: a call that never settles holds up only its own request", async (fixture) => {
   const { entered, enter } = gate();
   const onLimited = (): Promise<never> => {
     enter();
     return new Promise(() => {});
   };
-  const site = await bench.site({ routes: [route("/", [{ ...bench.limit({ rate: 1 }), onLimited }]), route("/free")] });
+  const site = await fixture.site({ routes: [route("/", [{ ...fixture.limit({ rate: 1 }), onLimited }]), route("/free")] });
   await site.get();
   const held = site.open();
   await entered;
@@ -144,7 +148,7 @@ const hangingPage = requirement("onLimited: a call that never settles holds up o
 
 const failingBackend = requirement(
   "a backend failure is answered by the framework: with 503 if the error says so, never unlimited",
-  async (bench) => {
+  async (fixture) => {
     const failures = [
       [new RateLimitError("BACKEND", "The backend is out"), 503],
       [new Error("any other"), 500],
@@ -156,7 +160,7 @@ const failingBackend = requirement(
         },
         () => Promise.reject(error),
       ]) {
-        const site = await bench.site({ limiters: [bench.limit({ backend: answering(take), name: "failing" })] });
+        const site = await fixture.site({ limiters: [fixture.limit({ backend: answering(take), name: "failing" })] });
         const replies = await inTurn(2, () => site.get());
         assert.deepEqual(statuses(replies), [status, status]);
         assert.equal(field(replies[0], "x-ratelimit-limit"), undefined);
@@ -164,4 +168,4 @@ const failingBackend = requirement(
   },
 );
 
-export const hookFailures: readonly HttpRequirement[] = [...failing, ownStatus, ...hanging, failingPage, hangingPage, failingBackend];
+export const callbackFailures: readonly HttpRequirement[] = [...failing, ownStatus, ...hanging, failingPage, hangingPage, failingBackend];

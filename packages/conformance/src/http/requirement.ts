@@ -1,32 +1,24 @@
 import { type Backend, ManualClock } from "@ratelimit/core";
-import { vi } from "vitest";
+import { RequirementError, Trace } from "../trace.ts";
 import type { App, Handler, Limiter, LimiterOptions, Route, Serve, Served } from "./app.ts";
-import { exchange, type Reply, type Sent, send, type Underway } from "./client.ts";
-import { within } from "./meanwhile.ts";
+import type { Reply } from "./client.ts";
 import { TableBackend } from "./table-backend.ts";
+import { type Site, tracedSite } from "./traced.ts";
+import { within } from "./waiting.ts";
 
-/** One requirement for adapters. `holds` throws if an adapter breaks it, so tests can prove that broken adapters are caught. */
+/** One requirement for adapters. `verify` throws if an adapter breaks it, so tests can prove that broken adapters are caught. */
 export interface HttpRequirement {
   readonly name: string;
-  /** An adapter also breaks the requirement if it takes longer than `patienceMs` milliseconds (default 8,000). */
-  holds(serve: Serve, patienceMs?: number): Promise<void>;
+  /** An adapter also breaks the requirement if it takes longer than `timeoutMs` milliseconds (default 8,000). */
+  verify(serve: Serve, timeoutMs?: number): Promise<void>;
 }
 
-/** A listening application, and ways to send it requests. */
-export interface Site {
-  readonly port: number;
-  get(path?: string, headers?: Sent["headers"]): Promise<Reply>;
-  request(sent: Sent): Promise<Reply>;
-  /** Sends a request that the client may abort. */
-  open(sent?: Sent): Underway;
-  /** Sends raw bytes on one connection, and returns all that comes back until the server closes it. */
-  exchange(text: string): Promise<string>;
-}
+export type { Site } from "./traced.ts";
 
 /** The tools a requirement is tested with. The clock starts at 2026-11-24T12:00:00Z and moves only when the test moves it. */
-export interface Bench {
+export interface Fixture {
   readonly backend: TableBackend;
-  /** Returns a `rateLimit` call on the bench's backend: by default 100 per minute with a burst of 150. */
+  /** Returns a `rateLimit` call on the fixture's backend: by default 100 per minute with a burst of 150. */
   limit(options?: LimiterOptions): Limiter;
   /** Starts an application. By default it has one route, `GET /`, that answers 200, and nothing else. */
   site(app: Partial<App>): Promise<Site>;
@@ -38,14 +30,16 @@ export interface Bench {
 /** Noon, the time used in the tables of http.md. */
 const noon = 1_795_521_600;
 
-/** Defines a requirement that `holds` tests on a fresh bench. */
-export function requirement(name: string, holds: (bench: Bench) => Promise<void>): HttpRequirement {
+/** Defines a requirement that `verify` tests on a fresh fixture. */
+export function requirement(name: string, verify: (fixture: Fixture) => Promise<void>): HttpRequirement {
   return {
     name,
-    async holds(serve, patienceMs = 8000) {
-      const { bench, close } = benchOn(serve);
+    async verify(serve, timeoutMs = 8000) {
+      const { fixture, trace, close } = fixtureOn(serve);
       try {
-        await within(patienceMs, holds(bench));
+        await within(timeoutMs, verify(fixture));
+      } catch (error) {
+        throw new RequirementError(name, trace, error);
       } finally {
         await close();
       }
@@ -76,34 +70,40 @@ const bare: App = { proxied: false, fields: {}, early: () => {}, limiters: [], r
 
 const policyOptions = ["limiter", "config", "limits", "rate"] as const;
 
-function benchOn(serve: Serve): { bench: Bench; close: () => Promise<void> } {
+function fixtureOn(serve: Serve): { fixture: Fixture; trace: Trace; close: () => Promise<void> } {
   const clock = new ManualClock();
   const backend = new TableBackend(clock);
   const open: Served[] = [];
   let unixMs = noon * 1000;
-  const date = vi.spyOn(Date, "now").mockImplementation(() => unixMs);
-  const bench: Bench = {
+  const trace = new Trace(() => unixMs - noon * 1000);
+  const realNow = Date.now;
+  Date.now = () => unixMs;
+  const fixture: Fixture = {
     backend,
     limit: (options = {}) => ({ call: "rateLimit", options: optionsOn(backend, options) }),
     async site(app) {
-      const served = await serve({ ...bare, ...app });
+      const whole = { ...bare, ...app };
+      const served = await serve(whole);
       open.push(served);
-      return siteAt(served.port);
+      return tracedSite(served.port, whole, trace);
     },
     pass(ms) {
+      trace.note(`${ms} ms pass`);
       clock.advance(ms);
       unixMs += ms;
     },
     renew() {
+      trace.note("the clock is set back to noon, and every bucket is full");
       backend.clear();
       unixMs = noon * 1000;
     },
   };
   return {
-    bench,
+    fixture,
+    trace,
     async close() {
       await Promise.all(open.map((served) => served.close()));
-      date.mockRestore();
+      Date.now = realNow;
       backend.close();
     },
   };
@@ -113,14 +113,4 @@ function optionsOn(backend: Backend, options: LimiterOptions): LimiterOptions {
   if (options.limiter !== undefined) return options;
   const policy = policyOptions.some((option) => options[option] !== undefined) ? {} : { rate: 100, period: 60, burst: 150 };
   return { backend, ...policy, ...options };
-}
-
-function siteAt(port: number): Site {
-  return {
-    port,
-    get: (path = "/", headers = {}) => send(port, { path, headers }).reply,
-    request: (sent) => send(port, sent).reply,
-    open: (sent = {}) => send(port, sent),
-    exchange: (text) => exchange(port, text),
-  };
 }

@@ -17,9 +17,9 @@ export function gate(): Gate {
 }
 
 /** Waits for something that a server does after its response. */
-export async function eventually(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+export async function eventually(what: string, isTrue: () => boolean | Promise<boolean>): Promise<void> {
   const end = performance.now() + 2000;
-  while (!(await holds())) {
+  while (!(await isTrue())) {
     assert.ok(performance.now() < end, `${what}: not within 2 s`);
     await setTimeout(1);
   }

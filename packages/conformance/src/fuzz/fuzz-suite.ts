@@ -1,8 +1,9 @@
+import assert from "node:assert/strict";
 import type { SyncBackend } from "@ratelimit/core";
 import { BucketTable } from "@ratelimit/core/backend";
-import { expect, test } from "vitest";
 import type { AnyRequest, App, Serve } from "../http/app.ts";
-import { route } from "../http/bench.ts";
+import { route } from "../http/requirement.ts";
+import type { RegisterTest } from "../register.ts";
 import { type FuzzRequest, fuzzRequest } from "./requests.ts";
 import { Wire } from "./wire.ts";
 
@@ -33,14 +34,12 @@ const setUps: readonly {
  * Registers tests that send generated requests (X-Forwarded-For, paths, methods, headers) to an adapter over raw connections. Each must
  * be answered, none with a 5xx, and each client must have one bucket, whatever the spelling of its address.
  *
- * `FUZZ_REQUESTS` sets the total over all tests (default 12,000; `test:fuzz` uses 100,000), and `FUZZ_SEED` repeats a run.
+ * `test` is that of Vitest, of `node:test` or of Jest. `FUZZ_REQUESTS` in the environment sets the total over all tests (default 12,000),
+ * and `FUZZ_SEED` repeats a run.
  */
-export function fuzzSuite(serve: Serve): void {
-  process.stdout.write(`FUZZ_SEED=${seed}\n`);
-  test.each(setUps)(
-    "generated requests, trusting $who: all are answered, none with a 5xx, and each client has one bucket",
-    { timeout: 300_000 },
-    async ({ app, options, keyOf }) => {
+export function fuzzSuite(test: RegisterTest, serve: Serve): void {
+  for (const { who, app, options, keyOf } of setUps)
+    test(`generated requests, trusting ${who}: all are answered, none with a 5xx, and each client has one bucket`, async () => {
       const { backend, cost, keys } = recording();
       const limiter = { rate: 1_000_000, period: 1, backend, cost, excludePaths: ["/health"], ...options };
       const plain = { ...bare, ...app };
@@ -53,10 +52,9 @@ export function fuzzSuite(serve: Serve): void {
       });
       await Promise.all([limited.close(), unlimited.close()]);
       backend.close();
-      expect(wrong.slice(0, 5)).toEqual([]);
-      expect(keys.size, "requests that were counted").toBeGreaterThan(requests / setUps.length / 2);
-    },
-  );
+      assert.deepEqual(wrong.slice(0, 5), [], `repeat it with FUZZ_SEED=${seed} in the environment`);
+      assert.ok(keys.size > requests / setUps.length / 2, `only ${keys.size} requests were counted`);
+    }, 300_000);
 }
 
 const bare: App = {

@@ -1,0 +1,1 @@
+export { fuzzSuite } from "./fuzz/fuzz-suite.ts";
