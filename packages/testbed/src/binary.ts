@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rename } from "node:fs/promises";
-import { delimiter, dirname, join } from "node:path";
+import { realpath } from "node:fs/promises";
+import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
-import { makeFolder } from "./folder.ts";
+import { cacheFolder, unpackDebian } from "./debian.ts";
 
 const run = promisify(execFile);
 
@@ -28,7 +28,7 @@ const PACKAGES = ["redis-server", "redis-tools", "libjemalloc2", "liblzf1", "lib
  */
 export async function findRedisServer({
   env = process.env,
-  cache = defaultCache(),
+  cache = cacheFolder("redis"),
 }: {
   env?: NodeJS.ProcessEnv;
   cache?: string;
@@ -47,9 +47,8 @@ export async function findRedisServer({
 
   let cause: unknown;
   try {
-    if (!existsSync(cache)) await download(cache, env);
+    const cachedEnv = await unpackDebian(PACKAGES, cache, env);
     const path = join(cache, "usr/bin/redis-server");
-    const cachedEnv = { ...env, LD_LIBRARY_PATH: await libraryPath(cache, env) };
     const answer = await ask(path, cachedEnv);
     if (answer.version !== undefined) return { path, env: cachedEnv, version: answer.version, origin: "cache" };
     cause = answer.cause;
@@ -57,6 +56,22 @@ export async function findRedisServer({
     cause = error;
   }
   throw new Error(`Found no redis-server: ${ADVICE}.`, { cause });
+}
+
+/**
+ * Finds the servers to test with besides that of {@link findRedisServer}: the programs that REDIS_SERVERS names, separated like the folders
+ * of PATH, or else every other redis-server and valkey-server on PATH.
+ */
+export async function findOtherServers(env: NodeJS.ProcessEnv = process.env): Promise<RedisBinary[]> {
+  const named = (env["REDIS_SERVERS"] ?? "").split(delimiter).filter((path) => path !== "");
+  const usual = await findRedisServer({ env });
+  const paths = named.length > 0 ? named : onPath(["redis-server", "valkey-server"], env);
+  const others = new Map<string, string>();
+  for (const path of paths) {
+    const file = await realpath(path);
+    if (file !== (await realpath(usual.path))) others.set(file, path);
+  }
+  return Promise.all([...others.values()].map((path) => findRedisServer({ env: { ...env, REDIS_SERVER: path } })));
 }
 
 /** Returns the version that `--version` reports, or a cause if it is not Redis or older than 7.0, which has no `cluster-port`. */
@@ -74,57 +89,4 @@ async function ask(path: string, env: NodeJS.ProcessEnv): Promise<{ version?: st
 function onPath(names: readonly string[], env: NodeJS.ProcessEnv): string[] {
   const folders = (env["PATH"] ?? "").split(delimiter).filter((folder) => folder !== "");
   return names.flatMap((name) => folders.map((folder) => join(folder, name))).filter((path) => existsSync(path));
-}
-
-async function libraryPath(cache: string, env: NodeJS.ProcessEnv): Promise<string> {
-  const lib = join(cache, "usr/lib");
-  const folders = (await readdir(lib)).filter((name) => name.includes("-linux-")).map((name) => join(lib, name));
-  return [...folders, env["LD_LIBRARY_PATH"] ?? ""].filter((folder) => folder !== "").join(":");
-}
-
-/** Fills the cache in one step, with a rename, so that of two processes one wins and both find it complete. */
-async function download(cache: string, env: NodeJS.ProcessEnv): Promise<void> {
-  await mkdir(dirname(cache), { recursive: true });
-  const folder = await makeFolder(dirname(cache));
-  try {
-    const [lists, archives, debs, root] = ["lists", "archives", "debs", "root"].map((name) => join(folder.path, name)) as [
-      string,
-      string,
-      string,
-      string,
-    ];
-    await mkdir(join(lists, "partial"), { recursive: true });
-    await mkdir(join(archives, "archives/partial"), { recursive: true });
-    await mkdir(debs);
-    const apt = (cwd: string, ...args: string[]): Promise<unknown> =>
-      run(
-        "apt-get",
-        [
-          "-qq",
-          ...["-o", `Dir::State::lists=${lists}`],
-          ...["-o", `Dir::Cache=${archives}`],
-          ...["-o", "Debug::NoLocking=true"],
-          ...["-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20"],
-          ...args,
-        ],
-        { cwd, env, timeout: 180_000 },
-      );
-    await apt(folder.path, "update");
-    await apt(debs, "download", ...PACKAGES);
-    for (const deb of await readdir(debs)) await run("dpkg-deb", ["-x", join(debs, deb), root], { env });
-    await rename(root, cache).catch((error: unknown) => {
-      if (!existsSync(cache)) throw error;
-    });
-  } finally {
-    await folder.remove();
-  }
-}
-
-function defaultCache(): string {
-  let root = import.meta.dirname;
-  while (!existsSync(join(root, "pnpm-workspace.yaml"))) {
-    if (root === dirname(root)) throw new Error("Expected the testbed to be in a pnpm workspace.");
-    root = dirname(root);
-  }
-  return join(root, ".cache/redis");
 }

@@ -1,6 +1,6 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { build } from "vite";
 import { conditions } from "./conditions.ts";
 import { lua } from "./lua-plugin.ts";
@@ -14,7 +14,7 @@ export interface Bundle extends AsyncDisposable {
 export interface BundleOptions {
   /**
    * Where to make the temporary folder. Packages outside the bundle are resolved from there.
-   * @defaultValue the temporary folder of the system
+   * @defaultValue the `node_modules` of the program's package, because a bundle does not contain what a program loads with `require`
    */
   folder?: string;
   /**
@@ -25,7 +25,7 @@ export interface BundleOptions {
 }
 
 /** Bundles a program and its dependencies into one file. */
-export async function bundle(program: string, { folder = tmpdir(), inside = true }: BundleOptions = {}): Promise<Bundle> {
+export async function bundle(program: string, { folder = modulesOf(program), inside = true }: BundleOptions = {}): Promise<Bundle> {
   const outDir = await mkdtemp(join(folder, ".ratelimit-program-"));
   await build({
     configFile: false,
@@ -39,4 +39,10 @@ export async function bundle(program: string, { folder = tmpdir(), inside = true
     path: join(outDir, "program.mjs"),
     [Symbol.asyncDispose]: () => rm(outDir, { recursive: true, force: true }),
   };
+}
+
+function modulesOf(program: string): string {
+  let folder = dirname(program);
+  while (!existsSync(join(folder, "package.json"))) folder = dirname(folder);
+  return join(folder, "node_modules");
 }

@@ -1,8 +1,12 @@
-export { findRedisServer, type RedisBinary } from "./binary.ts";
+export { findOtherServers, findRedisServer, type RedisBinary } from "./binary.ts";
+export { findChromium } from "./browser.ts";
 export type { CertificateKind } from "./certificate.ts";
 export type { Address } from "./client.ts";
 export { type ClusterOptions, type RedisCluster, startCluster } from "./cluster.ts";
+export { cacheFolder, unpackDebian } from "./debian.ts";
+export { makeFolder, type OwnedFolder } from "./folder.ts";
 export { makeNamespace, type NetworkNamespace, whyNoNamespace } from "./namespace.ts";
+export { type OwnedProcess, spawnOwned } from "./process.ts";
 export type { ProvidedRedis } from "./provided.ts";
 export { type FaultMode, type FaultProxy, startFaultProxy } from "./proxy.ts";
 export { type SentinelGroup, type SentinelOptions, startSentinel } from "./sentinel.ts";

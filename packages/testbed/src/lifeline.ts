@@ -1,6 +1,6 @@
 import type { Socket } from "node:net";
 
-const leashes = new Set<Socket>();
+const pipes = new Set<Socket>();
 let watch: NodeJS.Timeout | undefined;
 
 /**
@@ -8,14 +8,14 @@ let watch: NodeJS.Timeout | undefined;
  * reason. It is also closed when a forked worker loses its parent, such as a test runner that was killed, because the worker
  * may live on for as long as its test.
  */
-export function hold(leash: Socket): void {
-  leash.on("error", () => {}); // the shell at the other end may have been killed
-  leash.once("close", () => leashes.delete(leash));
-  leash.unref();
-  leashes.add(leash);
+export function hold(pipe: Socket): void {
+  pipe.on("error", () => {}); // the shell at the other end may have been killed
+  pipe.once("close", () => pipes.delete(pipe));
+  pipe.unref();
+  pipes.add(pipe);
   if (watch !== undefined || process.connected !== true) return;
   watch = setInterval(() => {
-    if (!process.connected) for (const each of leashes) each.destroy();
+    if (!process.connected) for (const each of pipes) each.destroy();
   }, 200);
   watch.unref();
 }

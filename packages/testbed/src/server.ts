@@ -22,6 +22,8 @@ export interface Recipe {
   readonly args: (place: Place) => string[] | Promise<string[]>;
   readonly sentinel?: boolean;
   readonly password?: string;
+  /** @defaultValue the one that {@link findRedisServer} finds */
+  readonly binary?: RedisBinary | undefined;
   /** @defaultValue a free port */
   readonly port?: number | undefined;
   /**
@@ -49,11 +51,7 @@ let binary: Promise<RedisBinary> | undefined;
 
 /** Starts a server and waits until it answers. The caller must stop it. */
 export async function startServer(recipe: Recipe): Promise<RedisServer> {
-  binary ??= findRedisServer().catch((error: unknown) => {
-    binary = undefined;
-    throw error;
-  });
-  const found = await binary;
+  const found = recipe.binary ?? (await usualBinary());
   for (let tries = 1; ; tries++) {
     const folder = recipe.dir === undefined ? await makeFolder() : undefined;
     let server: RedisServer | undefined;
@@ -68,6 +66,14 @@ export async function startServer(recipe: Recipe): Promise<RedisServer> {
       if (tries > 1 || !isPortTaken(error)) throw error;
     }
   }
+}
+
+function usualBinary(): Promise<RedisBinary> {
+  binary ??= findRedisServer().catch((error: unknown) => {
+    binary = undefined;
+    throw error;
+  });
+  return binary;
 }
 
 /** Starts servers in parallel. If one fails, stops all of them. */

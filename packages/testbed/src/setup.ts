@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import type { TestProject } from "vitest/node";
-import type { Address } from "./client.ts";
+import { type Address, withClient } from "./client.ts";
 import { startCluster } from "./cluster.ts";
 import type { ProvidedRedis } from "./provided.ts";
 import { startSentinel } from "./sentinel.ts";
@@ -39,10 +39,11 @@ export async function startAll(env: NodeJS.ProcessEnv = process.env): Promise<{ 
     return topology;
   };
   const url = givenUrl === undefined ? started(startStandalone()).then((server) => server.url) : Promise.resolve(givenUrl);
-  const cluster = givenCluster === undefined ? started(startCluster()).then((nodes) => nodes.addresses) : Promise.resolve(givenCluster);
+  const cluster =
+    givenCluster === undefined ? started(startCluster()).then(({ addresses }) => steadyCluster(addresses)) : Promise.resolve(givenCluster);
   const sentinels =
     givenSentinels === undefined
-      ? started(startSentinel()).then((group) => ({ name: group.name, addresses: group.addresses }))
+      ? started(startSentinel()).then(({ name, addresses }) => steadySentinels({ name, addresses }))
       : Promise.resolve({ name, addresses: givenSentinels });
   const tls =
     givenTls === undefined
@@ -58,6 +59,26 @@ export async function startAll(env: NodeJS.ProcessEnv = process.env): Promise<{ 
     await stop();
     throw error;
   }
+}
+
+/**
+ * How long a server may be silent before it is replaced, in ms. A machine that stalls for a second must not cause a failover in tests that
+ * expect none.
+ */
+const silentMs = "60000";
+
+async function steadyCluster(nodes: readonly Address[]): Promise<readonly Address[]> {
+  await Promise.all(nodes.map((node) => withClient(node, (client) => client.config("SET", "cluster-node-timeout", silentMs))));
+  return nodes;
+}
+
+async function steadySentinels(group: ProvidedRedis["sentinels"]): Promise<ProvidedRedis["sentinels"]> {
+  await Promise.all(
+    group.addresses.map((sentinel) =>
+      withClient(sentinel, (client) => client.call("SENTINEL", "SET", group.name, "down-after-milliseconds", silentMs)),
+    ),
+  );
+  return group;
 }
 
 function addresses(list: string | undefined, standard: number): Address[] | undefined {

@@ -1,3 +1,4 @@
+import type { RedisBinary } from "./binary.ts";
 import type { NetworkNamespace } from "./namespace.ts";
 import { binding, COMMON, type RedisServer, startServer } from "./server.ts";
 
@@ -7,6 +8,11 @@ export interface StandaloneOptions {
   port?: number;
   /** An existing folder for its data, which is kept at the end. */
   dir?: string;
+  /**
+   * The program to run.
+   * @defaultValue the one with which all tests run
+   */
+  binary?: RedisBinary;
   /** The network to run it in. */
   namespace?: NetworkNamespace;
 }
@@ -20,11 +26,12 @@ export interface Standalone extends AsyncDisposable {
 }
 
 /** Starts one redis-server. */
-export async function startStandalone({ args = [], port, dir, namespace }: StandaloneOptions = {}): Promise<Standalone> {
+export async function startStandalone({ args = [], port, dir, binary, namespace }: StandaloneOptions = {}): Promise<Standalone> {
   const server = await startServer({
     args: (place) => [...["--port", String(place.port)], ...binding(namespace), ...COMMON, ...args],
     port,
     dir,
+    binary,
     namespace,
   });
   const stop = (): Promise<void> => server.stop();

@@ -11,7 +11,7 @@ const REDIS = "echo 'Redis server v=7.4.1 sha=00000000:0 malloc=libc bits=64 bui
 const VALKEY = "echo 'Valkey server v=8.0.1 sha=00000000:0 malloc=libc bits=64 build=0'";
 const OLD = "echo 'Redis server v=6.0.16 sha=00000000:0 malloc=libc bits=64 build=0'";
 
-/** A machine whose PATH holds these programs and no other: shell scripts, by name. */
+/** Creates a machine with only these programs on its PATH. Each is a name and a shell script. */
 async function machine(tmp: Tmp, programs: Record<string, string>): Promise<{ env: NodeJS.ProcessEnv; cache: string }> {
   const bin = join(tmp.path, "bin");
   await mkdir(bin);
@@ -22,7 +22,7 @@ async function machine(tmp: Tmp, programs: Record<string, string>): Promise<{ en
   return { env: { PATH: bin }, cache: join(tmp.path, "cache/redis") };
 }
 
-/** Debian's tools in small: a package is a file with a name, and unpacking redis-server gives a server of that name. */
+/** A small copy of Debian's tools. A package is an empty file, and unpacking redis-server creates a server. */
 const DEBIAN = {
   "apt-get": `for last; do :; done
     case "$*" in
@@ -36,7 +36,7 @@ const DEBIAN = {
     esac`,
 };
 
-test("REDIS_SERVER comes first, then redis-server on PATH, then valkey-server", async () => {
+test("REDIS_SERVER is used first, then redis-server on the PATH, then valkey-server", async () => {
   using tmp = makeTmp();
   const { env, cache } = await machine(tmp, { mine: REDIS, "redis-server": REDIS, "valkey-server": VALKEY });
   const mine = join(tmp.path, "bin/mine");
@@ -52,7 +52,7 @@ test("REDIS_SERVER comes first, then redis-server on PATH, then valkey-server", 
   });
 });
 
-test("a server on PATH that is too old is passed over", async () => {
+test("a server on the PATH that is too old is skipped", async () => {
   using tmp = makeTmp();
   const { env, cache } = await machine(tmp, { "redis-server": OLD, "valkey-server": VALKEY });
   expect(await findRedisServer({ env, cache })).toMatchObject({
@@ -62,17 +62,17 @@ test("a server on PATH that is too old is passed over", async () => {
 });
 
 test.for([
-  ["nothing", {}],
-  ["an old Redis only", { "redis-server": OLD }],
-  ["a Debian without a network", { "apt-get": "echo 'E: Could not resolve' >&2; exit 100", "dpkg-deb": "exit 0" }],
-  ["a Debian whose package does not start", { ...DEBIAN, "dpkg-deb": "mkdir -p $3/usr/lib" }],
-] as const)("one sentence where there is %s, and nothing half done", async ([, programs]) => {
+  ["no tools", {}],
+  ["only an old Redis", { "redis-server": OLD }],
+  ["Debian but no network", { "apt-get": "echo 'E: Could not resolve' >&2; exit 100", "dpkg-deb": "exit 0" }],
+  ["a Debian package that does not start", { ...DEBIAN, "dpkg-deb": "mkdir -p $3/usr/lib" }],
+] as const)("on a machine with %s, one sentence says what to do", async ([, programs]) => {
   using tmp = makeTmp();
   const { env, cache } = await machine(tmp, programs);
   await expect(findRedisServer({ env, cache })).rejects.toThrow(new Error(`Found no redis-server: ${ADVICE}`));
 });
 
-test("one sentence where REDIS_SERVER is wrong, whatever else there is", async () => {
+test("if REDIS_SERVER is wrong, one sentence says so, even if there is another server", async () => {
   using tmp = makeTmp();
   const { env, cache } = await machine(tmp, { "redis-server": REDIS });
   await expect(findRedisServer({ env: { ...env, REDIS_SERVER: "no-such-redis" }, cache })).rejects.toThrow(
@@ -80,7 +80,7 @@ test("one sentence where REDIS_SERVER is wrong, whatever else there is", async (
   );
 });
 
-test("on Debian it is unpacked into the cache, once; four at a time do not disturb each other", async () => {
+test("on Debian it is unpacked into the cache once, even by four processes at a time", async () => {
   using tmp = makeTmp();
   const { env, cache } = await machine(tmp, DEBIAN);
   const found = await Promise.all(Array.from({ length: 4 }, () => findRedisServer({ env, cache })));
@@ -92,6 +92,6 @@ test("on Debian it is unpacked into the cache, once; four at a time do not distu
   expect(await findRedisServer({ env: bare, cache })).toMatchObject({ origin: "cache" });
 });
 
-test("the one that the other tests run on says its version", async () => {
+test("the server of the other tests has a version", async () => {
   expect((await findRedisServer()).version).toMatch(/^\d+\.\d+\.\d+/);
 });

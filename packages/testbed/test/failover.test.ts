@@ -5,7 +5,7 @@ import { expectGone } from "./leftovers.ts";
 
 const KEYS = Array.from({ length: 60 }, (_, i) => `key:${i}`);
 
-test.concurrent("a cluster: the slots are shared, a dead master is replaced, nothing is left", async () => {
+test.concurrent("a cluster shares the slots, replaces a dead master, and leaves nothing behind", async () => {
   await using cluster = await startCluster();
   const client = new Cluster([...cluster.addresses], { retryDelayOnFailover: 100, clusterRetryStrategy: () => 100 });
   client.on("error", () => {});
@@ -26,7 +26,7 @@ test.concurrent("a cluster: the slots are shared, a dead master is replaced, not
   await expectGone([...cluster.masters, ...cluster.replicas]);
 });
 
-test.concurrent("a cluster takes its size and more arguments", async () => {
+test.concurrent("a cluster has the given size and arguments", async () => {
   await using cluster = await startCluster({ masters: 2, replicas: 0, args: ["--maxmemory", "50mb"] });
   const client = new Cluster([...cluster.addresses]);
   try {
@@ -38,7 +38,7 @@ test.concurrent("a cluster takes its size and more arguments", async () => {
   }
 });
 
-test.concurrent("sentinels: they name the master, replace a dead one, nothing is left", async () => {
+test.concurrent("Sentinels name the master, replace a dead one, and leave nothing behind", async () => {
   await using group = await startSentinel();
   const client = new Redis({ sentinels: [...group.addresses], name: group.name, sentinelRetryStrategy: () => 100 });
   client.on("error", () => {});

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startCluster, startSentinel, startStandalone, startTls, whyNoNamespace } from "../src/index.ts";
 import { alive, expectNothingLeft, makeTmp, namespaceTraces, useTmp } from "./leftovers.ts";
 
-// Plain node runs no TypeScript, and a bundle starts sooner than a dev server. It lies where its imports are found.
+// Node itself runs no TypeScript, and a bundle starts sooner than a dev server. It is in a folder from which its imports are found.
 const bundle = join(import.meta.dirname, "../node_modules", `.testbed-${process.pid}`);
 beforeAll(() =>
   build({
@@ -20,14 +20,14 @@ beforeAll(() =>
 afterAll(() => rm(bundle, { recursive: true }));
 
 const reason = await whyNoNamespace();
-if (reason !== undefined) process.stdout.write(`no network namespaces here (${reason}): none can be left\n`);
+if (reason !== undefined) process.stdout.write(`no network namespaces here (${reason}): their leftovers are not tested\n`);
 
 interface Ending {
   code: number | null;
   signal: NodeJS.Signals | null;
 }
 
-/** Runs a process with servers, ends it by a signal if one is given, and hands back the servers' pids. */
+/** Runs a process with servers, ends it with a signal if one is given, and returns the pids of the servers. */
 async function run(how: string, tmp: string, signal?: NodeJS.Signals, wait = 0): Promise<{ pids: number[]; namespace?: string } & Ending> {
   const runner = spawn(process.execPath, [join(import.meta.dirname, "runner.mjs"), how, join(bundle, "index.js")], {
     env: { ...process.env, TMPDIR: tmp },
@@ -39,7 +39,7 @@ async function run(how: string, tmp: string, signal?: NodeJS.Signals, wait = 0):
   if (line === undefined) throw new Error(`The process ended early: ${how}.`);
   const { pids, namespace } = JSON.parse(line) as { pids: number[]; namespace?: string };
   if (signal !== undefined) {
-    expect(await alive(pids)).toHaveLength(pids.length - (how === "waits" ? 1 : 0)); // the last one is dead on purpose
+    expect(await alive(pids)).toHaveLength(pids.length - (how === "waits" ? 1 : 0)); // the last one was killed
     if (namespace !== undefined) expect(await namespaceTraces(namespace)).toHaveLength(2);
     await new Promise((resolve) => setTimeout(resolve, wait));
     runner.kill(signal);
@@ -48,7 +48,7 @@ async function run(how: string, tmp: string, signal?: NodeJS.Signals, wait = 0):
   return { pids, code, signal: by, ...(namespace !== undefined && { namespace }) };
 }
 
-describe("no server and no folder is left", () => {
+describe("no server and no folder is left behind", () => {
   test.concurrent.for(["SIGKILL", "SIGINT", "SIGTERM"] as const)("after %s", async (signal) => {
     using tmp = makeTmp();
     const { pids, ...ending } = await run("waits", tmp.path, signal);
@@ -99,7 +99,7 @@ describe("no server and no folder is left", () => {
     ["cluster", startCluster],
     ["sentinel", startSentinel],
     ["TLS", startTls],
-  ] as const)("when a %s fails half way", async ([, start]) => {
+  ] as const)("when a %s fails while it starts", async ([, start]) => {
     using tmp = useTmp();
     await expect(start({ args: ["--no-such-option", "1"] })).rejects.toThrow(/ended before it was ready:\s[\s\S]*no-such-option/);
     expect(tmp.left()).toEqual([]);

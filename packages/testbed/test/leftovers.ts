@@ -6,7 +6,7 @@ import { promisify } from "node:util";
 import { expect, vi } from "vitest";
 import type { RedisServer } from "../src/index.ts";
 
-/** A place for temporary folders, where what is left of them can be seen. */
+/** A folder for temporary folders, in which a test can see what is left of them. */
 export interface Tmp extends Disposable {
   readonly path: string;
   left(): string[];
@@ -21,7 +21,7 @@ export function makeTmp(): Tmp {
   };
 }
 
-/** The same, and what this process makes from now on goes there. */
+/** Creates such a folder, in which this process creates its temporary folders from now on. */
 export function useTmp(): Tmp {
   const tmp = makeTmp();
   vi.stubEnv("TMPDIR", tmp.path);
@@ -34,7 +34,7 @@ export function useTmp(): Tmp {
   };
 }
 
-/** The processes that run (a zombie that nobody has fetched does not), by pid, with their command lines. */
+/** Returns the command lines of all running processes by pid. Zombies do not count. */
 async function processes(): Promise<Map<number, string>> {
   const { stdout } = await promisify(execFile)("ps", ["-eo", "pid=,stat=,args="], { maxBuffer: 2 ** 24 });
   const lines = stdout.split("\n").map((line) => /^\s*(\d+)\s+([^Z\s]\S*)\s+(.*)$/.exec(line));
@@ -46,7 +46,7 @@ export async function alive(pids: readonly number[]): Promise<number[]> {
   return pids.filter((pid) => running.has(pid));
 }
 
-/** What the kernel still has of a network namespace: itself, and the cable that leads there. */
+/** Returns what the kernel still has of a network namespace: the namespace and the cable that leads there. */
 export async function namespaceTraces(name: string): Promise<string[]> {
   const env = { PATH: `${process.env["PATH"] ?? ""}:/usr/sbin:/sbin` };
   const lists = await Promise.all(
@@ -69,7 +69,7 @@ export async function expectNothingLeft(pids: readonly number[], tmp: Tmp): Prom
   await vi.waitFor(async () => expect(await remains()).toEqual(nothing), { timeout: 10_000 });
 }
 
-/** The same of servers whose folders lie among those of others. */
+/** Checks the same for servers that share a folder with others. */
 export async function expectGone(servers: readonly RedisServer[]): Promise<void> {
   expect(servers.map((server) => server.running)).not.toContain(true);
   expect(await alive(servers.map((server) => server.pid))).toEqual([]);

@@ -5,10 +5,10 @@ import { makeNamespace, type Standalone, startStandalone, whyNoNamespace } from 
 import { expectNothingLeft, namespaceTraces, useTmp } from "./leftovers.ts";
 
 const reason = await whyNoNamespace();
-if (reason !== undefined) process.stdout.write(`no network namespaces here (${reason}): their tests are left out\n`);
+if (reason !== undefined) process.stdout.write(`no network namespaces here (${reason}): their tests are skipped\n`);
 
-/** What becomes of a new connection within a quarter of a second. */
-function knock({ host, port }: Standalone): Promise<string> {
+/** Returns what happens to a new connection within 250 ms. */
+function tryConnect({ host, port }: Standalone): Promise<string> {
   return new Promise((resolve) => {
     const socket = connect({ host, port, timeout: 250 });
     const end = (what: string) => (): void => {
@@ -21,7 +21,7 @@ function knock({ host, port }: Standalone): Promise<string> {
 }
 
 test.skipIf(reason !== undefined)(
-  "a server in a namespace: reached, cut off without a word, reached again, and nothing is left",
+  "a server in a namespace can be cut off silently and reached again, and leaves nothing behind",
   async () => {
     using tmp = useTmp();
     const namespace = await makeNamespace();
@@ -39,9 +39,9 @@ test.skipIf(reason !== undefined)(
     expect(await client.ping()).toBe("PONG");
     await namespace.cut();
     await expect(client.ping()).rejects.toThrow("timed out");
-    expect(await knock(redis)).toBe("silence");
+    expect(await tryConnect(redis)).toBe("silence");
     await namespace.mend();
-    expect(await knock(redis)).toBe("connected");
+    expect(await tryConnect(redis)).toBe("connected");
     await expect.poll(() => client.ping()).toBe("PONG");
     expect(ending).toBeUndefined();
 

@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => redis.stop());
 
-/** A client so small that every byte and every end is seen. */
+/** A minimal client that sees every byte and how its connection ended. */
 class Client implements Disposable {
   readonly socket: Socket;
   received = "";
@@ -30,7 +30,7 @@ class Client implements Disposable {
     });
   }
 
-  /** Sends an inline command and gives what has come `ms` later, or as soon as it ends with `until`. */
+  /** Sends an inline command and returns what has arrived after `ms`, or as soon as it ends with `until`. */
   async ask(command: string, { ms = 150, until }: { ms?: number; until?: string } = {}): Promise<string> {
     this.received = "";
     this.socket.write(`${command}\r\n`);
@@ -48,7 +48,7 @@ class Client implements Disposable {
   }
 }
 
-/** What Redis itself says, past the proxy. */
+/** Returns the reply of Redis itself, without the proxy. */
 async function value(key: string): Promise<string> {
   using direct = new Client(redis.port);
   return await direct.ask(`GET ${key}`, { until: "\r\n" });
@@ -62,7 +62,7 @@ async function proxied(use: (proxy: FaultProxy, client: Client) => Promise<void>
 }
 
 describe.concurrent("the fault proxy", () => {
-  test("passes, and counts", () =>
+  test("passes data on and counts bytes and connections", () =>
     proxied(async (proxy, client) => {
       expect(proxy.mode).toBe("pass");
       expect(proxy.counts).toEqual({ connections: 1, open: 1, up: 6, down: 7 });
@@ -73,7 +73,7 @@ describe.concurrent("the fault proxy", () => {
       await vi.waitFor(() => expect(proxy.counts.open).toBe(1));
     }));
 
-  test("passes a megabyte each way in order", () =>
+  test("passes a megabyte in each direction in order", () =>
     proxied(async (_proxy, client) => {
       const big = "0123456789".repeat(100_000);
       const set = `*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$${big.length}\r\n${big}`;
@@ -81,7 +81,7 @@ describe.concurrent("the fault proxy", () => {
       expect(await client.ask("GET big", { until: `${big.slice(-20)}\r\n` })).toBe(`$${big.length}\r\n${big}\r\n`);
     }));
 
-  test("latency: to the server and back, in order", () =>
+  test("with latency, delays both directions and keeps the order", () =>
     proxied(async (proxy, client) => {
       await proxy.set({ latency: { up: 60, down: 40 } });
       const start = performance.now();
@@ -98,7 +98,7 @@ describe.concurrent("the fault proxy", () => {
       expect(await client.ask("ECHO fast", { until: "fast\r\n" })).toBe("$4\r\nslow\r\n$4\r\nfast\r\n");
     }));
 
-  test("slice: whole answers, in tiny pieces", () =>
+  test("with slice, passes complete replies in tiny pieces", () =>
     proxied(async (proxy, client) => {
       await proxy.set({ slice: 1 });
       client.chunks = 0;
@@ -106,7 +106,7 @@ describe.concurrent("the fault proxy", () => {
       expect(client.chunks).toBeGreaterThan(3);
     }));
 
-  test("blackholeEstablished: the old connections are dead for good, new ones pass", () =>
+  test("with blackholeEstablished, silences open connections forever and passes new ones", () =>
     proxied(async (proxy, client) => {
       await proxy.set("blackholeEstablished");
       expect(await client.ask("SET blackhole 1")).toBe("");
@@ -118,7 +118,7 @@ describe.concurrent("the fault proxy", () => {
       expect(client.ending).toBe("open");
     }));
 
-  test("blackholeNew: new connections are accepted and stay silent, old ones pass", () =>
+  test("with blackholeNew, accepts new connections but stays silent, and passes open ones", () =>
     proxied(async (proxy, client) => {
       await proxy.set("blackholeNew");
       using second = new Client(proxy.port);
@@ -132,7 +132,7 @@ describe.concurrent("the fault proxy", () => {
       expect(await third.ping()).toBe("+PONG\r\n");
     }));
 
-  test("refuse: no new connection until the port is open again; cut() ends the old ones", () =>
+  test("with refuse, takes no new connection until the port is open again, and cut() ends the open ones", () =>
     proxied(async (proxy, client) => {
       await proxy.set("refuse");
       using second = new Client(proxy.port);
@@ -145,7 +145,7 @@ describe.concurrent("the fault proxy", () => {
       expect(await third.ping()).toBe("+PONG\r\n");
     }));
 
-  test("cutOnReply: the command is executed, its reply is a reset, once", () =>
+  test("with cutOnReply, lets one command be executed and resets its connection instead of replying", () =>
     proxied(async (proxy, client) => {
       await proxy.set("cutOnReply");
       expect(proxy.mode).toBe("cutOnReply");
@@ -157,7 +157,7 @@ describe.concurrent("the fault proxy", () => {
       expect(await second.ping()).toBe("+PONG\r\n");
     }));
 
-  test("halfReply: half of the reply, then silence, once", () =>
+  test("with halfReply, passes half of one reply and then stays silent", () =>
     proxied(async (proxy, client) => {
       await proxy.set("halfReply");
       expect(await client.ask("ECHO 01234567890123456789")).toBe("$20\r\n01234567");
@@ -167,7 +167,7 @@ describe.concurrent("the fault proxy", () => {
       expect(await second.ping()).toBe("+PONG\r\n");
     }));
 
-  test("garble: garbage instead of an answer, and the command is not executed", () =>
+  test("with garble, replies with garbage and does not pass the command on", () =>
     proxied(async (proxy, client) => {
       await proxy.set("garble");
       expect(await client.ask("SET garble 1")).toMatch(/garbage/);
@@ -178,7 +178,7 @@ describe.concurrent("the fault proxy", () => {
       expect(await client.ping()).toBe("+PONG\r\n");
     }));
 
-  test("http: an HTTP error and a close, and the command is not executed", () =>
+  test("with http, replies with an HTTP error, closes, and does not pass the command on", () =>
     proxied(async (proxy, client) => {
       await proxy.set("http");
       expect(await client.ask("SET http 1")).toMatch(/^HTTP\/1\.1 400 Bad Request\r\n[\s\S]*\r\n\r\nBad Request$/);
@@ -186,7 +186,7 @@ describe.concurrent("the fault proxy", () => {
       expect(await value("http")).toBe("$-1\r\n");
     }));
 
-  test("a server that is not there is a reset, one that ends is an end", async () => {
+  test("resets connections while the server is down, and ends them when it ends", async () => {
     await using mortal = await startStandalone();
     await using proxy = await startFaultProxy(mortal);
     using client = new Client(proxy.port);
@@ -201,7 +201,7 @@ describe.concurrent("the fault proxy", () => {
   });
 
   test.for(["pass", "blackholeEstablished", "blackholeNew", "refuse", "halfReply"] as const)(
-    "stop() ends every connection in mode %s, and may be called again",
+    "ends every connection in mode %s when stopped, and may be stopped again",
     async (mode) => {
       const proxy = await startFaultProxy(redis);
       using client = new Client(proxy.port);

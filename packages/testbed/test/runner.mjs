@@ -1,4 +1,4 @@
-// A process that starts servers and then ends in the way its argument says. It is run by leftovers.test.ts.
+// A process that starts servers and then ends as its argument says. leftovers.test.ts runs it.
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { pathToFileURL } from "node:url";
@@ -29,8 +29,8 @@ const standalone = await testbed.startStandalone();
 const sentinel = await testbed.startSentinel({ sentinels: 1 });
 await standalone.server.restart();
 const dead = await testbed.startStandalone();
-await dead.server.kill(); // its folder waits for a restart that never comes
-standalone.server.pause(); // a frozen server has to go too
+await dead.server.kill(); // its folder is kept for a restart that never comes
+standalone.server.pause(); // a frozen server has to end too
 const servers = [standalone.server, sentinel.master, ...sentinel.replicas, ...sentinel.sentinels, dead.server];
 const pids = servers.map((server) => server.pid);
 if (how === "is a worker") pids.unshift(process.pid);

@@ -7,7 +7,7 @@ import type { ProvidedRedis } from "../src/index.ts";
 import setup, { startAll } from "../src/setup.ts";
 import { expectNothingLeft, makeTmp, useTmp } from "./leftovers.ts";
 
-test("starts the four topologies, gives their addresses as plain JSON, and stops them", async () => {
+test("the setup starts the four topologies, provides their addresses as plain JSON, and stops them", async () => {
   using tmp = useTmp();
   const provided: Record<string, unknown> = {};
   const project = {
@@ -32,7 +32,7 @@ test("starts the four topologies, gives their addresses as plain JSON, and stops
   await expectNothingLeft([], tmp);
 });
 
-test("starts nothing that the environment names", async () => {
+test("the setup starts nothing that the environment names", async () => {
   using tmp = useTmp();
   const { redis, stop } = await startAll({
     ...process.env,
@@ -58,12 +58,12 @@ test("starts nothing that the environment names", async () => {
         { host: "d", port: 4 },
       ],
     },
-    tls: { url: "rediss://there:5", ca: expect.stringContaining("starts nothing") as string },
+    tls: { url: "rediss://there:5", ca: expect.stringContaining("the setup starts nothing") as string },
   });
   await stop();
 });
 
-test("stops what was started when another one fails", async () => {
+test("the setup stops what it started if one topology fails", async () => {
   using bin = makeTmp();
   using tmp = useTmp();
   await writeFile(join(bin.path, "openssl"), "#!/bin/sh\nexit 1\n", { mode: 0o755 });

@@ -17,7 +17,7 @@ async function ask(url: string, command: string, ...args: string[]): Promise<unk
   }
 }
 
-test("starts, answers, and leaves nothing; stop() may be called again", async () => {
+test("a server starts, answers, leaves nothing behind, and may be stopped twice", async () => {
   using tmp = useTmp();
   const standalone = await startStandalone();
   expect(await ask(standalone.url, "PING")).toBe("PONG");
@@ -29,7 +29,7 @@ test("starts, answers, and leaves nothing; stop() may be called again", async ()
   await expect(standalone.server.restart()).rejects.toThrow("was stopped for good");
 });
 
-test("is silent while paused", async () => {
+test("a paused server is silent", async () => {
   await using standalone = await startStandalone();
   standalone.server.pause();
   await expect(ask(standalone.url, "PING")).rejects.toThrow();
@@ -38,12 +38,12 @@ test("is silent while paused", async () => {
 });
 
 test.for([
-  ["restart", [], {}, false, "here"],
-  ["restart empty", [], { empty: true }, false, null],
-  ["kill, restart", [], {}, true, null],
-  ["kill, restart, with an append-only file", ["--appendonly", "yes"], {}, true, "here"],
-  ["kill, restart empty, with an append-only file", ["--appendonly", "yes"], { empty: true }, true, null],
-] as const)("%s: same port, another process, the data as promised", async ([, args, options, kill, value]) => {
+  ["after a restart", [], {}, false, "here"],
+  ["after a restart with empty: true", [], { empty: true }, false, null],
+  ["after a kill and a restart", [], {}, true, null],
+  ["after a kill and a restart with an append-only file", ["--appendonly", "yes"], {}, true, "here"],
+  ["after a kill and a restart with an append-only file and empty: true", ["--appendonly", "yes"], { empty: true }, true, null],
+] as const)("%s a server has the same port, another process and the expected data", async ([, args, options, kill, value]) => {
   await using standalone = await startStandalone({ args });
   const { server, url } = standalone;
   const before = server.pid;
@@ -73,7 +73,7 @@ test("a paused server can be restarted", async () => {
   expect(await ask(standalone.url, "PING")).toBe("PONG");
 });
 
-test("takes the port and the folder it is given, and leaves the folder", async () => {
+test("a server uses the port and the folder it is given, and keeps the folder", async () => {
   const dir = mkdtempSync(join(tmpdir(), "ratelimit-test-"));
   onTestFinished(() => rmSync(dir, { recursive: true }));
   const first = await startStandalone({ dir, args: ["--appendonly", "yes"] });
@@ -85,7 +85,7 @@ test("takes the port and the folder it is given, and leaves the folder", async (
   expect(await ask(second.url, "GET", "key")).toBe("kept");
 });
 
-test("says so when the port it must have is taken", async () => {
+test("a port that is taken is an error", async () => {
   using tmp = useTmp();
   await using standalone = await startStandalone();
   const before = tmp.left();
@@ -93,11 +93,11 @@ test("says so when the port it must have is taken", async () => {
   expect(tmp.left()).toEqual(before);
 });
 
-test("comes back on a port that was taken for a moment", async () => {
+test("a server restarts on a port that was taken for a moment", async () => {
   await using standalone = await startStandalone();
   await standalone.server.kill();
   const squatter = createServer().listen(standalone.port, standalone.host);
-  // If the port is not free yet, it is taken all the same.
+  // If the old server still has the port, it is taken anyway.
   squatter.on("error", () => {});
   setTimeout(() => squatter.close(), 100);
   await standalone.server.restart();

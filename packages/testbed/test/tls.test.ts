@@ -2,7 +2,7 @@ import { Redis } from "ioredis";
 import { expect, test } from "vitest";
 import { startTls } from "../src/index.ts";
 
-/** Connects as a client with no patience and the right authority; hands back an answer, or why there is none. */
+/** Connects once with the right certificate authority, and returns the answer, or the reason why there is none. */
 async function ask(url: string, ca: string, command = "PING", ...args: string[]): Promise<unknown> {
   const client = new Redis(url, { tls: { ca }, lazyConnect: true, connectTimeout: 1000, retryStrategy: () => null });
   let reason: unknown;
@@ -19,7 +19,7 @@ async function ask(url: string, ca: string, command = "PING", ...args: string[])
   }
 }
 
-test("speaks TLS with a certificate of its own authority, and asks who you are", async () => {
+test("a TLS server has a certificate of its own authority and demands a password", async () => {
   await using tls = await startTls();
   expect(await ask(tls.url, tls.ca)).toBe("PONG");
   expect(await ask(tls.url.replace(tls.host, "localhost"), tls.ca)).toBe("PONG");
@@ -27,7 +27,7 @@ test("speaks TLS with a certificate of its own authority, and asks who you are",
   expect(await ask(tls.url.replace(tls.password, "wrong"), tls.ca)).toContain("WRONGPASS");
 });
 
-test("makes users with exactly their rights, who outlive a restart, and deletes them", async () => {
+test("a user has exactly the given rights, also after a restart, until it is deleted", async () => {
   await using tls = await startTls();
   const user = await tls.createUser("limiter", ["~ratelimit:*", "+get", "+set", "+info", "+hello"]);
   const asUser = (...command: [string, ...string[]]): Promise<unknown> => ask(user.url, tls.ca, ...command);
@@ -51,9 +51,9 @@ test.for([
   expect(await ask(tls.url, tls.ca)).toContain(reason);
 });
 
-test("the plain port serves nobody who speaks TLS", async () => {
+test("the plain port does not serve TLS", async () => {
   await using tls = await startTls();
-  // Redis waits for the end of the line that it takes the handshake for, so mostly nothing comes back.
+  // Redis reads the handshake as a line and waits for its end, so mostly nothing comes back.
   const url = tls.url.replace(`:${tls.port}`, `:${tls.plain.port}`);
   expect(await ask(url, tls.ca)).toMatch(/ETIMEDOUT|wrong version number/);
 });
