@@ -1,31 +1,23 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import { sharedMemoryBackend } from "@ratelimit/backend-memory";
-import {
-  createApiKeyGuard,
-  createGuard,
-  createUserGuard,
-  type Guard,
-  type LimitByApiKeyOptions,
-  type LimitByUserOptions,
-  type RateLimitOptions,
-  type RequestRateLimit,
-  settleAfterResponse,
-  thenMaybe,
-  throwingErrors,
-  type Verdict,
-} from "@ratelimit/core/adapter";
-import type { NextFunction, Request, RequestHandler, Response } from "express";
-import { ExpressRequest } from "./request.ts";
+import type { LimitByApiKeyOptions, LimitByUserOptions, RateLimitOptions, RequestRateLimit } from "@ratelimit/core/adapter";
+import { answerExceeded, createMiddlewares } from "@ratelimit/core/adapter";
+import type { ErrorRequestHandler, Request, Response } from "express";
+import { ExpressExchange, type Framework } from "./exchange.ts";
+
+export { MemoryBackend } from "@ratelimit/backend-memory";
+export type { Backend, Duration, LimitOptions, PolicyOptions, RateLimiterOptions, RateLimitResult } from "@ratelimit/core";
+export { configFromEnv, defineConfig, definePolicy, RateLimitError, RateLimitExceeded, RateLimiter } from "@ratelimit/core";
+export type { RequestRateLimit } from "@ratelimit/core/adapter";
 
 declare global {
   namespace Express {
     interface Request {
-      /** The tightest decision made about this request so far; `rateLimit.all` has every one. */
+      /** The tightest decision made about this request so far; `rateLimit.all` has every one, and `rateLimit.of(name)` one limiter's. */
       rateLimit?: RequestRateLimit;
     }
   }
 }
-
-type Framework = [res: Response, next: NextFunction];
 
 /** The options of {@link rateLimit}. */
 export type ExpressRateLimitOptions = RateLimitOptions<Request, Framework>;
@@ -33,6 +25,21 @@ export type ExpressRateLimitOptions = RateLimitOptions<Request, Framework>;
 export type ExpressLimitByUserOptions = LimitByUserOptions<Request, Framework>;
 /** The options of {@link limitByApiKey}. */
 export type ExpressLimitByApiKeyOptions = LimitByApiKeyOptions<Request, Framework>;
+
+/**
+ * A middleware for Express and for plain Node requests, as connect, socket.io's `io.engine.use` and NestJS on Fastify call it. It does
+ * not mention a route's parameters, so the handlers behind it keep the types that Express infers from the path.
+ */
+export type RateLimitMiddleware = (req: IncomingMessage, res: ServerResponse, next: (error?: unknown) => void) => void;
+
+const middlewares = createMiddlewares<Request, Framework, RateLimitMiddleware>({
+  userOf: (req) => (req as { user?: unknown }).user,
+  defaultBackend: sharedMemoryBackend,
+  middleware: (limit) =>
+    function rateLimit(req, res, next) {
+      void limit.admit(req as Request, new ExpressExchange(req as Request, res as Response, next));
+    },
+});
 
 /**
  * Limits requests by the client's address, or by `key`. Requests over the limit get a 429 with `Retry-After`.
@@ -44,19 +51,19 @@ export type ExpressLimitByApiKeyOptions = LimitByApiKeyOptions<Request, Framewor
  * app.use(rateLimit({ rate: 100, period: "1m", excludePaths: ["/health"] }));
  * app.get("/api/public", rateLimit({ rate: 10, period: 60 }), (req, res) => res.json({ status: "ok" }));
  */
-export function rateLimit(options: ExpressRateLimitOptions): RequestHandler {
-  return middleware(createGuard(options, describe, sharedMemoryBackend), options.onLimited);
+export function rateLimit(options: ExpressRateLimitOptions): RateLimitMiddleware {
+  return middlewares.rateLimit(options);
 }
 
 /**
  * Limits requests by user: the `id` of `req.user`, or else its `sub`. Mount it after authentication.
  *
- * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY, with every problem in one error.
+ * @throws {RateLimitError} as {@link rateLimit} does.
  * @example
  * app.get("/api/user", authenticate, limitByUser({ rate: 100, period: 60 }), handler);
  */
-export function limitByUser(options: ExpressLimitByUserOptions): RequestHandler {
-  return middleware(createUserGuard(options, describe, userOf, sharedMemoryBackend), options.onLimited);
+export function limitByUser(options: ExpressLimitByUserOptions): RateLimitMiddleware {
+  return middlewares.limitByUser(options);
 }
 
 /**
@@ -64,38 +71,21 @@ export function limitByUser(options: ExpressLimitByUserOptions): RequestHandler 
  *
  * Pass `valid`, or put a limit by address in front: otherwise a client gets a fresh bucket for every key it makes up.
  *
- * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY, with every problem in one error.
+ * @throws {RateLimitError} as {@link rateLimit} does.
  * @example
  * app.get("/api/partner", limitByApiKey({ rate: 1000, period: "1h", valid: (key) => partners.has(key) }), handler);
  */
-export function limitByApiKey(options: ExpressLimitByApiKeyOptions): RequestHandler {
-  return middleware(createApiKeyGuard(options, describe, sharedMemoryBackend), options.onLimited);
+export function limitByApiKey(options: ExpressLimitByApiKeyOptions): RateLimitMiddleware {
+  return middlewares.limitByApiKey(options);
 }
 
-function middleware(guard: Guard<Request>, onLimited: ExpressRateLimitOptions["onLimited"]): RequestHandler {
-  const page = onLimited && throwingErrors(onLimited);
-  return function rateLimit(req, res, next) {
-    return thenMaybe(guard(req), (verdict) => apply(verdict, req, res, next));
-  };
-
-  function apply(verdict: Verdict, req: Request, res: Response, next: NextFunction): unknown {
-    if (verdict.kind === "skip") return next();
-    req.rateLimit = verdict.result;
-    if (res.headersSent) return verdict.kind === "refuse" ? undefined : next();
-    for (const name in verdict.headers) res.setHeader(name, verdict.headers[name] as string);
-    if (verdict.kind === "refuse") {
-      res.status(verdict.status);
-      return page ? page(verdict.result, req, res, next) : res.end(verdict.body);
-    }
-    if (verdict.settle) settleAfterResponse(res, verdict.settle);
-    next();
-  }
-}
-
-function userOf(req: Request): unknown {
-  return (req as { user?: unknown }).user;
-}
-
-function describe(req: Request): ExpressRequest {
-  return new ExpressRequest(req);
-}
+/**
+ * Answers a {@link RateLimitExceeded} that `enforce`, `wait` or a handler threw like a refusal by a limit: in the header modes of the
+ * request's limits, with problem details. Mount it behind all routes. Other errors go on to the next error handler.
+ *
+ * @example
+ * app.use(rateLimitErrors);
+ */
+export const rateLimitErrors: ErrorRequestHandler = (error: unknown, req, res, next) => {
+  if (!answerExceeded(error, req, new ExpressExchange(req, res, next))) next(error);
+};

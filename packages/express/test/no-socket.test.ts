@@ -2,7 +2,13 @@ import { rateLimit } from "@ratelimit/express";
 import express, { type Express } from "express";
 import inject from "light-my-request";
 import serverless from "serverless-http";
-import { expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
+
+// light-my-request replaces the prototypes of Express's requests and responses, for all files that share this process.
+const replaced = [express.request, express.response].map((owner) => ({ owner, prototype: Object.getPrototypeOf(owner) as object }));
+afterAll(() => {
+  for (const { owner, prototype } of replaced) Object.setPrototypeOf(owner, prototype);
+});
 
 /** Creates an app whose limit counts only failures, and a list of the statuses that its `refund` has seen. */
 function logIn(): { app: Express; seen: number[] } {
@@ -15,7 +21,7 @@ function logIn(): { app: Express; seen: number[] } {
 
 const event = { httpMethod: "GET", headers: {}, requestContext: { identity: { sourceIp: "203.0.113.1" } } };
 
-/** Ways to send a request to an app that has no server. light-my-request is last because it replaces prototypes of Express. */
+/** Ways to send a request to an app that has no server. light-my-request is last because of the prototypes that it replaces. */
 const ways: readonly (readonly [string, (app: Express) => (url: string) => Promise<number>])[] = [
   [
     "serverless-http, as on AWS Lambda",

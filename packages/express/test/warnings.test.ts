@@ -1,16 +1,16 @@
 import { listen } from "@ratelimit/conformance";
 import { limitByUser, rateLimit } from "@ratelimit/express";
 import express from "express";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 
 /** Sends two requests with X-Forwarded-For and returns the codes of the resulting warnings. */
-async function warningsOf(app: express.Express): Promise<(string | undefined)[]> {
+async function warningsOf(app: express.Express, field: string = "X-Forwarded-For"): Promise<(string | undefined)[]> {
   const codes: (string | undefined)[] = [];
   const hear = (warning: Error & { code?: string }): void => void codes.push(warning.code);
   process.on("warning", hear);
   const served = await listen(app.get("/", (_req, res) => void res.send("ok")));
   for (const forwarded of ["203.0.113.1", "203.0.113.2"])
-    await fetch(`http://127.0.0.1:${served.port}/`, { headers: { "X-Forwarded-For": forwarded } });
+    await fetch(`http://127.0.0.1:${served.port}/`, { headers: { [field]: forwarded } });
   await served.close();
   process.off("warning", hear);
   return codes;
@@ -39,4 +39,17 @@ test.each([
   ],
 ] as const)("%s", async (_, app, codes) => {
   expect(await warningsOf(app())).toEqual(codes);
+});
+
+test("a Forwarded field (RFC 7239) with no trusted proxy warns like X-Forwarded-For", async () => {
+  vi.resetModules();
+  const { rateLimit } = await import("@ratelimit/express");
+  expect(await warningsOf(express().use(rateLimit(limit)), "Forwarded")).toEqual(["RATELIMIT_FORWARDED_IGNORED"]);
+});
+
+test("a key that is another IPv6 address warns once, and one that is the client's own address does not", async () => {
+  const app = express().use(rateLimit({ ...limit, trust: false, key: (req) => req.ip }));
+  expect(await warningsOf(app)).toEqual([]);
+  const other = express().use(rateLimit({ ...limit, trust: false, key: (req) => `2001:db8::${req.get("x-forwarded-for")?.at(-1)}` }));
+  expect(await warningsOf(other)).toEqual(["RATELIMIT_KEY_IS_ADDRESS"]);
 });
