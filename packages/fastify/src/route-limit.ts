@@ -1,46 +1,55 @@
-import { checkOptions } from "@ratelimit/core/adapter";
-import type { Step } from "./steps.ts";
+import { checkOptions, type Rule } from "@ratelimit/core/adapter";
+import type { FastifyRequest } from "fastify";
+import type { Call, FastifyRateLimitOptions } from "./limits.ts";
 
 /** A global symbol, so that the plugin recognizes limits made by another copy of this package. */
-const compileStep: unique symbol = Symbol.for("@ratelimit/fastify route limit");
+const call: unique symbol = Symbol.for("@ratelimit/fastify route limit");
 
 /** A limit for a route's `config.rateLimit`, as returned by `limitByUser` and `limitByApiKey`. */
 export interface RouteLimit {
-  readonly [compileStep]: (route: string) => Step;
+  readonly [call]: Call;
 }
 
-/** Creates a limit that is compiled when its route is declared, because the route provides its name. */
-export function routeLimit(compile: (route: string) => Step): RouteLimit {
-  return Object.freeze({ [compileStep]: compile });
+/** Computes the limiter or policy of a request, like the option `limiter`. */
+type LimiterFunction = (request: FastifyRequest) => ReturnType<Extract<FastifyRateLimitOptions["limiter"], (...args: never) => unknown>>;
+
+/**
+ * A limit for a route's `config.rateLimit`: options, a function that returns the policy of a request, or the result of `limitByUser` or
+ * `limitByApiKey`.
+ */
+export type RouteRateLimit = (FastifyRateLimitOptions & NoOtherObject) | LimiterFunction | RouteLimit;
+
+/** Excludes functions and arrays, which would compile: every option is optional, and Fastify's route types disable the weak-type check. */
+type NoOtherObject = object & { readonly [Symbol.hasInstance]?: never; readonly [Symbol.iterator]?: never };
+
+export function routeLimit(kind: Call["kind"], options: Call["options"]): RouteLimit {
+  return Object.freeze({ [call]: { kind, options } });
+}
+
+/** The functions of this package that make limits. One that was not called is a mistake, not a limit that is computed per request. */
+const makers = new WeakSet<object>();
+
+/** Marks a function as one that makes limits and is none itself. */
+export function maker<F extends object>(make: F): F {
+  makers.add(make);
+  return make;
+}
+
+function ruleFor(limit: unknown): Rule {
+  return {
+    expects: "options, a function that returns a policy, a limit from limitByUser or limitByApiKey, an array of these, or false",
+    accepts: (value) =>
+      (typeof value === "object" && value !== null && !Array.isArray(value)) || (typeof value === "function" && !makers.has(value)),
+    hint: typeof limit === "function" ? "call it, as in limitByUser({ … })" : 'write { rate: 10, period: "1m" }',
+  };
 }
 
 /**
- * Compiles one limit of a route: a {@link RouteLimit} compiles itself, and `compileOptions` compiles options.
- *
- * @throws {RateLimitError} INVALID_OPTION if `limit` is neither.
+ * Reads a limit from a route's `config.rateLimit`.
+ * @throws {RateLimitError} INVALID_OPTION if `limit` is none.
  */
-export function compileLimit<O extends object>(
-  limit: O | RouteLimit,
-  route: string,
-  compileOptions: (options: O, route: string) => Step,
-): Step {
-  checkOptions(
-    "config",
-    { "config.rateLimit": limit ?? null },
-    {
-      "config.rateLimit": {
-        expects: "options, a limit from limitByUser or limitByApiKey, an array of these, or false",
-        accepts: isObject,
-        hint:
-          typeof limit === "function"
-            ? "for a limit that depends on the request write { limiter: (request) => … }, and call limitByUser({ … })"
-            : 'write { rate: 10, period: "1m" }',
-      },
-    },
-  );
-  return compileStep in limit ? limit[compileStep](route) : compileOptions(limit, route);
-}
-
-function isObject(value: unknown): boolean {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+export function callOf(limit: RouteRateLimit): Call {
+  checkOptions("config", { "config.rateLimit": limit ?? null }, { "config.rateLimit": ruleFor(limit) });
+  if (typeof limit === "function") return { kind: "plain", options: { limiter: limit } };
+  return call in limit ? limit[call] : { kind: "plain", options: limit };
 }

@@ -1,59 +1,55 @@
 import { RateLimitError } from "@ratelimit/core";
 import { warnOnce } from "@ratelimit/core/adapter";
 import type { FastifyContextConfig, RouteOptions } from "fastify";
-import type { RouteRateLimit } from "./index.ts";
-import type { Step } from "./steps.ts";
-
-type Compile = (limit: RouteRateLimit, route: string) => Step;
+import { compileRouteStep, type Scope, type Step } from "./limits.ts";
+import { callOf, type RouteRateLimit } from "./route-limit.ts";
 
 /** The limits of an app's routes. Each is compiled once for all scopes and named after its route, plus a number from the second on. */
 export class Routes {
   static readonly #ofApp = new WeakMap<object, Routes>();
-  readonly #compile: Compile;
   readonly #steps = new Map<string, Map<RouteRateLimit, Step>>();
   readonly #declared = new Set<string>();
 
-  private constructor(compile: Compile) {
-    this.#compile = compile;
-  }
+  private constructor() {}
 
   /** Returns the routes of an app, identified by its `server`, the one object that all its scopes share. */
-  static of(server: object, compile: Compile): Routes {
-    const routes = Routes.#ofApp.get(server) ?? new Routes(compile);
+  static of(server: object): Routes {
+    const routes = Routes.#ofApp.get(server) ?? new Routes();
     Routes.#ofApp.set(server, routes);
     return routes;
   }
 
   /** Compiles a route's limits when it is declared, so that mistakes throw there. */
-  declare({ method, url, config, rateLimit }: RouteOptions & { rateLimit?: unknown }): readonly Step[] {
+  declare({ method, url, config, rateLimit }: RouteOptions & { rateLimit?: unknown }, scope: Scope | undefined): readonly Step[] {
     if (rateLimit !== undefined) throw misplaced();
     const route = nameOf(method, url);
     this.#declared.add(route);
-    return this.#stepsOf(route, config?.rateLimit);
+    return this.#stepsOf(route, config?.rateLimit, scope);
   }
 
   /** Returns the limits that the plugin's hooks run for a route: those in `onRequest`, or all if it was declared before the plugin. */
-  find(config: Partial<FastifyContextConfig> & { method?: string | string[]; url?: string }): readonly Step[] {
+  find(config: Partial<FastifyContextConfig> & { method?: string | string[]; url?: string }, scope: Scope | undefined): readonly Step[] {
     const { method = "", url = "", rateLimit } = config;
     const route = nameOf(method, url);
-    const steps = this.#stepsOf(route, rateLimit);
+    const steps = this.#stepsOf(route, rateLimit, scope);
     if (this.#declared.has(route)) return steps.filter(({ hook }) => hook === "onRequest");
     if (steps.some(({ hook }) => hook === "preHandler"))
       warnOnce(
         "RATELIMIT_ROUTE_BEFORE_PLUGIN",
-        `${route} was declared before @ratelimit/fastify was registered, so its limit runs before the route's own preHandlers; register the plugin first`,
+        `${route} was declared before @ratelimit/fastify was ready, so its limit runs before the route's own preHandlers; register the plugin first, and await it: await fastify.register(rateLimit)`,
       );
     return steps;
   }
 
-  #stepsOf(route: string, limits: FastifyContextConfig["rateLimit"]): readonly Step[] {
-    return limits === undefined || limits === false ? [] : [limits].flat().map((limit) => this.#step(route, limit));
+  #stepsOf(route: string, limits: FastifyContextConfig["rateLimit"], scope: Scope | undefined): readonly Step[] {
+    return limits === undefined || limits === false ? [] : [limits].flat().map((limit) => this.#step(route, limit, scope));
   }
 
-  #step(route: string, limit: RouteRateLimit): Step {
+  #step(route: string, limit: RouteRateLimit, scope: Scope | undefined): Step {
     const known = this.#steps.get(route) ?? new Map<RouteRateLimit, Step>();
     this.#steps.set(route, known);
-    const step = known.get(limit) ?? this.#compile(limit, known.size === 0 ? route : `${route} ${known.size + 1}`);
+    const name = known.size === 0 ? route : `${route} ${known.size + 1}`;
+    const step = known.get(limit) ?? compileRouteStep(callOf(limit), name, scope);
     known.set(limit, step);
     return step;
   }

@@ -41,10 +41,10 @@ const large = Buffer.alloc(16 << 20);
 test.each([
   ["before the response", "/never", "connect"],
   ["in the middle of the response", "/large", "response"],
-] as const)("over HTTP/2, refund sees 499 if the client hangs up %s", async (_, path, moment) => {
+] as const)("over HTTP/2, with refundAborted, refund sees 499 if the client hangs up %s", async (_, path, moment) => {
   const asked: number[] = [];
   const app = Fastify({ http2: true, forceCloseConnections: true });
-  await app.register(rateLimit, { rate: 2, refund: (_request, status) => asked.push(status) < 0 });
+  await app.register(rateLimit, { rate: 2, refundAborted: true, refund: (_request, status) => asked.push(status) < 0 });
   let arrive = (): void => {};
   const arrived = new Promise<void>((resolve) => {
     arrive = resolve;

@@ -7,7 +7,7 @@ import { expect, test } from "vitest";
 async function logIn(): Promise<{ app: FastifyInstance; seen: number[] }> {
   const seen: number[] = [];
   const app = Fastify();
-  await app.register(rateLimit, { rate: 2, refund: (_request, status) => seen.push(status) > 0 && status < 400 });
+  await app.register(rateLimit, { rate: 2, refundAborted: true, refund: (_request, status) => seen.push(status) > 0 && status < 400 });
   app.get<{ Params: { status: string } }>("/:status", (request, reply) => void reply.code(Number(request.params.status)).send("done"));
   app.get("/never", () => {});
   return { app, seen };
@@ -24,7 +24,7 @@ test("without a socket (inject, @fastify/aws-lambda), refund sees the status tha
   await expect.poll(() => seen).toEqual([200, 200, 200, 200, 401, 401]);
 });
 
-test("without a socket, refund sees 499 for a request that is aborted", async () => {
+test("without a socket, with refundAborted, refund sees 499 for a request that is aborted", async () => {
   const { app, seen } = await logIn();
   const abort = new AbortController();
   const aborted = expect(app.inject({ url: "/never", signal: abort.signal })).rejects.toThrow();
@@ -33,7 +33,7 @@ test("without a socket, refund sees 499 for a request that is aborted", async ()
   await expect.poll(() => seen).toEqual([499]);
 });
 
-test("without a socket, refund sees 499 for a request that is aborted during the decision", async () => {
+test("without a socket, with refundAborted, refund sees 499 for a request that is aborted during the decision", async () => {
   const seen: number[] = [];
   const app = Fastify();
   const abort = new AbortController();
@@ -42,7 +42,7 @@ test("without a socket, refund sees 499 for a request that is aborted during the
     await setTimeout(20);
     return "ada";
   };
-  await app.register(rateLimit, { rate: 2, key, refund: (_request, status) => seen.push(status) < 0 });
+  await app.register(rateLimit, { rate: 2, key, refundAborted: true, refund: (_request, status) => seen.push(status) < 0 });
   app.get("/", () => {});
   await expect(app.inject({ url: "/", signal: abort.signal })).rejects.toThrow();
   await expect.poll(() => seen).toEqual([499]);

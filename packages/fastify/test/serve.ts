@@ -1,5 +1,4 @@
 import { type Answer, type App, type Limiter, portOf, type Serve, serverOptions, userIn } from "@ratelimit/conformance";
-import { thenMaybe } from "@ratelimit/core/adapter";
 import { type FastifyRateLimitOptions, limitByApiKey, limitByUser, type RouteRateLimit, rateLimit } from "@ratelimit/fastify";
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 
@@ -23,8 +22,8 @@ async function limited(scope: FastifyInstance, app: App, [first, ...others]: rea
   await scope.register(rateLimit, first === undefined ? {} : optionsOf(first));
   if (others.length > 0) return void scope.register((inner) => limited(inner, app, others));
   for (const { method, path, limiters, handler } of app.routes)
-    scope[method](path, { preHandler: authenticate, config: { rateLimit: limiters.map(routeLimit) } }, (request, reply) =>
-      thenMaybe(handler(request, request.rateLimit ?? undefined), (answer) => send(reply, answer)),
+    scope[method](path, { preHandler: authenticate, config: { rateLimit: limiters.map(routeLimit) } }, async (request, reply) =>
+      send(reply, await handler(request, request.rateLimit ?? undefined)),
     );
 }
 
@@ -35,12 +34,17 @@ function routeLimit(limiter: Limiter): RouteRateLimit {
 
 function optionsOf({ options, onLimited }: Limiter): FastifyRateLimitOptions {
   if (onLimited === undefined) return options;
-  return { ...options, onLimited: (result, request, reply) => thenMaybe(onLimited(result, request), (answer) => send(reply, answer)) };
+  return { ...options, onLimited: async (result, request, reply) => sendAnswer(reply, await onLimited(result, request)) };
 }
 
 function authenticate(request: FastifyRequest & { user?: unknown }, _reply: FastifyReply, done: () => void): void {
   request.user = userIn(request);
   done();
+}
+
+/** Returns a string for the adapter to send. */
+function sendAnswer(reply: FastifyReply, answer: Answer | string | undefined): FastifyReply | string | undefined {
+  return answer === undefined || typeof answer === "string" ? answer : send(reply, answer);
 }
 
 function send(reply: FastifyReply, { status, body }: Answer): FastifyReply {
