@@ -1,28 +1,19 @@
 import { sharedMemoryBackend } from "@ratelimit/backend-memory";
-import {
-  createApiKeyGuard,
-  createGuard,
-  createUserGuard,
-  type Guard,
-  type LimitByApiKeyOptions,
-  type LimitByUserOptions,
-  type RateLimitOptions,
-  type RequestRateLimit,
-  settleAfterResponse,
-  thenMaybe,
-  throwingErrors,
-  type Verdict,
-} from "@ratelimit/core/adapter";
-import type { Context, DefaultState, Middleware, Next } from "koa";
-import { KoaRequest } from "./request.ts";
+import type { LimitByApiKeyOptions, LimitByUserOptions, RateLimitOptions, RequestRateLimit } from "@ratelimit/core/adapter";
+import { createMiddlewares } from "@ratelimit/core/adapter";
+import type { Context, DefaultState, Middleware } from "koa";
+import { type Framework, KoaExchange } from "./exchange.ts";
+
+export { MemoryBackend } from "@ratelimit/backend-memory";
+export type { Backend, Duration, LimitOptions, PolicyOptions, RateLimiterOptions, RateLimitResult } from "@ratelimit/core";
+export { configFromEnv, defineConfig, definePolicy, RateLimitError, RateLimitExceeded, RateLimiter } from "@ratelimit/core";
+export type { RequestRateLimit } from "@ratelimit/core/adapter";
 
 /** What the middlewares add to `ctx.state`. */
 export interface RateLimitState {
-  /** The tightest decision made about this request so far; `rateLimit.all` has every one. */
+  /** The tightest decision made about this request so far; `rateLimit.all` has every one, and `rateLimit.of(name)` one limiter's. */
   rateLimit?: RequestRateLimit;
 }
-
-type Framework = [next: Next];
 
 /** The options of {@link rateLimit}. */
 export type KoaRateLimitOptions = RateLimitOptions<Context, Framework>;
@@ -30,6 +21,16 @@ export type KoaRateLimitOptions = RateLimitOptions<Context, Framework>;
 export type KoaLimitByUserOptions = LimitByUserOptions<Context, Framework>;
 /** The options of {@link limitByApiKey}. */
 export type KoaLimitByApiKeyOptions = LimitByApiKeyOptions<Context, Framework>;
+
+const middlewares = createMiddlewares<Context, Framework, Middleware>({
+  userOf: (ctx) => ctx.state["user"] as unknown,
+  defaultBackend: sharedMemoryBackend,
+  middleware: (limit) =>
+    function rateLimit(context, next) {
+      const ctx = context as Context;
+      return limit.admit(ctx, new KoaExchange(ctx, next));
+    },
+});
 
 /**
  * Limits requests by the client's address, or by `key`. Requests over the limit get a 429 with `Retry-After`.
@@ -42,18 +43,18 @@ export type KoaLimitByApiKeyOptions = LimitByApiKeyOptions<Context, Framework>;
  * router.get("/api/public", rateLimit({ rate: 10, period: 60 }), (ctx) => { ctx.body = { status: "ok" }; });
  */
 export function rateLimit<S = DefaultState>(options: KoaRateLimitOptions): Middleware<S & RateLimitState> {
-  return middleware(createGuard(options, describe, sharedMemoryBackend), options.onLimited);
+  return middlewares.rateLimit(options);
 }
 
 /**
  * Limits requests by user: the `id` of `ctx.state.user`, or else its `sub`. Mount it after authentication.
  *
- * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY, with every problem in one error.
+ * @throws {RateLimitError} as {@link rateLimit} does.
  * @example
  * router.get("/api/user", authenticate, limitByUser({ rate: 100, period: 60 }), handler);
  */
 export function limitByUser<S = DefaultState>(options: KoaLimitByUserOptions): Middleware<S & RateLimitState> {
-  return middleware(createUserGuard(options, describe, userOf, sharedMemoryBackend), options.onLimited);
+  return middlewares.limitByUser(options);
 }
 
 /**
@@ -61,48 +62,10 @@ export function limitByUser<S = DefaultState>(options: KoaLimitByUserOptions): M
  *
  * Pass `valid`, or put a limit by address in front: otherwise a client gets a fresh bucket for every key it makes up.
  *
- * @throws {RateLimitError} INVALID_OPTION or INVALID_POLICY, with every problem in one error.
+ * @throws {RateLimitError} as {@link rateLimit} does.
  * @example
  * router.get("/api/partner", limitByApiKey({ rate: 1000, period: "1h", valid: (key) => partners.has(key) }), handler);
  */
 export function limitByApiKey<S = DefaultState>(options: KoaLimitByApiKeyOptions): Middleware<S & RateLimitState> {
-  return middleware(createApiKeyGuard(options, describe, sharedMemoryBackend), options.onLimited);
-}
-
-function middleware<S>(guard: Guard<Context>, onLimited: KoaRateLimitOptions["onLimited"]): Middleware<S & RateLimitState> {
-  const page = onLimited && throwingErrors(onLimited);
-  return function rateLimit(context, next) {
-    const ctx = context as unknown as Context;
-    return thenMaybe(guard(ctx), (verdict) => apply(verdict, ctx, next));
-  };
-
-  async function apply(verdict: Verdict, ctx: Context, next: Next): Promise<unknown> {
-    if (verdict.kind === "skip") return next();
-    ctx.state["rateLimit"] = verdict.result;
-    if (ctx.headerSent) return verdict.kind === "refuse" ? undefined : next();
-    for (const name in verdict.headers) ctx.res.setHeader(name, verdict.headers[name] as string);
-    if (verdict.kind === "refuse") {
-      ctx.status = verdict.status;
-      if (page) return page(verdict.result, ctx, next);
-      ctx.body = verdict.body;
-      return;
-    }
-    if (verdict.settle) settleAfterResponse(ctx.res, verdict.settle);
-    try {
-      await next();
-    } catch (error) {
-      // When Koa responds to an error, it drops all headers except those on the error itself.
-      if (Object.isExtensible(error))
-        Object.assign(error as object, { headers: { ...verdict.headers, ...(error as { headers?: object }).headers } });
-      throw error;
-    }
-  }
-}
-
-function userOf(ctx: Context): unknown {
-  return ctx.state["user"];
-}
-
-function describe(ctx: Context): KoaRequest {
-  return new KoaRequest(ctx);
+  return middlewares.limitByApiKey(options);
 }

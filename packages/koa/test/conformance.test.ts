@@ -1,4 +1,5 @@
 import { httpSuite } from "@ratelimit/conformance";
+import { test } from "vitest";
 import { serve } from "./serve.ts";
 
-httpSuite(serve);
+httpSuite(test, serve);

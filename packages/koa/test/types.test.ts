@@ -1,5 +1,4 @@
 import Router from "@koa/router";
-import type { RateLimitResult } from "@ratelimit/core";
 import type { RequestRateLimit } from "@ratelimit/core/http";
 import { limitByApiKey, limitByUser, type RateLimitState, rateLimit } from "@ratelimit/koa";
 import Koa, { type Context, type Next } from "koa";
@@ -18,7 +17,7 @@ test("callbacks in the options get Koa's context type", () => {
       return ctx.method === "POST" && status < 400;
     },
     onLimited: (result, ctx, next) => {
-      expectTypeOf(result).toEqualTypeOf<RateLimitResult>();
+      expectTypeOf(result).toEqualTypeOf<RequestRateLimit>();
       expectTypeOf(ctx).toEqualTypeOf<Context>();
       expectTypeOf(next).toEqualTypeOf<Next>();
     },
