@@ -1,0 +1,4 @@
+import { clientSuite } from "@ratelimit/conformance/clients";
+import { serve } from "./serve.ts";
+
+clientSuite(serve);
