@@ -1,0 +1,1 @@
+export { type ReportMetricsOptions, reportMetrics, type StopReporting } from "./report-metrics.ts";
