@@ -1,4 +1,4 @@
-/** Whether a library that promises admits a call; a rejection that is no error is its way to refuse. */
+/** Adapts an asynchronous library to a function that returns whether a call was admitted. Some refuse by rejecting with a non-error. */
 export function admission<Answer>(
   ask: (key: string) => Promise<Answer>,
   admits: (answer: Answer) => boolean,

@@ -1,17 +1,24 @@
 import { digits } from "./figure.ts";
 
-/** One command of the bench. */
+/** One command of the bench, which measures one group of tables. */
 export interface Bench {
   readonly title: string;
-  /** What was done, for whoever reads the figures. */
+  /** What was measured and how, for readers of the figures. */
   readonly about: string;
-  run(quick: boolean): Promise<Outcome>;
+  run(quick: boolean, settings?: Settings): Promise<Outcome>;
+}
+
+/** What a run of the soak may set. */
+export interface Settings {
+  readonly minutes?: number;
+  /** Repeats the faults of the run that printed it. */
+  readonly seed?: number;
 }
 
 export interface Outcome {
   readonly tables: readonly Table[];
   readonly goals: readonly Goal[];
-  /** What only this run can tell, such as that nothing could be pinned to a core. */
+  /** Remarks that apply to this run only. */
   readonly notes?: readonly string[];
 }
 
@@ -21,7 +28,7 @@ export interface Table {
   readonly rows: readonly (readonly string[])[];
 }
 
-/** What a figure was meant to reach, and whether it did. */
+/** A target for a figure, and whether the run met it. */
 export interface Goal {
   readonly what: string;
   readonly target: string;
@@ -37,13 +44,16 @@ export function atMost(what: string, value: number, bound: number, unit: string)
   return { what, target: `≤ ${bound} ${unit}`, got: digits(value), met: value <= bound };
 }
 
-/** What every subject must do before it is measured: of 8 calls under a limit of 5 admit exactly 5. */
+/** Before it is measured, every subject must admit exactly 5 of 8 calls under a limit of 5. */
 export const proof = { limit: 5, calls: 8, admitted: 5 } as const;
 
-/** @throws when the subject admits another number. */
+/**
+ * Makes a subject prove that it limits at all.
+ * @throws {Error} if it admits a different number of calls.
+ */
 export async function prove(name: string, call: () => boolean | Promise<boolean>): Promise<void> {
   let admitted = 0;
   for (let i = 0; i < proof.calls; i++) if (await call()) admitted++;
   if (admitted !== proof.admitted)
-    throw new Error(`${name} admitted ${admitted} of ${proof.calls} calls under a limit of ${proof.limit}: it is not measured`);
+    throw new Error(`${name} admitted ${admitted} of ${proof.calls} calls under a limit of ${proof.limit}, so it is not measured`);
 }

@@ -1,4 +1,4 @@
-/** What a measurement came to over its rounds: the median, and how far the rounds lie apart. */
+/** The result of several rounds: the median, and the lowest and highest round. */
 export interface Figure {
   readonly value: number;
   readonly low: number;
@@ -16,23 +16,23 @@ export function figure(values: readonly number[]): Figure {
   return { value: median(values), low: Math.min(...values), high: Math.max(...values) };
 }
 
-/** Ratios are taken round by round, for a busy second of the machine then slows both; the median of them counts. */
-export function ratio(over: readonly number[], under: readonly number[]): Figure {
-  return figure(over.map((value, round) => value / (under[round] ?? Number.NaN)));
+/** Divides round by round, because a second in which the machine is busy slows both subjects. */
+export function ratio(numerators: readonly number[], denominators: readonly number[]): Figure {
+  return figure(numerators.map((value, round) => value / (denominators[round] ?? Number.NaN)));
 }
 
-/** The same for differences. */
-export function difference(from: readonly number[], less: readonly number[]): Figure {
-  return figure(from.map((value, round) => value - (less[round] ?? Number.NaN)));
+/** Subtracts round by round, for the same reason. */
+export function difference(minuends: readonly number[], subtrahends: readonly number[]): Figure {
+  return figure(minuends.map((value, round) => value - (subtrahends[round] ?? Number.NaN)));
 }
 
-/** The value below which `share` of the values lie. */
-export function quantile(values: ArrayLike<number>, share: number): number {
+/** The value that `fraction` of the values are below. */
+export function quantile(values: ArrayLike<number>, fraction: number): number {
   const sorted = Float64Array.from(values).sort();
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * fraction))] ?? Number.NaN;
 }
 
-/** Three digits that count: `2.13`, `85.4`, `1240`, `101k`, `4.5M`. */
+/** Formats a number with three significant digits: `2.13`, `85.4`, `1240`, `101k`, `4.5M`. */
 export function digits(value: number): string {
   if (!Number.isFinite(value)) return "–";
   const size = Math.abs(value);
@@ -42,7 +42,7 @@ export function digits(value: number): string {
   return value === 0 ? "0" : size < 0.01 ? value.toFixed(3) : value.toPrecision(3);
 }
 
-/** `2.13 (-4/+7 %)`. */
+/** Formats a figure with the distance to its lowest and highest round: `2.13 (-4/+7 %)`. */
 export function withSpread({ value, low, high }: Figure): string {
   const percent = (edge: number): string => ((edge / value - 1) * 100).toFixed(0);
   return value > 0 && low !== high ? `${digits(value)} (${percent(low)}/+${percent(high)} %)` : digits(value);

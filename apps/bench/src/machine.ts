@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { cpus, loadavg, release } from "node:os";
 
-/** What figures were measured on. */
+/** The machine of a run, and its load at the start. */
 export interface Machine {
   readonly date: string;
   readonly node: string;
@@ -27,18 +27,18 @@ export function machine(): Machine {
   };
 }
 
-/** Where the measured process runs, and where whatever keeps it busy does. */
+/** One core for the measured process, the other for its clients and servers. */
 export const cores = { measured: 0, other: 1 } as const;
 
 let pins: boolean | undefined;
 
-/** Whether processes can be told their core: by taskset, where there are two. */
+/** Whether processes can be pinned to a core: it takes `taskset` and two cores. */
 export function canPin(): boolean {
   pins ??= cpus().length > 1 && spawnSync("taskset", ["-V"]).status === 0;
   return pins;
 }
 
-/** Moves a process that runs, with all its threads. */
+/** Pins a running process, with all its threads, to a core. */
 export function pin(pid: number, core: number): void {
   if (canPin()) spawnSync("taskset", ["-a", "-c", "-p", String(core), String(pid)]);
 }

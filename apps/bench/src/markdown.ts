@@ -1,10 +1,10 @@
 import type { Goal, Outcome, Table } from "./bench.ts";
 import type { Run } from "./results.ts";
 
-/** A run as a section of a document. */
+/** Formats a run as a section of a page. */
 export function outcomeMarkdown({ title, about, quick, machine, seconds, outcome }: Run): string {
   const { date, node, cpu, cores, load, pinned } = machine;
-  const on = `${date} UTC, Node ${node.slice(1)}, ${cores} × ${cpu}, load at the start ${load}${isBusy(load) ? ": **other work ran on the machine**" : ""}${pinned ? "" : ", nothing pinned to a core"}; ${seconds} s${quick ? "; **a quick run, whose figures mean nothing**" : ""}`;
+  const on = `${date} UTC, Node ${node.slice(1)}, ${cores} × ${cpu}, load at the start ${load}${isBusy(load) ? ": **other work ran on the machine**" : ""}${pinned ? "" : ", nothing pinned to a core"}; ${seconds} s${quick ? "; **a quick run, ignore its figures**" : ""}`;
   return [`## ${title}`, "", about, "", ...(outcome.notes ?? []).flatMap((note) => [note, ""]), `Run: ${on}.`, "", body(outcome)].join(
     "\n",
   );
@@ -28,7 +28,7 @@ function goalsMarkdown(goals: readonly Goal[]): string {
   });
 }
 
-/** A bench keeps one core busy, or two; whoever else runs is measured too. */
+/** Whether other work was running: it competes with the bench and distorts the figures. */
 function isBusy(load: string): boolean {
   return Number.parseFloat(load) >= 1.5;
 }

@@ -1,4 +1,4 @@
-// What is used of peers that bring no types, or no types of the part that is used.
+// Types for the parts of other libraries that we use and that come without types.
 
 declare module "koa-ratelimit" {
   import type { Redis } from "ioredis";
@@ -32,7 +32,7 @@ declare module "koa-ratelimit/limiter/redis.js" {
 declare module "@fastify/rate-limit/store/LocalStore.js" {
   export default class LocalStore {
     constructor(continueExceeding: boolean, exponentialBackoff: boolean, cache: number);
-    incr(key: string, told: (error: Error | null, state: { current: number }) => void, windowMs: number, max: number): void;
+    incr(key: string, callback: (error: Error | null, state: { current: number }) => void, windowMs: number, max: number): void;
   }
 }
 
@@ -41,6 +41,6 @@ declare module "@fastify/rate-limit/store/RedisStore.js" {
 
   export default class RedisStore {
     constructor(continueExceeding: boolean, exponentialBackoff: boolean, redis: Redis | Cluster, prefix: string);
-    incr(key: string, told: (error: Error | null, state: { current: number } | null) => void, windowMs: number, max: number): void;
+    incr(key: string, callback: (error: Error | null, state: { current: number } | null) => void, windowMs: number, max: number): void;
   }
 }

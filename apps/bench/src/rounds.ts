@@ -1,9 +1,9 @@
 import type { Worker } from "./worker.ts";
 
-/** The subjects of a table, each in a process of its own. */
+/** The subjects of a table, each in its own process. */
 export type Crew<Id extends string = string> = ReadonlyMap<Id, Worker>;
 
-/** Starts a worker for each subject, lets each prove itself, uses them, and ends them whatever happens. */
+/** Starts a worker for each subject and makes it prove itself. When `use` is done or fails, all workers are stopped. */
 export async function withCrew<T>(starts: ReadonlyMap<string, () => Promise<Worker>>, use: (crew: Crew) => Promise<T>): Promise<T> {
   const crew = new Map<string, Worker>();
   try {
@@ -18,11 +18,11 @@ export async function withCrew<T>(starts: ReadonlyMap<string, () => Promise<Work
   }
 }
 
-/** What each round of each subject came to. */
+/** The samples of each subject, one per round. */
 export type Samples<Sample> = Readonly<Record<string, Sample[]>>;
 
 /**
- * Measures subjects in turns, A B C, B C A, ..., so that what the machine does meanwhile hits all of them.
+ * Measures subjects in turns (A B C, B C A, ...), so that other load on the machine affects all of them alike.
  * The first `warmUps` rounds are not counted.
  */
 export async function interleave<Id extends string, Sample>(
@@ -41,7 +41,7 @@ export async function interleave<Id extends string, Sample>(
   return samples;
 }
 
-/** One figure of every sample of a subject. */
+/** Picks one number from every sample of a subject. */
 export function column<Sample>(samples: Samples<Sample>, id: string, of: (sample: Sample) => number): number[] {
   return (samples[id] ?? []).map(of);
 }

@@ -2,10 +2,10 @@ import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { canPin } from "./machine.ts";
 
-/** What a worker answers, by question. */
+/** The functions that a worker process offers, by the name of the question. */
 export type Answers = Readonly<Record<string, (args: never) => unknown>>;
 
-/** The module of a kind of worker: `open` makes its one subject. */
+/** The program of a worker process. `open` creates the one subject that the process measures. */
 export interface Station {
   open(setup: never): Answers | Promise<Answers>;
 }
@@ -18,16 +18,17 @@ interface Question {
 type Answer = { readonly value?: unknown } | { readonly error: string };
 
 export interface WorkerOptions {
-  /** The core it may run on, where the machine lets us say so. */
+  /** The core to pin the process to, if the machine allows it. */
   readonly core?: number;
-  /** More flags of Node's. */
+  /** Additional command-line flags for Node. */
   readonly flags?: readonly string[];
 }
 
-/** A process with one subject in it, which measures when it is asked. One question at a time. */
+/** A process that measures one subject on request. It answers one question at a time. */
 export class Worker implements AsyncDisposable {
   readonly #child: ReturnType<typeof fork>;
   readonly #name: string;
+  #lastAnswer: Promise<unknown> = Promise.resolve();
 
   private constructor(name: string, child: ReturnType<typeof fork>) {
     this.#name = name;
@@ -49,10 +50,14 @@ export class Worker implements AsyncDisposable {
     return this.#child.pid as number;
   }
 
-  /** Asks, and waits for the answer. */
-  async ask(question: string, args?: object): Promise<unknown> {
-    const answer = this.#answer();
-    this.#child.send({ question, args } satisfies Question);
+  /** Sends a question and waits for its answer. A question that is asked meanwhile waits for its turn. */
+  ask(question: string, args?: object): Promise<unknown> {
+    const answer = this.#lastAnswer.then(() => {
+      const next = this.#answer();
+      this.#child.send({ question, args } satisfies Question);
+      return next;
+    });
+    this.#lastAnswer = answer.catch(() => {});
     return answer;
   }
 
@@ -70,7 +75,7 @@ export class Worker implements AsyncDisposable {
   #answer(): Promise<unknown> {
     return new Promise((resolve, reject) => {
       const onExit = (code: number | null): void => {
-        reject(new Error(`${this.#name} ended with ${code} while it was asked`));
+        reject(new Error(`${this.#name} ended with ${code} before it answered`));
       };
       this.#child.once("exit", onExit);
       this.#child.once("message", (answer: Answer) => {
@@ -82,7 +87,7 @@ export class Worker implements AsyncDisposable {
   }
 }
 
-/** The other side: what a worker's process does. */
+/** Answers the questions of the parent process. Runs in the worker process. */
 export async function serve(station: Station, setup: string): Promise<void> {
   const send = (answer: Answer): void => {
     process.send?.(answer);

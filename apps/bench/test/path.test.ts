@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { CallCounts } from "../src/path/coverage.ts";
 import { calledIn } from "../src/path/sources.ts";
 
-/** What a bundler makes of a.ts, and of b.ts with two functions. The last line is in two parts, or Vite takes it for this file's own. */
+/** Bundled code of a.ts, and of b.ts with two functions. The last line is split, because Vite would take it for the map of this file. */
 const built = [
   "function once() {}",
   "function often() { once(); return () => never(); }",
@@ -16,7 +16,7 @@ const built = [
 ].join("\n");
 const map = { version: 3, sources: ["a.ts", "b.ts"], names: [], mappings: "AAAA;ACAA;AACA" };
 
-test("functions that were called are counted since the last look, and found in the sources", async () => {
+test("calls are counted since the previous take, and functions are found in the sources", async () => {
   const folder = await mkdtemp(join(tmpdir(), "ratelimit-bench-"));
   await writeFile(join(folder, "built.cjs"), built);
   await writeFile(join(folder, "built.cjs.map"), JSON.stringify(map));

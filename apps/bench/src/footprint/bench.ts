@@ -8,10 +8,10 @@ import type { Flood, Flooding, Kept, NewKeys, Setup } from "./station.ts";
 const ids: readonly SubjectId[] = ["checkSync", "fraction", "rlf", "erl", "fastify", "koa", "limiter", "map"];
 const bursting: readonly SubjectId[] = ["checkSync", "rlf", "erl"];
 
-/** Megabytes that a flood of keys may cost: reliability's promise. */
+/** The most memory that a flood of keys may take, in MB, as docs/reliability.md promises. */
 const floodMb = 60;
 
-/** A flood of our limiter and of a bare Map, with and without collections. */
+/** Floods of our limiter and of a bare Map, with and without forced garbage collections. */
 interface Floods {
   readonly ours: Flood;
   readonly oursUncollected: Flood;
@@ -22,7 +22,7 @@ interface Floods {
 export const bench: Bench = {
   title: "Memory",
   about:
-    "Distinct keys of 6 to 11 characters are taken in once, each in a limit of one token per period, the bytes of the key's text included; then a key of its own is asked 20 times a second for two periods. A process for every measurement; memory after a full collection.",
+    "Distinct keys of 6 to 11 characters are added once each, under a limit of one token per period. Then one more key is checked 20 times a second for two periods. Bytes per key include the key string. Each measurement has its own process, and memory is read after a full garbage collection.",
   async run(quick) {
     const [keys, periodMs, burstKeys, rounds] = quick ? [100_000, 1000, 50_000, 1] : [1_000_000, 4000, 200_000, 5];
     const kept = await interleave(ids, { rounds, warmUps: 0 }, (id) =>
@@ -70,10 +70,10 @@ function keptTable(keys: number, kept: Samples<Kept>, timers: ReadonlyMap<Subjec
       "B / key",
       "RSS B / key",
       "timers per 10,000 keys",
-      "taken in, CPU ms",
+      "adding keys, CPU ms",
       "× rate-limiter-flexible's time",
       "longest call ms",
-      "given back, %",
+      "freed, %",
       "loop max ms",
     ],
     rows: ids.map((id) => [
@@ -113,13 +113,7 @@ function floodTable({ keys, maxKeys }: { keys: number; maxKeys: number }, floods
   ];
   return {
     title: `${digits(keys)} distinct keys at \`maxKeys: ${maxKeys}\``,
-    columns: [
-      "what keeps them",
-      "RSS at the most, MB more",
-      "the same with what V8 has not collected yet",
-      "CPU ns / key",
-      "the blocked key",
-    ],
+    columns: ["stored in", "peak RSS, MB more", "peak RSS with uncollected garbage, MB more", "CPU ns / key", "the blocked key"],
     rows: [
       row(subjects.checkSync.name, floods.ours, floods.oursUncollected),
       row("a bare Map that deletes its oldest key", floods.map, floods.mapUncollected),
@@ -132,8 +126,8 @@ function newKeyTable(newKeys: readonly NewKeys[]): Table {
     title: "A new key at `maxKeys`",
     columns: ["buckets in the table", "CPU, × of a new key below the cap"],
     rows: [
-      ["have used little", digits(median(newKeys.map(({ fresh }) => fresh)))],
-      ["are used up", digits(median(newKeys.map(({ spent }) => spent)))],
+      ["nearly full", digits(median(newKeys.map(({ fresh }) => fresh)))],
+      ["used up", digits(median(newKeys.map(({ spent }) => spent)))],
     ],
   };
 }
@@ -151,8 +145,8 @@ function keptGoals(kept: Samples<Kept>, timers: ReadonlyMap<SubjectId, number>):
   return [
     atMost("bytes per key", of(kept, "checkSync", "bytesPerKey"), 80, "B"),
     atMost("timers per process", timers.get("checkSync") ?? Number.NaN, 1, "at 10,000 keys"),
-    atLeast("given back within two periods", 100 * of(kept, "checkSync", "givenBack"), 99, "%"),
-    atMost("taking keys in", fillRatio(kept, "checkSync").value, 0.4, "× rate-limiter-flexible's time"),
+    atLeast("freed within two periods", 100 * of(kept, "checkSync", "givenBack"), 99, "%"),
+    atMost("adding keys", fillRatio(kept, "checkSync").value, 0.4, "× rate-limiter-flexible's time"),
   ];
 }
 

@@ -14,37 +14,37 @@ export interface Setup {
   readonly subject: SubjectId;
 }
 
-/** What keys cost, and what is left of it two periods later. */
+/** What keys cost, and how much of it is freed two periods later. */
 export interface Kept {
   readonly bytesPerKey: number;
   readonly rssPerKey: number;
-  /** CPU time of taking the keys in. */
+  /** CPU time for adding the keys. */
   readonly fillMs: number;
-  /** The longest that one of them took to be taken in. */
+  /** The longest time that adding one key took. */
   readonly longestMs: number;
-  /** Of the bytes, after two periods. */
+  /** The fraction of the bytes that was freed after two periods. */
   readonly givenBack: number;
-  /** Of the event loop, while they were given back. */
+  /** The longest delay of the event loop while keys were freed. */
   readonly loopMaxMs: number;
 }
 
-/** Keys that come once each, to something that keeps no more than `maxKeys`. */
+/** Keys that are used once each, in a table that stores at most `maxKeys`. */
 export interface Flooding {
   readonly keys: number;
   readonly maxKeys: number;
-  /** Whether garbage is collected 100 times meanwhile; else when V8 thinks fit. */
+  /** Whether to force 100 garbage collections during the flood, or leave them to V8. */
   readonly collects: boolean;
 }
 
 export interface Flood {
-  /** Above what the process had before. */
+  /** The peak, above the memory that the process had before. */
   readonly rssMb: number;
   readonly nsPerKey: number;
-  /** Whether a key that was refused before the flood still was in the end; absent where nothing is refused. */
+  /** Whether a key that was refused before the flood is still refused after it. Absent for a table that refuses nothing. */
   readonly stillBlocked?: boolean;
 }
 
-/** What a new key costs at the cap, in multiples of one below it: in a table of buckets that have used little, or are used up. */
+/** The cost of a new key in a full table, in multiples of one in a table that has room. Buckets are nearly full (fresh) or used up (spent). */
 export interface NewKeys {
   readonly fresh: number;
   readonly spent: number;
@@ -58,7 +58,7 @@ export function open({ subject }: Setup): Answers {
   return {
     prove: () => {
       const fresh = make(proofRule);
-      return prove(name, () => fresh.one("a"));
+      return prove(name, () => fresh.checkOne("a"));
     },
 
     keep: async ({ keys, periodMs }: { keys: number; periodMs: number }): Promise<Kept> => {
@@ -68,7 +68,7 @@ export function open({ subject }: Setup): Answers {
       const cpu = process.cpuUsage();
       let [longestMs, last] = [0, performance.now()];
       for (let i = 0; i < keys; i++) {
-        await checker.one(keyOf(i));
+        await checker.checkOne(keyOf(i));
         const now = performance.now();
         longestMs = Math.max(longestMs, now - last);
         last = now;
@@ -100,7 +100,7 @@ export function open({ subject }: Setup): Answers {
         },
       }).enable();
       const checker = withPeriod(60_000, keys);
-      for (let i = 0; i < keys; i++) await checker.one(keyOf(i));
+      for (let i = 0; i < keys; i++) await checker.checkOne(keyOf(i));
       await turn();
       hook.disable();
       return live.size;
@@ -109,7 +109,7 @@ export function open({ subject }: Setup): Answers {
     burst: async ({ keys, periodMs }: { keys: number; periodMs: number }): Promise<number> => {
       kept = undefined;
       const checker = withPeriod(periodMs, keys);
-      for (let i = 0; i < keys; i++) await checker.one(keyOf(i));
+      for (let i = 0; i < keys; i++) await checker.checkOne(keyOf(i));
       globalThis.gc?.();
       const loop = startLoop();
       await idle(checker, 2.2 * periodMs);
@@ -123,13 +123,13 @@ export function open({ subject }: Setup): Answers {
       return { ...cost, stillBlocked: !limiter.checkSync("blocked").allowed };
     },
 
-    /** CPU of a new key in a table at its cap, as a multiple of one in a table that has room. */
+    /** Compares the CPU time of a new key in a full table with that of one in a table that has room. */
     newKeys: ({ maxKeys }: { maxKeys: number }): NewKeys => ({
       fresh: newKeyRatio(maxKeys, 100),
       spent: newKeyRatio(maxKeys, 1),
     }),
 
-    /** What the same flood costs whoever keeps the latest keys, and nothing else. */
+    /** Sends the same flood to a Map that only keeps the latest keys. */
     floodMap: (flooding: Flooding): Promise<Flood> => {
       const map = new Map<string, number>();
       let oldest: Iterator<string> | undefined;
@@ -140,7 +140,7 @@ export function open({ subject }: Setup): Answers {
       });
     },
 
-    /** Keeps the last one alive until here. */
+    /** Keeps the last checker alive until the measurement is over. */
     end: () => kept !== undefined,
   };
 }
@@ -174,11 +174,11 @@ async function flood({ keys, collects }: Flooding, ask: (key: string) => unknown
   return { rssMb: (most - before.rss) / 2 ** 20, nsPerKey: ((user + system) * 1000) / keys };
 }
 
-/** A little traffic on a key of its own, as a process has that is not idle. */
+/** Makes some calls with one more key, because a process that is not idle has some traffic. */
 async function idle(checker: Checker, ms: number): Promise<void> {
   const end = performance.now() + ms;
   while (performance.now() < end) {
-    await checker.one("nobody");
+    await checker.checkOne("other");
     await sleep(50);
   }
 }

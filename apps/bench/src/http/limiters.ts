@@ -12,7 +12,7 @@ import koaRateLimit from "koa-ratelimit";
 import type { Rule } from "../memory/subjects.ts";
 import { minimalLimiter, refusal } from "./minimal.ts";
 
-// Its types and ours both say what a route's `config.rateLimit` is, so one program cannot have both.
+// Its types and ours both declare the type of a route's `config.rateLimit`, so one program cannot use both.
 const fastifyRateLimit = createRequire(import.meta.url)("@fastify/rate-limit") as FastifyPluginCallback<{
   max: number;
   timeWindow: number;
@@ -21,11 +21,11 @@ const fastifyRateLimit = createRequire(import.meta.url)("@fastify/rate-limit") a
   skipOnError?: boolean;
 }>;
 
-/** What stands before the page: nothing, as little as a limiter can be, ours, or what people use. */
+/** The limiter in front of the page: none, a minimal one, ours, or a widely used one. */
 export type LimiterId = "none" | "minimal" | "ours" | "peer";
 
 export interface HttpRule extends Rule {
-  /** Where ours and the peer's of Fastify keep their buckets; in the process where absent. */
+  /** The Redis that our limiter and Fastify's peer use. If absent, they use the memory of the process. */
   readonly redis?: { readonly host: string; readonly port: number };
 }
 

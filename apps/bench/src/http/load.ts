@@ -3,7 +3,7 @@ import { connect, type Socket } from "node:net";
 import { quantile } from "../figure.ts";
 import type { Answers } from "../worker.ts";
 
-/** What a server answered while it was kept busy. */
+/** The answers of a server under load. */
 export interface Load {
   readonly requests: number;
   readonly refused: number;
@@ -14,7 +14,7 @@ export interface Load {
 
 const request = Buffer.from("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: keep-alive\r\n\r\n");
 
-/** A process that keeps servers busy: so many connections to each, a request in flight on each. Between its rounds a server keeps them. */
+/** Loads servers over a number of connections, with one request in flight on each. The connections stay open between rounds. */
 export function open(): Answers {
   const connectionsOf = new Map<number, Promise<readonly Connection[]>>();
   const connect = (port: number, count: number): Promise<readonly Connection[]> =>
@@ -33,7 +33,7 @@ export function open(): Answers {
         if (status === 429) refused++;
         latencies.push(tookMs);
       };
-      await Promise.all(open.map((connection) => connection.keepAsking(start + ms, seen)));
+      await Promise.all(open.map((connection) => connection.keepRequesting(start + ms, seen)));
       const seconds = (performance.now() - start) / 1000;
       return {
         requests: latencies.length,
@@ -46,9 +46,9 @@ export function open(): Answers {
   };
 }
 
-type Seen = (status: number, tookMs: number) => void;
+type OnReply = (status: number, tookMs: number) => void;
 
-/** A connection that stays open; one round after the other keeps asking on it. */
+/** A connection that stays open between rounds. */
 class Connection {
   readonly #socket: Socket;
   #received: Buffer = Buffer.alloc(0);
@@ -69,8 +69,8 @@ class Connection {
     return new Connection(socket);
   }
 
-  /** One request after the other, until `end`. */
-  keepAsking(end: number, seen: Seen): Promise<void> {
+  /** Sends one request after the other until `end`. */
+  keepRequesting(end: number, seen: OnReply): Promise<void> {
     return new Promise((resolve, reject) => {
       let sent = performance.now();
       this.#failed = reject;
@@ -98,11 +98,11 @@ class Connection {
   }
 }
 
-/** Bytes of the answer that `received` begins with, once its head is there. */
+/** Returns the length in bytes of the first response in `received`, or `undefined` if its head is incomplete. */
 function lengthOf(received: Buffer): number | undefined {
   const head = received.indexOf("\r\n\r\n");
   if (head < 0) return undefined;
   const length = /content-length: (\d+)/i.exec(received.toString("latin1", 0, head))?.[1];
-  if (length === undefined) throw new Error("The server did not say how long its answer is");
+  if (length === undefined) throw new Error("The response has no Content-Length");
   return head + 4 + Number(length);
 }

@@ -1,15 +1,15 @@
 import type { Rule } from "../memory/subjects.ts";
 
-/** The three fields that everybody sends, and whether the request goes on. */
+/** Whether a request is admitted, and the three header fields that every limiter sends. */
 export interface Decision {
   readonly allowed: boolean;
   readonly headers: Readonly<Record<string, string>>;
 }
 
-/** What a refusal says. */
+/** The body of a refusal. */
 export const refusal = "Too many requests";
 
-/** As little as a limiter can be that still tells its limit: a Map, a clock, a leaky bucket; nothing is given back. */
+/** The least that a limiter with headers must do: a Map, a clock and a leaky bucket. It never frees memory. */
 export function minimalLimiter({ rate, periodMs, burst }: Rule): (key: string) => Decision {
   const buckets = new Map<string, number>();
   const tokenMs = periodMs / rate;

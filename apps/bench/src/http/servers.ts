@@ -8,7 +8,7 @@ import { expressLimiters, fastifyLimiters, type HttpRule, koaLimiters, type Limi
 
 export type Framework = "express" | "fastify" | "koa";
 
-/** Where a server listens, and how it is ended. */
+/** A listening server. */
 export interface Serving {
   readonly port: number;
   close(): Promise<void>;
@@ -19,7 +19,7 @@ const peers: Readonly<Record<Framework, string>> = { express: "express-rate-limi
 export function nameOf(framework: Framework, limiter: LimiterId): string {
   const limiters: Readonly<Record<LimiterId, string>> = {
     none: "no limiter",
-    minimal: "a minimal one by hand",
+    minimal: "a minimal limiter",
     ours: `@ratelimit/${framework}`,
     peer: peers[framework],
   };
@@ -28,7 +28,7 @@ export function nameOf(framework: Framework, limiter: LimiterId): string {
 
 const page = { status: "ok" };
 
-/** Starts a server of a framework on a free port: one page behind a limiter. */
+/** Starts a server with one page behind a limiter, on a free port. */
 export const serve: Readonly<Record<Framework, (limiter: LimiterId, rule: HttpRule) => Promise<Serving>>> = {
   express: async (limiter, rule) => {
     const app = express();
@@ -55,7 +55,7 @@ export const serve: Readonly<Record<Framework, (limiter: LimiterId, rule: HttpRu
   },
 };
 
-/** A server as soon as it listens. */
+/** Resolves when a server listens. */
 export async function listening(server: Server): Promise<Serving> {
   if (!server.listening) await once(server, "listening");
   return {

@@ -11,7 +11,7 @@ export interface Setup {
   readonly redis?: HttpRule["redis"];
 }
 
-/** All requests come from one address, so there is one key. Its bucket is never empty, or of one token that does not come back. */
+/** All requests come from one address, so there is one key. Its bucket never runs out, or has one token that does not refill. */
 function ruleOf({ refused, redis }: Setup): HttpRule {
   const rule = refused
     ? { rate: 1, periodMs: 3_600_000, burst: 1, windowMs: 3_600_000, keys: 1 }
@@ -26,7 +26,7 @@ export async function open(setup: Setup): Promise<Answers> {
   return {
     prove: () => {},
     port: () => port,
-    /** CPU time that this process has had, in µs. */
+    /** Returns the CPU time of this process so far, in µs. */
     cpu: () => {
       const { user, system } = process.cpuUsage();
       return user + system;
@@ -34,7 +34,7 @@ export async function open(setup: Setup): Promise<Answers> {
   };
 }
 
-/** A server with a limiter that lets through what it should. */
+/** Makes a limiter prove itself in a server. */
 export async function proveServer(framework: Framework, limiter: LimiterId, rule: HttpRule): Promise<void> {
   const server = await serve[framework](limiter, rule);
   await prove(nameOf(framework, limiter), async () => {

@@ -6,7 +6,7 @@ import { difference, digits, type Figure } from "../figure.ts";
 import { column, interleave, type Samples } from "../rounds.ts";
 import { type Installed, installed } from "./installed.ts";
 
-/** What is imported, by the name of the row. */
+/** The packages that each row imports. */
 const subjects: Readonly<Record<string, readonly string[]>> = {
   "@ratelimit/core + backend-memory": ["@ratelimit/core", "@ratelimit/backend-memory"],
   "@ratelimit/core": ["@ratelimit/core"],
@@ -34,7 +34,7 @@ interface Cost {
 export const bench: Bench = {
   title: "Import and install",
   about:
-    "A fresh process imports the packages as they are built; milliseconds and resident memory are those above a process that imports node:path. Installed size is that of all files, ours as `npm pack` packs them, with all dependencies; peer dependencies are not counted.",
+    "A fresh process imports the built packages. Milliseconds and resident memory are what it takes beyond a process that imports only node:path. Installed size counts all files of a package and its dependencies, but no peer dependencies; for our packages, it counts the files that `npm pack` packs.",
   async run(quick) {
     const names = [empty, ...Object.keys(subjects)];
     const costs = await interleave(names, { rounds: quick ? 2 : 15 }, (name) => costOf(subjects[name] ?? ["node:path"]));

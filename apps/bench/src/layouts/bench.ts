@@ -11,7 +11,7 @@ const ids = Object.keys(layouts) as LayoutId[];
 export const bench: Bench = {
   title: "Layouts of the table",
   about:
-    "Four ways to keep buckets, as small as each can be: a look-up, the arithmetic of one token, a store, with the clock read each time. Then a million keys are taken in and given back by a sweep every 5 ms. docs/decisions has what came of it.",
+    "Four ways to store buckets, each reduced to its essentials: a lookup, the arithmetic of one token and a write, with the clock read on every call. Then a million keys are added, and a sweep every 5 ms frees them. [The decision](decisions/table-layout.md) explains which one we chose.",
   async run(quick) {
     const [rounds, ms] = quick ? [3, 60] : [11, 150];
     const start = (layout: LayoutId) => (): Promise<Worker> =>
@@ -19,10 +19,10 @@ export const bench: Bench = {
     return withCrew(new Map(ids.map((id) => [id, start(id)])), async (crew) => {
       const tables: Table[] = [];
       for (const set of ["hot", "many", "million"] as const) {
-        for (const id of ids) await crew.get(id)?.ask("settle", { set });
+        for (const id of ids) await crew.get(id)?.ask("preload", { set });
         tables.push(speedTable(keySets[set].name, await speed(crew, rounds, { ms, fresh: false })));
         if (set === "many")
-          tables.push(speedTable(`${keySets[set].name}, the key's text new each time`, await speed(crew, rounds, { ms, fresh: true })));
+          tables.push(speedTable(`${keySets[set].name}, with a new key string each time`, await speed(crew, rounds, { ms, fresh: true })));
       }
       const weigh = { count: quick ? 200_000 : 1_000_000, periodMs: quick ? 1000 : 4000 };
       const weights = await interleave(
@@ -55,7 +55,7 @@ function weightTable(keys: number, weights: Samples<Weight>): Table {
   const of = (id: LayoutId, field: keyof Weight): number => median(column(weights, id, (weight) => weight[field]));
   return {
     title: `${digits(keys)} keys`,
-    columns: ["layout", "B / key", "taken in, CPU ms", "longest call ms", "longest sweep ms", "all sweeps ms", "given back, %"],
+    columns: ["layout", "B / key", "adding keys, CPU ms", "longest call ms", "longest sweep ms", "all sweeps ms", "freed, %"],
     rows: ids.map((id) => [
       layouts[id].name,
       ...(["bytesPerKey", "fillMs", "longestTakeMs", "longestSweepMs", "sweepMs"] as const).map((field) => digits(of(id, field))),

@@ -1,6 +1,6 @@
 import type { Layout } from "./layouts.ts";
 
-/** A key that is asked for moves into the young Map; when a bucket has had the time to fill since, the old Map is dropped as it is. */
+/** A key that is used moves to the young Map. After the time a bucket takes to fill, the whole old Map is dropped. */
 export class Generations implements Layout {
   readonly #fullMs: number;
   #young = new Map<string, number>();

@@ -1,12 +1,12 @@
 import type { Layout } from "./layouts.ts";
 
-/** Buckets that one sweep looks at: a pass over a million of them takes two seconds at one sweep in 5 ms. */
-const looks = 2500;
+/** At one sweep every 5 ms, a pass over a million buckets takes two seconds. */
+const bucketsPerSweep = 2500;
 
-/** What BucketTable is: small integers lie in a Map without an object of their own. */
+/** The layout of BucketTable: a Map stores small integers without allocating an object for each. */
 export class NumberMap implements Layout {
   readonly #fullAt = new Map<string, number>();
-  #hand: Iterator<[string, number]> | undefined;
+  #cursor: Iterator<[string, number]> | undefined;
 
   get size(): number {
     return this.#fullAt.size;
@@ -21,11 +21,11 @@ export class NumberMap implements Layout {
   }
 
   sweep(now: number): void {
-    for (let i = 0; i < looks; i++) {
-      this.#hand ??= this.#fullAt.entries();
-      const step = this.#hand.next();
+    for (let i = 0; i < bucketsPerSweep; i++) {
+      this.#cursor ??= this.#fullAt.entries();
+      const step = this.#cursor.next();
       if (step.done === true) {
-        this.#hand = undefined;
+        this.#cursor = undefined;
         return;
       }
       if (step.value[1] <= now) this.#fullAt.delete(step.value[0]);

@@ -1,12 +1,12 @@
 import { randomInt } from "node:crypto";
 import type { Layout } from "./layouts.ts";
 
-const looks = 5000;
+const slotsPerSweep = 5000;
 const smallest = 1024;
 
 /**
- * Linear probing over typed arrays, at most two thirds full. The hash is FNV-1a from a random seed, for the keys come from strangers;
- * a place of hash 0 is free. A deletion moves back what stands behind it.
+ * Linear probing over typed arrays, at most two thirds full. The hash is FNV-1a with a random seed, because strangers choose the keys.
+ * Slots with hash 0 are free. A deletion moves the entries behind it back.
  */
 export class OpenTable implements Layout {
   readonly #seed = randomInt(2 ** 32);
@@ -14,7 +14,7 @@ export class OpenTable implements Layout {
   #fullAt = new Float64Array(smallest);
   #keys: (string | undefined)[] = new Array<string | undefined>(smallest);
   #size = 0;
-  #hand = 0;
+  #cursor = 0;
 
   get size(): number {
     return this.#size;
@@ -43,10 +43,10 @@ export class OpenTable implements Layout {
   }
 
   sweep(now: number): void {
-    for (let i = Math.min(looks, this.#hashes.length); i > 0; i--) {
-      const place = this.#hand & (this.#hashes.length - 1);
+    for (let i = Math.min(slotsPerSweep, this.#hashes.length); i > 0; i--) {
+      const place = this.#cursor & (this.#hashes.length - 1);
       if (this.#hashes[place] !== 0 && (this.#fullAt[place] as number) <= now) this.#remove(place);
-      else this.#hand = place + 1;
+      else this.#cursor = place + 1;
     }
     const { length } = this.#hashes;
     if (length > smallest && 8 * this.#size < length) this.#resize(length / 4);

@@ -1,16 +1,16 @@
 import type { Layout } from "./layouts.ts";
 
-const looks = 2500;
+const slotsPerSweep = 2500;
 const smallest = 1024;
 
-/** A Map tells where in an array of doubles a bucket is; the key stands beside it, so that a sweep of the array can drop it. */
+/** A Map from keys to indexes into an array of doubles. A second array has the keys, so that sweeping the array can delete them. */
 export class Slots implements Layout {
   readonly #slotOf = new Map<string, number>();
   #fullAt = new Float64Array(smallest);
   #keys: (string | undefined)[] = [];
   #free: number[] = [];
   #used = 0;
-  #hand = 0;
+  #cursor = 0;
 
   get size(): number {
     return this.#slotOf.size;
@@ -30,9 +30,9 @@ export class Slots implements Layout {
   }
 
   sweep(now: number): void {
-    for (let i = Math.min(looks, this.#used); i > 0; i--) {
-      if (this.#hand >= this.#used) this.#hand = 0;
-      const slot = this.#hand++;
+    for (let i = Math.min(slotsPerSweep, this.#used); i > 0; i--) {
+      if (this.#cursor >= this.#used) this.#cursor = 0;
+      const slot = this.#cursor++;
       const key = this.#keys[slot];
       if (key === undefined || (this.#fullAt[slot] as number) > now) continue;
       this.#slotOf.delete(key);
@@ -54,11 +54,11 @@ export class Slots implements Layout {
     this.#slotOf.set(key, slot);
   }
 
-  /** Arrays shrink only when they are empty: live slots cannot move without a look-up each. */
+  /** Arrays shrink only when they are empty, because moving a live slot takes a lookup. */
   #clear(): void {
     this.#fullAt = new Float64Array(smallest);
     this.#keys = [];
     this.#free = [];
-    this.#used = this.#hand = 0;
+    this.#used = this.#cursor = 0;
   }
 }

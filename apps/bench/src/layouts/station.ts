@@ -10,23 +10,23 @@ export interface Setup {
 
 export interface Weight {
   readonly bytesPerKey: number;
-  /** CPU time of taking the keys in. */
+  /** CPU time for adding the keys. */
   readonly fillMs: number;
-  /** The longest that one call took meanwhile. */
+  /** The longest of those calls. */
   readonly longestTakeMs: number;
-  /** The longest turn of the sweep. */
+  /** The longest single sweep. */
   readonly longestSweepMs: number;
-  /** CPU time of all of it. */
+  /** Time of all sweeps together. */
   readonly sweepMs: number;
-  /** Of the bytes, two periods after they were taken in. */
+  /** The fraction of the bytes that was freed two periods after the keys were added. */
   readonly givenBack: number;
 }
 
 const batch = 1024;
-/** A token in a millisecond, and a bucket that never runs out. */
+/** One token per millisecond, and a bucket that never runs out. */
 const [tokenMs, endlessMs] = [1, 1e9];
-/** What a settled key has used. */
-const settledMs = 600_000;
+/** How long a preloaded key stays, in ms. */
+const preloadedMs = 600_000;
 const turnMs = 5;
 
 export function open({ layout }: Setup): Answers {
@@ -40,15 +40,15 @@ export function open({ layout }: Setup): Answers {
       return prove(name, () => fresh.take("a", 1000, 60_000 / proof.limit, 60_000));
     },
 
-    settle: ({ set }: { set: KeySetId }): void => {
+    preload: ({ set }: { set: KeySetId }): void => {
       keys = Array.from({ length: keySets[set].count }, (_, i) => keyOf(i));
       order = orderOf(keySets[set]);
       buckets = make(endlessMs);
-      for (const key of keys) buckets.take(key, 1, settledMs, endlessMs);
+      for (const key of keys) buckets.take(key, 1, preloadedMs, endlessMs);
       globalThis.gc?.();
     },
 
-    /** CPU ns of a call that reads the clock, as each does. */
+    /** CPU time of a call in ns, including reading the clock. */
     round: ({ ms, fresh }: { ms: number; fresh: boolean }): number => {
       let calls = 0;
       const [cpu, start] = [process.cpuUsage(), performance.now()];
@@ -97,7 +97,7 @@ function takeMany(buckets: Layout, keys: readonly string[], order: Uint32Array, 
     if (!buckets.take(keys[order[i] as number] as string, Math.floor(performance.now()), tokenMs, endlessMs)) throw new Error("Refused");
 }
 
-/** The key's text made anew each time, as it comes from a socket. */
+/** Creates a new key string for each call, as a server does when it reads from a socket. */
 function takeFresh(buckets: Layout, order: Uint32Array, from: number): void {
   for (let i = from; i < from + batch; i++)
     if (!buckets.take(keyOf(order[i] as number), Math.floor(performance.now()), tokenMs, endlessMs)) throw new Error("Refused");

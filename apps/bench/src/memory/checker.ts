@@ -1,25 +1,25 @@
 import { admission } from "../admission.ts";
 
-/** One limiter with many keys, and the loop that asks it: built per library, so that nothing stands between the two. */
+/** One limiter with many keys, and the loop that calls it. Built per library, so that the loop calls the library directly. */
 export interface Checker {
-  /** Whether a call was admitted. */
-  one(key: string): boolean | Promise<boolean>;
-  /** How many of `count` calls were, keys in the order of `order` from `from` on. */
-  many(keys: readonly string[], order: Uint32Array, from: number, count: number): number | Promise<number>;
-  /** Makes a key one that stays for longer than a run; a call where there is nothing to be done for it. */
-  readonly settle?: ((key: string) => void) | undefined;
+  /** Makes one call, and returns whether it was admitted. */
+  checkOne(key: string): boolean | Promise<boolean>;
+  /** Makes `count` calls with the keys at `order[from]`, `order[from + 1]`, ..., and returns how many were admitted. */
+  checkMany(keys: readonly string[], order: Uint32Array, from: number, count: number): number | Promise<number>;
+  /** Adds a key that stays for longer than a run. Absent if an ordinary call does that. */
+  readonly preload?: ((key: string) => void) | undefined;
 }
 
-/** Of a library that answers at once. */
-export function answering<Answer>(
+/** Creates the checker of a synchronous library. */
+export function syncChecker<Answer>(
   ask: (key: string) => Answer,
   admits: (answer: Answer) => boolean,
-  settle?: (key: string) => void,
+  preload?: (key: string) => void,
 ): Checker {
   return {
-    settle,
-    one: (key) => admits(ask(key)),
-    many: (keys, order, from, count) => {
+    preload,
+    checkOne: (key) => admits(ask(key)),
+    checkMany: (keys, order, from, count) => {
       let admitted = 0;
       for (let i = from; i < from + count; i++) if (admits(ask(keys[order[i] as number] as string))) admitted++;
       return admitted;
@@ -27,16 +27,16 @@ export function answering<Answer>(
   };
 }
 
-/** Of a library that promises. */
-export function promising<Answer>(
+/** Creates the checker of a library that returns promises. */
+export function asyncChecker<Answer>(
   ask: (key: string) => Promise<Answer>,
   admits: (answer: Answer) => boolean,
-  settle?: (key: string) => void,
+  preload?: (key: string) => void,
 ): Checker {
   return {
-    settle,
-    one: admission(ask, admits),
-    many: async (keys, order, from, count) => {
+    preload,
+    checkOne: admission(ask, admits),
+    checkMany: async (keys, order, from, count) => {
       let admitted = 0;
       for (let i = from; i < from + count; i++) {
         try {

@@ -1,4 +1,4 @@
-/** In which order keys are asked for, and how many there are. */
+/** How many keys there are, and how often each is used. */
 export interface KeySet {
   readonly name: string;
   readonly count: number;
@@ -17,17 +17,17 @@ export function keyOf(i: number): string {
   return `user:${i}`;
 }
 
-/** Entries of an order; a power of two. */
+/** The number of entries in an order: a power of two. */
 export const orderLength: number = 2 ** 20;
 
-/** Numbers of keys in the order in which they are asked for: the same in every process. */
+/** Returns key numbers in the order in which they are used, which is the same in every process. */
 export function orderOf({ count, zipf }: KeySet): Uint32Array {
   const random = randomNumbers(1);
   const pick = zipf ? zipfPicker(count, random) : (): number => Math.floor(random() * count);
   return Uint32Array.from({ length: orderLength }, pick);
 }
 
-/** Key i comes up in proportion to 1 / (i + 1) ** 0.99. */
+/** Picks the i-th most popular key with a probability proportional to 1 / (i + 1) ** 0.99. */
 function zipfPicker(count: number, random: () => number): () => number {
   const sums = new Float64Array(count);
   let sum = 0;
@@ -49,7 +49,7 @@ function firstAtLeast(sorted: Float64Array, value: number): number {
   return low;
 }
 
-/** Popular keys do not lie side by side because they were made one after the other. */
+/** Shuffles the key numbers, so that popular keys are not next to each other in memory. */
 function shuffled(count: number, random: () => number): Uint32Array {
   const numbers = Uint32Array.from({ length: count }, (_, i) => i);
   for (let i = count - 1; i > 0; i--) {
@@ -61,7 +61,7 @@ function shuffled(count: number, random: () => number): Uint32Array {
   return numbers;
 }
 
-/** Mulberry32: 2 ** 32 numbers from one seed. */
+/** Mulberry32, a seeded generator with a period of 2 ** 32. */
 function randomNumbers(seed: number): () => number {
   let state = seed;
   return () => {

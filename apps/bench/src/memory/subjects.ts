@@ -5,15 +5,15 @@ import { MemoryStore, type Options } from "express-rate-limit";
 import KoaLimiter from "koa-ratelimit/limiter/memory.js";
 import { TokenBucket } from "limiter";
 import { RateLimiterMemory } from "rate-limiter-flexible";
-import { answering, type Checker, promising } from "./checker.ts";
+import { asyncChecker, type Checker, syncChecker } from "./checker.ts";
 
-/** A limit in the words of all libraries: token buckets take the first three, fixed windows `burst` per `windowMs`. */
+/** One limit for all libraries: token buckets use `rate`, `periodMs` and `burst`; fixed windows use `burst` per `windowMs`. */
 export interface Rule {
   readonly rate: number;
   readonly periodMs: number;
   readonly burst: number;
   readonly windowMs: number;
-  /** Keys that must have room. */
+  /** The number of keys that must fit. */
   readonly keys: number;
 }
 
@@ -22,39 +22,39 @@ export interface Subject {
   readonly make: (rule: Rule) => Checker;
 }
 
-/** Results go here, so that none is optimised away as nobody's. */
+/** Results are stored here, so that the compiler cannot optimize them away. */
 const last: { result: RateLimitResult | undefined } = { result: undefined };
 
-/** Tokens that a settled key has used. */
-const settled = 600_000;
+/** The number of tokens that a preloaded key has used. */
+const preloadedTokens = 600_000;
 
 export const subjects = {
   check: {
     name: "@ratelimit `await check`",
     make: (rule) => {
       const limiter = ours(rule);
-      return promising((key) => limiter.check(key), keep, settling(limiter, rule));
+      return asyncChecker((key) => limiter.check(key), keep, preloader(limiter, rule));
     },
   },
   checkSync: {
     name: "@ratelimit `checkSync`",
     make: (rule) => {
       const limiter = ours(rule);
-      return answering((key) => limiter.checkSync(key), keep, settling(limiter, rule));
+      return syncChecker((key) => limiter.checkSync(key), keep, preloader(limiter, rule));
     },
   },
   fraction: {
     name: "@ratelimit `checkSync`, 7 tokens in 3 ms",
     make: (rule) => {
       const limiter = ours({ ...rule, rate: rule.rate * 7, periodMs: rule.periodMs * 3 });
-      return answering((key) => limiter.checkSync(key), keep, settling(limiter, rule));
+      return syncChecker((key) => limiter.checkSync(key), keep, preloader(limiter, rule));
     },
   },
   rlf: {
     name: "rate-limiter-flexible RateLimiterMemory",
     make: ({ burst, windowMs }) => {
       const limiter = new RateLimiterMemory({ points: burst, duration: windowMs / 1000 });
-      return promising(
+      return asyncChecker(
         (key) => limiter.consume(key),
         () => true,
       );
@@ -65,22 +65,22 @@ export const subjects = {
     make: ({ burst, windowMs }) => {
       const store = new MemoryStore();
       store.init({ windowMs } as Options);
-      return promising(
+      return asyncChecker(
         (key) => store.increment(key),
         ({ totalHits }) => totalHits <= burst,
       );
     },
   },
   fastify: {
-    name: "@fastify/rate-limit LocalStore, its cap raised",
+    name: "@fastify/rate-limit LocalStore, with a higher cap",
     make: ({ burst, windowMs, keys }) => {
       const store = new LocalStore(false, false, keys);
       let current = 0;
-      const told = (_error: Error | null, state: { current: number }): void => {
+      const onIncrement = (_error: Error | null, state: { current: number }): void => {
         current = state.current;
       };
-      return answering(
-        (key) => store.incr(key, told, windowMs, burst),
+      return syncChecker(
+        (key) => store.incr(key, onIncrement, windowMs, burst),
         () => current <= burst,
       );
     },
@@ -89,14 +89,14 @@ export const subjects = {
     name: "koa-ratelimit memory Limiter",
     make: ({ burst, windowMs }) => {
       const db = new Map<string, unknown>();
-      return promising(
+      return asyncChecker(
         (id) => new KoaLimiter({ id, db, max: burst, duration: windowMs }).get(),
         ({ remaining }) => remaining > 0,
       );
     },
   },
   limiter: {
-    name: "limiter TokenBucket in a Map (a boolean)",
+    name: "limiter TokenBucket in a Map (returns a boolean)",
     make: ({ rate, periodMs, burst }) => {
       const buckets = new Map<string, TokenBucket>();
       const bucketOf = (key: string): TokenBucket => {
@@ -105,24 +105,24 @@ export const subjects = {
         buckets.set(key, bucket);
         return bucket;
       };
-      return answering((key) => (buckets.get(key) ?? bucketOf(key)).tryRemoveTokens(1), Boolean);
+      return syncChecker((key) => (buckets.get(key) ?? bucketOf(key)).tryRemoveTokens(1), Boolean);
     },
   },
   map: {
-    name: "a bare Map loop (a boolean, nothing given back)",
+    name: "a bare Map loop (returns a boolean, never frees memory)",
     make: (rule) => {
-      const { use, settle } = bareMap(rule);
-      return answering(use, (admitted) => admitted, settle);
+      const { use, preload } = bareMap(rule);
+      return syncChecker(use, (admitted) => admitted, preload);
     },
   },
   mapAwaited: {
-    name: "the same behind an await",
+    name: "the same with an await",
     make: (rule) => {
-      const { use, settle } = bareMap(rule);
-      return promising(
+      const { use, preload } = bareMap(rule);
+      return asyncChecker(
         async (key) => ({ admitted: use(key) }),
         ({ admitted }) => admitted,
-        settle,
+        preload,
       );
     },
   },
@@ -130,8 +130,8 @@ export const subjects = {
 
 export type SubjectId = keyof typeof subjects;
 
-/** The least that a limiter must do: read the clock, find the bucket, change it. */
-function bareMap({ rate, periodMs, burst }: Rule): { use: (key: string) => boolean; settle: (key: string) => void } {
+/** The least that any limiter must do: read the clock, find the bucket and change it. */
+function bareMap({ rate, periodMs, burst }: Rule): { use: (key: string) => boolean; preload: (key: string) => void } {
   const buckets = new Map<string, { fullAt: number }>();
   const tokenMs = periodMs / rate;
   const limit = burst * tokenMs;
@@ -144,15 +144,15 @@ function bareMap({ rate, periodMs, burst }: Rule): { use: (key: string) => boole
     else bucket.fullAt = fullAt;
     return true;
   };
-  return { use: (key) => take(key, 1), settle: (key) => void take(key, Math.min(burst, settled)) };
+  return { use: (key) => take(key, 1), preload: (key) => void take(key, Math.min(burst, preloadedTokens)) };
 }
 
 function ours({ rate, periodMs, burst, keys }: Rule): RateLimiter<MemoryBackend> {
   return new RateLimiter({ rate, period: `${periodMs}ms`, burst, backend: new MemoryBackend({ maxKeys: 2 * keys }) });
 }
 
-function settling(limiter: RateLimiter<MemoryBackend>, { burst }: Rule): (key: string) => void {
-  const cost = Math.min(burst, settled);
+function preloader(limiter: RateLimiter<MemoryBackend>, { burst }: Rule): (key: string) => void {
+  const cost = Math.min(burst, preloadedTokens);
   return (key) => {
     limiter.checkSync(key, { cost });
   };

@@ -4,26 +4,26 @@ import { atMost, type Bench, type Goal, type Outcome, type Table } from "../benc
 import { digits, quantile } from "../figure.ts";
 import { Worker } from "../worker.ts";
 import { type Fault, type FaultId, faults, openSite, type Site } from "./faults.ts";
-import type { Seen, Setup } from "./station.ts";
+import type { CallRecord, Setup } from "./station.ts";
 import { type OutageSubjectId, outageSubjects } from "./subjects.ts";
 
 interface Scale {
   readonly faultMs: number;
   readonly everyMs: number;
-  /** The longest that a call, or the return, is waited for. */
+  /** The longest time to wait for a call, or for Redis to decide again. */
   readonly capMs: number;
 }
 
-/** What became of the calls of an outage. */
-interface Story {
-  readonly calls: readonly Seen[];
-  /** Those that came a second after it began: by then a limiter should know. */
-  readonly later: readonly Seen[];
-  /** How long after its end Redis decided a call; none within the cap. */
+/** The calls made during one outage. */
+interface OutageRun {
+  readonly calls: readonly CallRecord[];
+  /** Those made at least a second after it began, when a limiter should have noticed. */
+  readonly later: readonly CallRecord[];
+  /** The time from its end until Redis decided a call, or `undefined` if that took longer than `capMs`. */
   readonly backMs: number | undefined;
 }
 
-/** Reliability's promises, in ms. */
+/** The promises of docs/reliability.md, in ms. */
 const [longestMs, laterMs] = [150, 5];
 
 const ids = Object.keys(outageSubjects) as OutageSubjectId[];
@@ -31,23 +31,23 @@ const settings = ids.map((id) => `${outageSubjects[id].name}: ${outageSubjects[i
 
 export const bench: Bench = {
   title: "Outages of Redis",
-  about: `A call every 20 ms, each with a key of its own, before, during and after 13 s in which Redis is out. Times are those of the calls that were made meanwhile; a call is waited for 15 s. Back is when Redis has decided a call that was made after the end, as Redis itself tells. A middleware is asked over HTTP. Settings beyond the defaults: ${settings}.`,
+  about: `A call every 20 ms, each with its own key, before, during and after 13 s in which Redis is out. The times are those of the calls made during the outage; each call is given up after 15 s. *Back* is the time from the end of the outage until Redis has decided a call made after it, according to the keys in Redis. Middlewares are called over HTTP. Settings beyond the defaults: ${settings}.`,
   async run(quick) {
     const scale: Scale = quick ? { faultMs: 1500, everyMs: 20, capMs: 3000 } : { faultMs: 13_000, everyMs: 20, capMs: 15_000 };
     const tables: Table[] = [];
     const goals: Goal[] = [];
     for (const id of quick ? (["frozen"] as const) : (Object.keys(faults) as FaultId[])) {
       const fault: Fault = faults[id];
-      const stories = new Map<OutageSubjectId, Story>();
-      for (const subject of ids) stories.set(subject, await tell(subject, fault, scale));
-      tables.push(table(fault, stories, scale));
-      goals.push(...promises(fault, stories.get("ours") as Story, scale));
+      const runs = new Map<OutageSubjectId, OutageRun>();
+      for (const subject of ids) runs.set(subject, await runThrough(subject, fault, scale));
+      tables.push(table(fault, runs, scale));
+      goals.push(...goalsOf(fault, runs.get("ours") as OutageRun, scale));
     }
     return { tables, goals } satisfies Outcome;
   },
 };
 
-async function tell(subject: OutageSubjectId, fault: Fault, { faultMs, everyMs, capMs }: Scale): Promise<Story> {
+async function runThrough(subject: OutageSubjectId, fault: Fault, { faultMs, everyMs, capMs }: Scale): Promise<OutageRun> {
   await using site = await openSite(fault);
   await using worker = await Worker.start("outage", { subject, redis: site.address } satisfies Setup);
   await worker.ask("prove");
@@ -61,9 +61,9 @@ async function tell(subject: OutageSubjectId, fault: Fault, { faultMs, everyMs, 
   const ended = Date.now();
   const before = new Set(await decidedByRedis(site));
   const deadline = ended + capMs;
-  // Until Redis knows a key that it did not know, which may still be of a call made before; those are sorted out below.
+  // Wait until Redis has 20 new keys. Some may still belong to calls made before; those are filtered out below.
   while (Date.now() < deadline && (await decidedByRedis(site)).length < before.size + 20) await sleep(50);
-  const seen = (await worker.ask("stop")) as Seen[];
+  const seen = (await worker.ask("stop")) as CallRecord[];
   const known = new Set(await decidedByRedis(site));
   const returned = seen.filter(({ key, at, outcome }) => at >= ended && outcome !== undefined && known.has(key));
   const calls = seen.filter(({ at }) => at >= begun && at < ending);
@@ -74,7 +74,7 @@ async function tell(subject: OutageSubjectId, fault: Fault, { faultMs, everyMs, 
   };
 }
 
-/** The keys of calls that stand in Redis, without what a library writes before them. */
+/** Returns the keys of the calls that Redis decided, without the prefix that a library adds. */
 async function decidedByRedis({ server }: Site): Promise<string[]> {
   const client = new Redis({ ...server.address, lazyConnect: true });
   try {
@@ -85,10 +85,10 @@ async function decidedByRedis({ server }: Site): Promise<string[]> {
   }
 }
 
-function table(fault: Fault, stories: ReadonlyMap<OutageSubjectId, Story>, { capMs, faultMs }: Scale): Table {
+function table(fault: Fault, stories: ReadonlyMap<OutageSubjectId, OutageRun>, { capMs, faultMs }: Scale): Table {
   return {
     title: `Redis ${fault.name} for ${faultMs / 1000} s`,
-    columns: ["limiter", "outcome of the calls meanwhile", "p50 ms", "p99 ms", "longest ms", "p99 ms from 1 s on", "back after ms"],
+    columns: ["limiter", "outcome of the calls during the outage", "p50 ms", "p99 ms", "longest ms", "p99 ms from 1 s on", "back after ms"],
     rows: [...stories].map(([id, { calls, later, backMs }]) => [
       outageSubjects[id].name,
       outcomes(calls),
@@ -100,17 +100,17 @@ function table(fault: Fault, stories: ReadonlyMap<OutageSubjectId, Story>, { cap
   };
 }
 
-function took(calls: readonly Seen[]): number[] {
+function took(calls: readonly CallRecord[]): number[] {
   return calls.map(({ tookMs }) => tookMs);
 }
 
-function outcomes(calls: readonly Seen[]): string {
+function outcomes(calls: readonly CallRecord[]): string {
   const counts = new Map<string, number>();
   for (const { outcome = "no answer" } of calls) counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
   return [...counts].map(([outcome, count]) => `${((100 * count) / calls.length).toFixed(0)} % ${outcome}`).join(", ");
 }
 
-function promises({ name, backWithinMs }: Fault, { calls, later, backMs }: Story, { capMs }: Scale): Goal[] {
+function goalsOf({ name, backWithinMs }: Fault, { calls, later, backMs }: OutageRun, { capMs }: Scale): Goal[] {
   return [
     atMost(`${name}: longest decision`, Math.max(...took(calls)), longestMs, "ms"),
     atMost(`${name}: p99 from 1 s on`, quantile(took(later), 0.99), laterMs, "ms"),

@@ -41,17 +41,17 @@ export interface Fault {
   readonly name: string;
   /** Whether the client reaches Redis through the proxy. */
   readonly proxied: boolean;
-  /** When Redis must decide again: reliability's promise. */
+  /** The time within which Redis must decide again, as docs/reliability.md promises. */
   readonly backWithinMs: number;
   readonly begin: (site: Site) => void | Promise<void>;
   readonly end: (site: Site) => void | Promise<void>;
 }
 
-/** A Redis and a proxy before it, of which bad things can be done to either. */
+/** A Redis with a proxy in front; either can be made to fail. */
 export interface Site extends AsyncDisposable {
   readonly server: RedisServer;
   readonly proxy: FaultProxy;
-  /** Where a client is sent for this fault. */
+  /** The address that the client uses for this fault. */
   readonly address: Address;
 }
 

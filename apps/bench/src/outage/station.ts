@@ -9,12 +9,12 @@ export interface Setup {
   readonly redis: Address;
 }
 
-/** A call as it went. */
-export interface Seen {
+/** One call and its outcome. */
+export interface CallRecord {
   readonly key: string;
   /** Unix ms. */
   readonly at: number;
-  /** No answer within the cap where absent. */
+  /** Absent if there was no answer within `capMs`. */
   readonly outcome?: Outcome;
   readonly tookMs: number;
 }
@@ -22,10 +22,10 @@ export interface Seen {
 export async function open({ subject, redis }: Setup): Promise<Answers> {
   const { name, make } = outageSubjects[subject];
   const call = await make(redis, proof.limit);
-  const calls: Promise<Seen>[] = [];
+  const calls: Promise<CallRecord>[] = [];
   let asking = false;
 
-  const ask = async (key: string, capMs: number): Promise<Seen> => {
+  const ask = async (key: string, capMs: number): Promise<CallRecord> => {
     const [at, start] = [Date.now(), performance.now()];
     const cap = new AbortController();
     const answer = call(key).catch((): Outcome => "error");
@@ -37,7 +37,7 @@ export async function open({ subject, redis }: Setup): Promise<Answers> {
   return {
     prove: () => prove(name, async () => (await call("prove")) === "admitted"),
 
-    /** Calls once in a while, each time with a new key, until it is told to stop. */
+    /** Makes a call every `everyMs` milliseconds, each with a new key, until `stop` is called. */
     start: ({ everyMs, capMs }: { everyMs: number; capMs: number }): void => {
       asking = true;
       void (async () => {
@@ -48,8 +48,8 @@ export async function open({ subject, redis }: Setup): Promise<Answers> {
       })();
     },
 
-    /** What came of all of them, when the last has its answer or has waited long enough. */
-    stop: (): Promise<Seen[]> => {
+    /** Resolves with all calls when the last one has its answer or has been given up. */
+    stop: (): Promise<CallRecord[]> => {
       asking = false;
       return Promise.all(calls);
     },

@@ -12,7 +12,7 @@ import { RateLimiterMemory, RateLimiterRedis } from "rate-limiter-flexible";
 import { listening, portOf } from "../http/servers.ts";
 import type { Address } from "../redis/subjects.ts";
 
-/** What a call came to. Whether Redis decided it is looked up in Redis, where nobody can claim anything. */
+/** The outcome of a call. Whether Redis decided it is not taken from the library but looked up in Redis. */
 export type Outcome = "admitted" | "refused" | "error";
 
 export type Call = (key: string) => Promise<Outcome>;
@@ -86,7 +86,7 @@ export const outageSubjects = {
   },
   koa: {
     name: "koa-ratelimit",
-    settings: "it has none; ioredis with its defaults",
+    settings: "none exist for outages; ioredis with its defaults",
     make: async (redis, max) => {
       const app = new Koa();
       app.silent = true;
@@ -101,7 +101,7 @@ export const outageSubjects = {
 
 export type OutageSubjectId = keyof typeof outageSubjects;
 
-// Its types and ours both say what a route's `config.rateLimit` is, so one program cannot have both.
+// Its types and ours both declare the type of a route's `config.rateLimit`, so one program cannot use both.
 const fastifyRateLimit = createRequire(import.meta.url)("@fastify/rate-limit") as FastifyPluginCallback<{
   max: number;
   timeWindow: number;
@@ -110,14 +110,14 @@ const fastifyRateLimit = createRequire(import.meta.url)("@fastify/rate-limit") a
   keyGenerator: (request: FastifyRequest) => string;
 }>;
 
-/** As in the first example of every manual; an outage is told by the call, not by an event. */
+/** Connects as in the first example of every manual. The error event is ignored, because the calls show the outage. */
 function client(redis: Address): Redis {
   const connection = new Redis({ host: redis.host, port: redis.port });
   connection.on("error", () => {});
   return connection;
 }
 
-/** A limiter that comes as a middleware, asked as a client asks it. */
+/** Calls a middleware as a client would, over HTTP. */
 function over(port: number): Call {
   return async (key) => {
     const { status, body } = await fetch(`http://127.0.0.1:${port}/`, { headers: { key } });

@@ -6,16 +6,16 @@ import { Worker } from "../worker.ts";
 import type { Called } from "./sources.ts";
 import type { Setup } from "./station.ts";
 
-/** The paths that are looked at, and how many source files each should cross at most. */
+/** The requests that are traced, and the most source files that each should cross. */
 const paths: readonly { readonly name: string; readonly framework: Framework; readonly onRedis: boolean; readonly goal: number }[] = [
   { name: "Express, in process", framework: "express", onRedis: false, goal: 15 },
   { name: "Koa, on Redis", framework: "koa", onRedis: true, goal: 22 },
 ];
 
 /**
- * Prints how many source files and functions of the packages one warm admitted GET crosses; with `list`, also which.
+ * Prints how many of our source files and functions one warm admitted GET crosses; with `list`, also their names.
  *
- * It is a measure of how much a newcomer has to read to follow a request, not of speed.
+ * This does not measure speed, but how much a newcomer has to read to follow a request.
  */
 export async function printPaths(list: boolean): Promise<void> {
   await using server = await startStandalone();
@@ -37,7 +37,7 @@ async function functionsOf(framework: Framework, redis: HttpRule["redis"]): Prom
 
 function functionsIn(file: string, called: readonly Called[]): string {
   const lines = called
-    .filter((one) => one.file === file)
+    .filter((call) => call.file === file)
     .map(({ line, name, calls }) => `  ${line} ${name}${calls === 1 ? "" : ` × ${calls}`}`);
   return lines.join("\n");
 }

@@ -1,7 +1,7 @@
 import type { Profiler } from "node:inspector";
 import { Session } from "node:inspector/promises";
 
-/** Counts how often each function of this process is called. V8 keeps exact counts once it has been asked to. */
+/** Counts how often each function of this process is called, with V8's precise coverage. */
 export class CallCounts implements Disposable {
   readonly #session = new Session();
 
@@ -16,7 +16,7 @@ export class CallCounts implements Disposable {
     return counts;
   }
 
-  /** The calls since the last time this was asked. */
+  /** Returns the calls since the previous `take`. */
   async take(): Promise<Profiler.ScriptCoverage[]> {
     return (await this.#session.post("Profiler.takePreciseCoverage")).result;
   }

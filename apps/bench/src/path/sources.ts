@@ -1,12 +1,12 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import type { Profiler } from "node:inspector";
 import { SourceMap } from "node:module";
 import { relative } from "node:path";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
-/** A function that was called, and where it stands in the sources. */
+/** A function that was called, and its place in the sources. */
 export interface Called {
-  /** The source file, as seen from `root`. */
+  /** The path of the source file, relative to `root`. */
   readonly file: string;
   readonly line: number;
   readonly name: string;
@@ -14,9 +14,11 @@ export interface Called {
 }
 
 /**
- * The functions that were called, out of the scripts whose sources are packages below `root`.
+ * Returns the functions that were called in packages below `root`, but not in their dependencies.
  *
- * A script that was built names its source map in its last line, as rolldown and tsc leave it; others are left out.
+ * The source map of a built script is the file next to it that ends in `.map`.
+ *
+ * @throws {Error} if a script has no source map.
  */
 export function calledIn(root: string, scripts: readonly Profiler.ScriptCoverage[]): Called[] {
   return scripts
@@ -32,7 +34,7 @@ export function calledIn(root: string, scripts: readonly Profiler.ScriptCoverage
     .sort((a, b) => a.file.localeCompare(b.file) || a.line - b.line);
 }
 
-/** Below `root`, but in no folder of dependencies. */
+/** Whether a path relative to `root` is below it, but not in a folder of dependencies. */
 function isPackage(path: string): boolean {
   return !path.startsWith("..") && !path.includes("node_modules");
 }
@@ -44,9 +46,8 @@ class BuiltFile {
 
   constructor(path: string) {
     const code = readFileSync(path, "utf8");
-    const name = /\/\/# sourceMappingURL=(\S+)\s*$/.exec(code)?.[1];
-    if (name === undefined) throw new Error(`${path} names no source map: build the packages first`);
-    this.#mapUrl = new URL(name, `file://${path}`);
+    this.#mapUrl = pathToFileURL(`${path}.map`);
+    if (!existsSync(this.#mapUrl)) throw new Error(`${path} has no source map: build the packages first`);
     this.#map = new SourceMap(JSON.parse(readFileSync(this.#mapUrl, "utf8")) as ConstructorParameters<typeof SourceMap>[0]);
     this.#lineStarts = [0, ...Array.from(code.matchAll(/\n/g), ({ index }) => index + 1)];
   }

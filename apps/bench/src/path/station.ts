@@ -15,7 +15,7 @@ export interface Setup {
 const packages = fileURLToPath(new URL("../../../../packages", import.meta.url));
 const rule = { rate: 60_000, periodMs: 60_000, burst: 100_000_000, windowMs: 3_600_000, keys: 1 };
 
-/** Requests before the one that is looked at, and the pause in which what they have set (deadlines, mostly) runs out. */
+/** Requests before the traced one, and a pause in which their timers (mostly deadlines) run out. */
 const [warmUps, restMs] = [500, 1000];
 
 export async function open({ framework, redis }: Setup): Promise<Answers> {
@@ -23,7 +23,7 @@ export async function open({ framework, redis }: Setup): Promise<Answers> {
   return { oneRequest: () => oneRequest(port) };
 }
 
-/** The functions of the packages that one admitted request calls when everything is warm. */
+/** Returns our functions that one admitted request calls once everything is warm. */
 async function oneRequest(port: number): Promise<Called[]> {
   using counts = await CallCounts.start();
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
@@ -40,8 +40,8 @@ function admitted(port: number, agent: Agent): Promise<void> {
   return new Promise((resolve, reject) => {
     get({ host: "127.0.0.1", port, agent }, (response) => {
       const { statusCode, headers } = response;
-      const wasJudged = headers["x-ratelimit-remaining"] !== undefined;
-      response.resume().on("end", () => (statusCode === 200 && wasJudged ? resolve() : reject(new Error(`Answered ${statusCode}`))));
+      const wasLimited = headers["x-ratelimit-remaining"] !== undefined;
+      response.resume().on("end", () => (statusCode === 200 && wasLimited ? resolve() : reject(new Error(`Answered ${statusCode}`))));
     }).on("error", reject);
   });
 }

@@ -21,14 +21,14 @@ const refused: readonly RedisSubjectId[] = [
 ];
 const clustered: readonly RedisSubjectId[] = ["oursCached", "rlf"];
 
-/** How many times rate-limiter-flexible's checks per second we mean to reach, by calls in flight. */
+/** How many times as many checks per second as rate-limiter-flexible we want to make, by calls in flight. */
 const goals: Readonly<Record<number, number>> = { 32: 1.35, 256: 2.5 };
 const refusedGoal = 40;
 
 export const bench: Bench = {
   title: "Redis: throughput",
   about:
-    "So many calls in flight over one connection to a Redis of its own core (a closed loop), 10,000 keys, all admitted; then one key at its limit, 32 in flight; then a Cluster of three masters that share one core. Clients are ioredis 6 with its defaults, ours as the backend opens it; of our decisions at most one in a thousand may be this process's own, where Redis did not get to answer within 100 ms. Leases and the scaling over processes are not measured yet.",
+    "A closed loop keeps the given number of calls in flight on one connection to a Redis that has its own core: first 10,000 keys, all admitted; then one key at its limit, with 32 calls in flight; then a Cluster of three masters that share one core. Clients are ioredis 6 with its defaults; ours is opened by the backend. At most one in a thousand of our decisions may be local because Redis did not answer within 100 ms. [Scaling](scaling.md) has the figures for more processes and masters.",
   async run(quick) {
     const [rounds, ms] = quick ? [3, 100] : [9, 500];
     await using server = await startPinned();
@@ -64,7 +64,7 @@ export async function startPinned(): Promise<Standalone> {
   return server;
 }
 
-/** A worker for each subject, on the other core than Redis. */
+/** Starts a worker for each subject, on the core that Redis does not use. */
 export async function crewOn(
   servers: Servers,
   ids: readonly RedisSubjectId[],
@@ -76,7 +76,7 @@ export async function crewOn(
   );
 }
 
-/** Each under a prefix of its own. */
+/** Each subject has its own key prefix. */
 export function starts(
   servers: Servers,
   ids: readonly RedisSubjectId[],
@@ -131,7 +131,7 @@ function throughputGoals(byLoad: ReadonlyMap<number, Samples<Sample>>): Goal[] {
     ...Object.entries(goals).map(([inFlight, goal]) =>
       atLeast(`${inFlight} in flight`, times(byLoad.get(Number(inFlight)) ?? {}, "oursCached").value, goal, "× rate-limiter-flexible"),
     ),
-    // Two medians of one and the same round trip are never equal.
+    // Both make the same round trip, but two medians are never quite equal.
     atMost("p50 of 1 in flight", ratio(p50("oursCached"), p50("rlf")).value, 1.05, "× rate-limiter-flexible's"),
   ];
 }

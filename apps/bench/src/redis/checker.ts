@@ -1,37 +1,37 @@
 import { setImmediate as turn } from "node:timers/promises";
 import { admission } from "../admission.ts";
 
-/** Calls of one asker between two turns of the event loop, which what is answered without Redis would not let go on otherwise. */
+/** The number of calls after which a loop yields, because calls that are answered without Redis would block the event loop. */
 const callsPerTurn = 256;
 
-/** One limiter on Redis, and the loop that asks it: built per library, so that nothing stands between the two. */
+/** One limiter on Redis, and the loop that calls it. Built per library, so that the loop calls the library directly. */
 export interface RedisChecker {
-  /** Whether a call was admitted; where Redis fails, it rejects. */
-  readonly one: (key: string) => Promise<boolean>;
-  /** Asks one call after the other, until it is time: all of them must be admitted, or all refused. */
-  readonly keepAsking: (asking: Asking) => Promise<void>;
-  /** Resolves when Redis decides; where absent, calls wait by themselves. */
+  /** Makes one call, and returns whether it was admitted. Rejects if Redis fails. */
+  readonly checkOne: (key: string) => Promise<boolean>;
+  /** Makes one call after the other until `next` ends the loop. All must be admitted, or all refused. */
+  readonly keepCalling: (asking: CallLoop) => Promise<void>;
+  /** Resolves when Redis is ready. Absent if calls wait for that by themselves. */
   readonly ready?: (() => Promise<unknown>) | undefined;
 }
 
-export interface Asking {
-  /** The key of the next call, by the clock; none when it was the last. */
+export interface CallLoop {
+  /** Returns the key of the next call, or `undefined` to end the loop. */
   readonly next: (now: number) => string | undefined;
   readonly admitted: boolean;
-  /** Told how long each call took, in ms, if anybody is interested. */
-  readonly seen?: (tookMs: number) => void;
+  /** Called after each call, with its duration in ms. */
+  readonly onReply?: (tookMs: number) => void;
 }
 
-/** Of a library that promises. */
-export function asking<Answer>(
+/** Creates the checker of a library that returns promises. */
+export function redisChecker<Answer>(
   ask: (key: string) => Promise<Answer>,
   admits: (answer: Answer) => boolean,
   ready?: () => Promise<unknown>,
 ): RedisChecker {
   return {
     ready,
-    one: admission(ask, admits),
-    keepAsking: async ({ next, admitted, seen }) => {
+    checkOne: admission(ask, admits),
+    keepCalling: async ({ next, admitted, onReply: seen }) => {
       let [sent, calls] = [performance.now(), 0];
       for (let key = next(sent); key !== undefined; key = next(sent)) {
         let isAdmitted = false;

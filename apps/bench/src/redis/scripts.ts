@@ -9,10 +9,10 @@ import { type RedisSubjectId, redisSubjects, type Servers } from "./subjects.ts"
 
 const ids: readonly RedisSubjectId[] = ["ours", "rlf", "erl", "fastify", "koa", "upstash"];
 
-/** Like so many processes of which none has two calls at once. */
+/** The connections stand for eight processes that each make one call at a time. */
 const connections = 8;
 
-/** Server time in which the commands of one check run, and in which Redis does all that it does for it. */
+/** Server time per check: that of its script, and all CPU time of the server. */
 interface ServerTime {
   readonly scriptUs: number;
   readonly cpuUs: number;
@@ -27,7 +27,7 @@ interface Footprint {
 export const bench: Bench = {
   title: "Redis: the server's side",
   about:
-    "Time of the scripts from INFO commandstats, and all CPU time of the server from INFO cpu, for a check; one call in flight on each of eight connections, so that each check is a script of its own, and 32 on one. Refused is one key at its limit, without any cache. Bytes are what MEMORY USAGE says of keys such as `rl:user:123`, after one call and after ten, and what the server's used_memory grew by.",
+    "Server time per check: that of the scripts from INFO commandstats, and all CPU time from INFO cpu. One call is in flight on each of eight connections, so that each check is a separate script; then 32 on one connection. Refused means one key at its limit, without any cache. Bytes are what MEMORY USAGE reports for keys such as `rl:user:123`, after one call and after ten, and the growth of used_memory per key.",
   async run(quick) {
     const [rounds, calls, keys] = quick ? [2, 2000, 2000] : [9, 10_000, 50_000];
     await using server = await startPinned();
@@ -87,7 +87,7 @@ async function usedMemory(client: Redis): Promise<number> {
   return Number(/used_memory:(\d+)/.exec(await client.info("memory"))?.[1]);
 }
 
-/** Of the keys that end so, or else of whichever come first. */
+/** The median MEMORY USAGE of the keys with these endings, or else of some keys. */
 async function usageOfSome(client: Redis, ends?: readonly string[]): Promise<number> {
   const keys =
     ends === undefined ? (await client.scan(0, "COUNT", 100))[1] : (await Promise.all(ends.map((end) => client.keys(`*:${end}`)))).flat();

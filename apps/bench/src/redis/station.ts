@@ -2,16 +2,19 @@ import { proof, prove } from "../bench.ts";
 import { quantile } from "../figure.ts";
 import { keyOf } from "../memory/keys.ts";
 import type { Answers } from "../worker.ts";
-import type { Asking, RedisChecker } from "./checker.ts";
+import type { CallLoop, RedisChecker } from "./checker.ts";
 import { type RedisSubjectId, type Rule, redisSubjects, type Servers } from "./subjects.ts";
 
 export interface Setup {
   readonly subject: RedisSubjectId;
   readonly servers: Servers;
-  /** Whether every call is refused, of one key; otherwise every call is admitted, over 10,000 keys. */
+  /** Whether every call is refused, with one key; otherwise every call is admitted, with 10,000 keys. */
   readonly refused: boolean;
   readonly prefix: string;
-  /** How many limiters this process has, each with a connection of its own; 1. */
+  /**
+   * The number of limiters in this process, each with its own connection.
+   * @defaultValue 1
+   */
   readonly connections?: number;
 }
 
@@ -19,16 +22,19 @@ export interface Sample {
   readonly perSecond: number;
   readonly p50Us: number;
   readonly p99Us: number;
-  /** CPU time of this process for a check. */
+  /** CPU time of this process per check. */
   readonly cpuUs: number;
 }
 
-/** Latencies that are kept of a round at the most. */
+/** The most latencies that are kept of one round. */
 const mostLatencies = 100_000;
 
 export const redisKeys = 10_000;
 
-/** Buckets that never run out, of tokens that take a minute to come back, so that they stay; or a bucket of one token that does not. */
+/**
+ * For allowed calls, buckets that never run out. A token takes a minute to refill, so no bucket expires during the run.
+ * For refused calls, a bucket with one token that does not refill during the run.
+ */
 export function ruleOf(refused: boolean, prefix: string): Rule {
   return refused
     ? { rate: 1, periodMs: 3_600_000, burst: 1, windowMs: 3_600_000, prefix }
@@ -44,32 +50,32 @@ export async function open({ subject, servers, refused, prefix, connections = 1 
   const checkers: readonly RedisChecker[] = Array.from({ length: connections }, () => make(servers, ruleOf(refused, prefix)));
   const checker = checkers[0] as RedisChecker;
   const keys = Array.from({ length: refused ? 1 : redisKeys }, (_, i) => keyOf(i));
-  for (const { ready, one } of checkers) {
+  for (const { ready, checkOne: one } of checkers) {
     await ready?.();
     await one(keys[0] as string);
   }
   let asked = 0;
   const nextKey = (): string => keys[asked++ % keys.length] as string;
-  /** So many calls in flight on each connection. */
-  const keepAsking = async (inFlight: number, how: Omit<Asking, "admitted">): Promise<void> => {
-    const each = checkers.flatMap((its) => Array.from({ length: inFlight }, () => its.keepAsking({ ...how, admitted: !refused })));
+  /** Keeps `inFlight` calls in flight on each connection. */
+  const keepAsking = async (inFlight: number, how: Omit<CallLoop, "admitted">): Promise<void> => {
+    const each = checkers.flatMap((its) => Array.from({ length: inFlight }, () => its.keepCalling({ ...how, admitted: !refused })));
     await Promise.all(each);
   };
 
   return {
     prove: () => {
       const fresh = make(servers, proofRule(`${prefix}p`));
-      return prove(name, () => fresh.one("a"));
+      return prove(name, () => fresh.checkOne("a"));
     },
 
-    /** Keeps so many calls in flight for a while. */
+    /** Keeps `inFlight` calls in flight on each connection for `ms` milliseconds. */
     round: async ({ inFlight, ms }: { inFlight: number; ms: number }): Promise<Sample> => {
       const latencies = new Float64Array(mostLatencies);
       let calls = 0;
       const [cpu, start] = [process.cpuUsage(), performance.now()];
       await keepAsking(inFlight, {
         next: (now) => (now - start < ms ? nextKey() : undefined),
-        seen: (tookMs) => {
+        onReply: (tookMs) => {
           latencies[calls++ % mostLatencies] = tookMs;
         },
       });
@@ -84,16 +90,16 @@ export async function open({ subject, servers, refused, prefix, connections = 1 
       };
     },
 
-    /** Makes so many calls, so many in flight on each connection. */
+    /** Makes `count` calls, `inFlight` at a time on each connection. */
     calls: async ({ count, inFlight }: { count: number; inFlight: number }): Promise<void> => {
       let left = count;
       await keepAsking(inFlight, { next: () => (left-- > 0 ? nextKey() : undefined) });
     },
 
-    /** So many calls for each of so many keys. */
+    /** Makes `calls` calls for each of `keys` keys. */
     fill: async ({ keys, calls }: { keys: number; calls: number }): Promise<void> => {
       for (let from = 0; from < keys; from += 100)
-        for (let i = 0; i < calls; i++) await Promise.all(Array.from({ length: 100 }, (_, k) => checker.one(keyOf(from + k))));
+        for (let i = 0; i < calls; i++) await Promise.all(Array.from({ length: 100 }, (_, k) => checker.checkOne(keyOf(from + k))));
     },
   };
 }

@@ -8,20 +8,20 @@ import { Cluster, Redis } from "ioredis";
 import KoaLimiter from "koa-ratelimit/limiter/redis.js";
 import { RedisStore as ErlStore, type RedisReply } from "rate-limit-redis";
 import { RateLimiterRedis } from "rate-limiter-flexible";
-import { asking, type RedisChecker } from "./checker.ts";
+import { type RedisChecker, redisChecker } from "./checker.ts";
 import { upstashClient } from "./upstash.ts";
 
-/** Where the servers are: one, or the nodes of a Cluster. */
+/** The addresses of the servers: one, or the nodes of a Cluster. */
 export type Address = { readonly host: string; readonly port: number };
 export type Servers = readonly [Address, ...Address[]];
 
-/** A limit in the words of all libraries: token buckets take the first three, fixed windows `burst` per `windowMs`. */
+/** One limit for all libraries: token buckets use `rate`, `periodMs` and `burst`; fixed windows use `burst` per `windowMs`. */
 export interface Rule {
   readonly rate: number;
   readonly periodMs: number;
   readonly burst: number;
   readonly windowMs: number;
-  /** What keys begin with. */
+  /** The prefix of all keys. */
   readonly prefix: string;
 }
 
@@ -32,7 +32,7 @@ export interface RedisSubject {
   readonly make: (servers: Servers, rule: Rule) => RedisChecker;
 }
 
-/** On a busy machine Redis may now and then not answer in time; more decisions of our own than one in so many would spoil the run. */
+/** On a busy machine, Redis may sometimes answer late. A run with more local decisions than one in 1000 is invalid. */
 const oneIn = 1000;
 
 export const redisSubjects = {
@@ -55,7 +55,7 @@ export const redisSubjects = {
         sendCommand: (command: string, ...args: string[]) => client.call(command, ...args) as Promise<RedisReply>,
       });
       const ready = store.init({ windowMs } as Options);
-      return asking(
+      return redisChecker(
         (key) => store.increment(key),
         ({ totalHits }) => totalHits <= burst,
         () => ready,
@@ -71,7 +71,7 @@ export const redisSubjects = {
         new Promise((resolve, reject) => {
           store.incr(key, (error, state) => (error ? reject(error) : resolve(state?.current ?? 0)), windowMs, burst);
         });
-      return asking(increment, (current) => current <= burst);
+      return redisChecker(increment, (current) => current <= burst);
     },
   },
   koa: {
@@ -80,7 +80,7 @@ export const redisSubjects = {
     make: ([server], { burst, windowMs, prefix }) => {
       const db = new Redis(server);
       const max = Math.min(burst, 100);
-      return asking(
+      return redisChecker(
         (id) => new KoaLimiter({ id, db, max, duration: windowMs, namespace: prefix }).get(),
         ({ remaining }) => max < burst || remaining > 0,
       );
@@ -106,7 +106,7 @@ function ours(servers: Servers, { rate, periodMs, burst, prefix }: Rule, denyCac
     others.length > 0 ? new RedisBackend({ cluster: servers, denyCache }) : new RedisBackend({ url: `redis://${host}:${port}`, denyCache });
   const limiter = new RateLimiter({ rate, period: `${periodMs}ms`, burst, backend, name: prefix, keyPrefix: "" });
   let [calls, alone] = [0, 0];
-  return asking(
+  return redisChecker(
     (key) => limiter.check(key),
     ({ allowed, degraded }) => {
       calls++;
@@ -122,7 +122,7 @@ function ours(servers: Servers, { rate, periodMs, burst, prefix }: Rule, denyCac
 function flexible(servers: Servers, { burst, windowMs, prefix }: Rule, more: object): RedisChecker {
   const storeClient = servers.length > 1 ? new Cluster([...servers]) : new Redis(servers[0]);
   const limiter = new RateLimiterRedis({ storeClient, points: burst, duration: windowMs / 1000, keyPrefix: prefix, ...more });
-  return asking(
+  return redisChecker(
     (key) => limiter.consume(key),
     () => true,
   );
@@ -131,7 +131,7 @@ function flexible(servers: Servers, { burst, windowMs, prefix }: Rule, more: obj
 function upstash([server]: Servers, { rate, periodMs, burst, prefix }: Rule, ephemeralCache: Map<string, number> | false): RedisChecker {
   const limiter = Ratelimit.tokenBucket(rate, `${periodMs} ms`, burst);
   const ratelimit = new Ratelimit({ redis: upstashClient(new Redis(server)), limiter, prefix, ephemeralCache, analytics: false });
-  return asking(
+  return redisChecker(
     (key) => ratelimit.limit(key),
     ({ success }) => success,
   );
