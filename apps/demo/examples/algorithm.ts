@@ -1,7 +1,7 @@
 import { MemoryBackend } from "@ratelimit/backend-memory";
 import { ManualClock, RateLimiter } from "@ratelimit/core";
 
-// 100 requests per minute, 150 at once; the clock stands still until it is told otherwise.
+// 100 requests per minute, 150 at once. The clock stands still until `advance` moves it.
 const clock = new ManualClock();
 const limiter = new RateLimiter({ backend: new MemoryBackend({ clock }), rate: 100, period: 60, burst: 150 });
 

@@ -6,6 +6,6 @@ const limiter = new RateLimiter({ backend: new MemoryBackend(), rate: 1, period:
 
 export const app = express();
 app.get("/report/:user", async (req, res) => {
-  await limiter.enforce(req.params.user); // a refusal throws RateLimitExceeded, which Express answers as a 429 with headers
+  await limiter.enforce(req.params.user); // a refusal throws RateLimitExceeded, which Express turns into a 429 with headers
   res.json({ status: "ok" });
 });

@@ -1,7 +1,7 @@
 import { limitByApiKey, limitByUser, rateLimit } from "@ratelimit/express";
 import express, { type RequestHandler } from "express";
 
-// Yours: it finds out who asks. This toy believes a header.
+// Your own authentication. This toy trusts a header.
 const authenticate: RequestHandler = (req, _res, next) => {
   Object.assign(req, { user: { id: req.get("X-User") } });
   next();

@@ -6,6 +6,6 @@ const limiter = new RateLimiter({ backend: new MemoryBackend(), rate: 1, period:
 
 export const app = fastify();
 app.get<{ Params: { user: string } }>("/report/:user", async (request) => {
-  await limiter.enforce(request.params.user); // a refusal throws RateLimitExceeded, which Fastify answers as a 429 with headers
+  await limiter.enforce(request.params.user); // a refusal throws RateLimitExceeded, which Fastify turns into a 429 with headers
   return { status: "ok" };
 });

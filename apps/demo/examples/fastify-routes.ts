@@ -1,14 +1,14 @@
 import { limitByApiKey, limitByUser, rateLimit } from "@ratelimit/fastify";
 import fastify, { type FastifyRequest } from "fastify";
 
-// Yours: it finds out who asks. This toy believes a header.
+// Your own authentication. This toy trusts a header.
 async function authenticate(request: FastifyRequest): Promise<void> {
   Object.assign(request, { user: { id: request.headers["x-user"] } });
 }
 const ok = async () => ({ status: "ok" });
 
 export const app = fastify();
-await app.register(rateLimit); // without a limit of its own, it enables those of routes
+await app.register(rateLimit); // sets no limit of its own, but enables those of routes
 
 // By address
 app.get("/api/public", { config: { rateLimit: { rate: 10, period: 60 } } }, ok);

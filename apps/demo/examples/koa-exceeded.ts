@@ -7,7 +7,7 @@ const limiter = new RateLimiter({ backend: new MemoryBackend(), rate: 1, period:
 
 const router = new Router();
 router.get("/report/:user", async (ctx) => {
-  await limiter.enforce(ctx.params["user"] ?? ""); // a refusal throws RateLimitExceeded, which Koa answers as a 429 with headers
+  await limiter.enforce(ctx.params["user"] ?? ""); // a refusal throws RateLimitExceeded, which Koa turns into a 429 with headers
   ctx.body = { status: "ok" };
 });
 

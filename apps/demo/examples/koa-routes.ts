@@ -2,7 +2,7 @@ import Router from "@koa/router";
 import { limitByApiKey, limitByUser, rateLimit } from "@ratelimit/koa";
 import Koa, { type Middleware } from "koa";
 
-// Yours: it finds out who asks. This toy believes a header.
+// Your own authentication. This toy trusts a header.
 const authenticate: Middleware = (ctx, next) => {
   ctx.state["user"] = { id: ctx.get("X-User") };
   return next();

@@ -3,7 +3,7 @@ import { RateLimitExceeded, RateLimiter } from "@ratelimit/core";
 
 const limiter = new RateLimiter({ backend: new MemoryBackend(), rate: 1, period: 60 });
 
-/** A handler without a framework: takes who asks, and answers with the standard `Response`. */
+/** A handler without a framework. It answers a user with the standard `Response`. */
 export async function handle(user: string): Promise<Response> {
   try {
     const result = await limiter.check(user);

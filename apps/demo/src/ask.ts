@@ -5,11 +5,11 @@ export interface Answer {
   readonly status: number;
   /** Header fields, by their names in lower case. */
   readonly fields: ReadonlyMap<string, string>;
-  /** When it had come, in ms. */
+  /** The time at which it was complete, in ms. */
   readonly at: number;
 }
 
-/** Sends requests, on connections that stay open: thousands of them take a third of the time that `fetch` does. */
+/** Sends requests on connections that stay open. Thousands of requests take a third of the time that `fetch` takes. */
 export class Asker implements Disposable {
   readonly #agent = new Agent({ keepAlive: true });
 

@@ -2,24 +2,24 @@ import { MemoryBackend } from "@ratelimit/backend-memory";
 import { RedisBackend, type RedisBackendOptions } from "@ratelimit/backend-redis";
 import type { Backend } from "@ratelimit/core";
 
-/** Where servers are that this process does not bring itself. */
+/** The servers that the backends connect to. */
 export interface Servers {
   readonly redisUrl?: string | undefined;
   /** Some nodes of a Redis Cluster, each `host:port`. */
   readonly redisCluster?: readonly string[] | undefined;
 }
 
-/** What becomes of requests while Redis is out or slow; the backend's own defaults where it is silent. */
-export type Outage = Pick<RedisBackendOptions, "onOutage" | "outage" | "timeout">;
+/** How a Redis backend handles outages. */
+export type Outage = Pick<RedisBackendOptions, "instances" | "onOutage" | "outage" | "timeout">;
 
-/** A place to keep buckets. */
+/** A backend that the demo can run on. */
 export interface BackendRow {
   readonly name: string;
-  /** Whether applications that open it apart share their buckets. */
+  /** Whether applications with separate instances share their buckets. */
   readonly shared: boolean;
-  /** What has to be set for it. */
+  /** The environment variable that it needs. */
   readonly needs?: string;
-  /** Opens it, for one application; `undefined` where nothing says where it is. */
+  /** Creates an instance for one application, or returns `undefined` if its address is not set. */
   readonly open: (servers: Servers, outage: Outage) => Backend | undefined;
 }
 

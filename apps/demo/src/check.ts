@@ -1,25 +1,25 @@
 import { randomUUID } from "node:crypto";
 import { defineConfig } from "@ratelimit/core";
 import { type BackendRow, backends, type Outage, type Servers } from "./backends.ts";
+import type { Observation } from "./evaluate.ts";
 import { type Framework, frameworks } from "./frameworks.ts";
-import type { Observation } from "./judge.ts";
 import { observe } from "./observe.ts";
 import { type Shown, table } from "./report.ts";
 import { type Step, script, sharedScript } from "./script.ts";
 import { type Served, serve } from "./serve.ts";
 
-/** What is asked, and of which servers. */
+/** What to check, and where. */
 export interface CheckOptions {
   readonly servers: Servers;
-  /** What stored keys begin with; a part that no other check has is added. */
+  /** The prefix of stored keys. A part that is unique to this check is added. */
   readonly keyPrefix: string;
-  readonly print: (text: string) => void;
-  /** What is asked of every combination, and of all frameworks on one backend in turn. */
+  readonly print: (line: string) => void;
+  /** The requests for each combination, and those for all frameworks on one backend in turn. */
   readonly scripts?: { readonly each: readonly Step[]; readonly together: readonly Step[] };
 }
 
-/** Applications that draw on the same buckets, and what is asked of them. */
-export interface Subject {
+/** Applications that share their buckets, and the requests to send them. */
+export interface Scenario {
   readonly name: string;
   readonly backend: BackendRow;
   readonly frameworks: readonly Framework[];
@@ -27,26 +27,26 @@ export interface Subject {
 }
 
 /**
- * Asks every combination that can run, and prints what it showed beside what is wrong with it. The limits are the demo's own,
- * whatever the environment says of them.
+ * Sends requests to every combination that can run, and prints its answers and what is wrong with them. The limits are always the
+ * demo's own, whatever the environment says.
  *
  * @returns whether all figures are right
  */
 export async function check({ servers, keyPrefix, print, scripts }: CheckOptions): Promise<boolean> {
-  const subjects = subjectsOf(scripts ?? { each: script, together: sharedScript });
-  // Backends side by side, to save time; what is on one backend one after the other, so that little time passes during a step.
+  const scenarios = scenariosOf(scripts ?? { each: script, together: sharedScript });
+  // Backends are checked in parallel, to save time. Scenarios on the same backend run in turn, so that each step takes little time.
   const settled = await Promise.allSettled(
     backends.map((backend) =>
       askInTurn(
-        subjects.filter((one) => one.backend === backend),
+        scenarios.filter((scenario) => scenario.backend === backend),
         servers,
         keyPrefix,
       ),
     ),
   );
-  const shown = settled.flatMap((one) => {
-    if (one.status === "rejected") throw one.reason;
-    return one.value;
+  const shown = settled.flatMap((outcome) => {
+    if (outcome.status === "rejected") throw outcome.reason;
+    return outcome.value;
   });
 
   for (const line of table(shown)) print(line);
@@ -56,24 +56,29 @@ export async function check({ servers, keyPrefix, print, scripts }: CheckOptions
   return right.length === all.length;
 }
 
-function subjectsOf({ each, together }: NonNullable<CheckOptions["scripts"]>): Subject[] {
+function scenariosOf({ each, together }: NonNullable<CheckOptions["scripts"]>): Scenario[] {
   return backends.flatMap((backend) => [
-    ...frameworks.map((one) => ({ name: `${backend.name}, ${one.name}`, backend, frameworks: [one], script: each })),
+    ...frameworks.map((framework) => ({
+      name: `${backend.name}, ${framework.name}`,
+      backend,
+      frameworks: [framework],
+      script: each,
+    })),
     ...(backend.shared ? [{ name: `${backend.name}, all in turn`, backend, frameworks, script: together }] : []),
   ]);
 }
 
-async function askInTurn(subjects: readonly Subject[], servers: Servers, keyPrefix: string): Promise<Shown[]> {
+async function askInTurn(scenarios: readonly Scenario[], servers: Servers, keyPrefix: string): Promise<Shown[]> {
   const shown: Shown[] = [];
-  for (const subject of subjects) shown.push({ subject, observations: await ask(subject, servers, keyPrefix) });
+  for (const scenario of scenarios) shown.push({ scenario: scenario, observations: await ask(scenario, servers, keyPrefix) });
   return shown;
 }
 
-/** Figures are wrong where a Redis that is out is stood in for. */
+/** Local decisions would make the figures wrong, so an outage of Redis must be an error. */
 const outage: Outage = { outage: "throw", timeout: "5s" };
 
-/** What a subject showed; `undefined` where it cannot run. */
-async function ask({ backend, frameworks, script }: Subject, servers: Servers, keyPrefix: string): Promise<Observation[] | undefined> {
+/** Runs a scenario, and returns `undefined` if its backend is not set. */
+async function ask({ backend, frameworks, script }: Scenario, servers: Servers, keyPrefix: string): Promise<Observation[] | undefined> {
   const config = defineConfig({ rate: 100, period: 60, burst: 150, keyPrefix: `${keyPrefix}check:${randomUUID()}:` });
   const open: Served[] = [];
   try {

@@ -1,48 +1,48 @@
 import type { Bucket } from "./script.ts";
 
-/** What a client has had of its buckets so far. Times are ms, by the clock of the check. */
-export interface Drawn {
+/** What a client has taken from its buckets so far. Times are ms on the clock of the check. */
+export interface Usage {
   readonly admitted: number;
-  /** When its first request was sent. */
+  /** The time at which its first request was sent. */
   readonly since: number;
-  /** When its last one was answered. */
+  /** The time at which its last request was answered. */
   readonly until: number;
 }
 
-/** The figures that are right, both ends included: time passes while requests are under way, and buckets fill. */
+/** The figures that are correct, both ends included. It is a range because buckets refill while requests are in flight. */
 export interface Range {
   readonly least: number;
   readonly most: number;
 }
 
-/** The clocks of the check and of a backend count whole ms, each from a moment of its own. */
+/** Tolerance in ms: the clocks of the check and of a backend count whole ms, and do not tick at the same moment. */
 const clockMs = 5;
 
-/** How many of `sends` requests are admitted that were sent and answered between `from` and `to`. */
-export function admittedOf(sends: number, buckets: readonly Bucket[], drawn: Drawn | undefined, from: number, to: number): Range {
-  const { admitted, since } = drawn ?? { admitted: 0, since: from };
+/** Returns how many of `sends` requests must be admitted if they were sent and answered between `from` and `to`. */
+export function admittedOf(sends: number, buckets: readonly Bucket[], usage: Usage | undefined, from: number, to: number): Range {
+  const { admitted, since } = usage ?? { admitted: 0, since: from };
   const most = buckets.map((bucket) => bucket.tokens + Math.min(refill(bucket, to - from), refill(bucket, to - since) - admitted));
   return {
-    least: Math.min(sends, ...buckets.map((bucket) => inStock(bucket, drawn, from).least)),
+    least: Math.min(sends, ...buckets.map((bucket) => inStock(bucket, usage, from).least)),
     most: Math.min(sends, ...most),
   };
 }
 
-/** What `X-RateLimit-Remaining` says after the first of them, answered at `at`. */
-export function remainingOf(buckets: readonly Bucket[], drawn: Drawn | undefined, from: number, at: number): Range {
+/** Returns the correct `X-RateLimit-Remaining` of the first answer, which arrived at `at`. */
+export function remainingOf(buckets: readonly Bucket[], usage: Usage | undefined, from: number, at: number): Range {
   const left = (stock: (bucket: Bucket) => number): number =>
     Math.max(0, Math.min(...buckets.map((bucket) => Math.min(bucket.limit, stock(bucket) - 1))));
   return {
-    least: left((bucket) => inStock(bucket, drawn, from).least),
-    most: left((bucket) => inStock(bucket, drawn, at).most),
+    least: left((bucket) => inStock(bucket, usage, from).least),
+    most: left((bucket) => inStock(bucket, usage, at).most),
   };
 }
 
-/** What `Retry-After` and `X-RateLimit-Limit` say of a refusal at `at`, when `drawn` is all that was admitted. */
-export function refusalOf(buckets: readonly Bucket[], drawn: Drawn, at: number): { retryAfter: Range; limits: readonly number[] } {
-  const empty = buckets.filter(({ tokens }) => drawn.admitted >= tokens);
+/** Returns the correct `Retry-After` and `X-RateLimit-Limit` of a refusal at `at`, if `usage` is all that was admitted. */
+export function refusalOf(buckets: readonly Bucket[], usage: Usage, at: number): { retryAfter: Range; limits: readonly number[] } {
+  const empty = buckets.filter(({ tokens }) => usage.admitted >= tokens);
   const waits = empty.map(({ tokens, everyMs }) => ({
-    least: (drawn.admitted + 1 - tokens) * everyMs - (at - drawn.since) - clockMs,
+    least: (usage.admitted + 1 - tokens) * everyMs - (at - usage.since) - clockMs,
     most: everyMs,
   }));
   return {
@@ -51,22 +51,22 @@ export function refusalOf(buckets: readonly Bucket[], drawn: Drawn, at: number):
   };
 }
 
-/** Whole tokens that a bucket may hold at a moment. */
-function inStock(bucket: Bucket, drawn: Drawn | undefined, at: number): Range {
+/** Returns how many whole tokens a bucket may have at a moment. */
+function inStock(bucket: Bucket, usage: Usage | undefined, at: number): Range {
   const { tokens, everyMs } = bucket;
-  if (drawn === undefined) return { least: tokens, most: tokens };
-  const sureRefill = Math.max(0, Math.floor((at - drawn.until - clockMs) / everyMs));
+  if (usage === undefined) return { least: tokens, most: tokens };
+  const sureRefill = Math.max(0, Math.floor((at - usage.until - clockMs) / everyMs));
   return {
-    least: Math.min(tokens, Math.max(tokens - drawn.admitted, sureRefill)),
-    most: Math.min(tokens, tokens - drawn.admitted + refill(bucket, at - drawn.since)),
+    least: Math.min(tokens, Math.max(tokens - usage.admitted, sureRefill)),
+    most: Math.min(tokens, tokens - usage.admitted + refill(bucket, at - usage.since)),
   };
 }
 
-/** Whole tokens that may have come in a length of time. */
+/** Returns how many whole tokens may have been added in `ms` milliseconds. */
 function refill({ everyMs }: Bucket, ms: number): number {
   return Math.floor((ms + clockMs) / everyMs);
 }
 
 function seconds(ms: readonly number[]): number {
-  return Math.max(1, ...ms.map((one) => Math.ceil(one / 1000)));
+  return Math.max(1, ...ms.map((wait) => Math.ceil(wait / 1000)));
 }

@@ -3,7 +3,7 @@ import { limitByApiKey, limitByUser, rateLimit } from "@ratelimit/express";
 import express, { type Request, type RequestHandler } from "express";
 import { limitsOn, type Site } from "./limits.ts";
 
-/** The application in Express: what stands above the middleware has a limit of its own. */
+/** The application in Express. Routes declared before the middleware have their own limit. */
 export async function expressApp(site: Site): Promise<RequestListener> {
   const limits = limitsOn(site);
   const app = express();
@@ -23,7 +23,7 @@ const ok: RequestHandler = (_req, res) => {
   res.json({ status: "ok" });
 };
 
-/** A TOY: it believes whatever `X-User` says. A real one checks a session or a token. */
+/** A TOY that trusts `X-User`. Real authentication checks a session or a token. */
 const toyAuthentication: RequestHandler = (req: Request & { user?: { id: string } }, _res, next) => {
   const id = req.get("X-User");
   if (id) req.user = { id };

@@ -9,7 +9,7 @@ declare module "fastify" {
   }
 }
 
-/** The application in Fastify: a route's own limit replaces that of the plugin. */
+/** The application in Fastify. A route's own limit replaces that of the plugin. */
 export async function fastifyApp(site: Site): Promise<RequestListener> {
   const limits = limitsOn(site);
   const app = fastify();
@@ -31,7 +31,7 @@ async function ok(): Promise<{ status: string }> {
   return { status: "ok" };
 }
 
-/** A TOY: it believes whatever `X-User` says. A real one checks a session or a token. */
+/** A TOY that trusts `X-User`. Real authentication checks a session or a token. */
 async function toyAuthentication(request: FastifyRequest): Promise<void> {
   const id = request.headers["x-user"];
   if (typeof id === "string" && id !== "") request.user = { id };

@@ -4,7 +4,7 @@ import { fastifyApp } from "./fastify.ts";
 import { koaApp } from "./koa.ts";
 import type { Site } from "./limits.ts";
 
-/** A framework, and how it serves the routes. */
+/** A framework, and the function that creates the demo's application in it. */
 export interface Framework {
   readonly name: string;
   readonly app: (site: Site) => Promise<RequestListener>;

@@ -2,14 +2,16 @@ import type { Policy } from "@ratelimit/core";
 import { partners } from "./limits.ts";
 import type { Served } from "./serve.ts";
 
-/** What a person reads who has started the demo: where the servers are, and what to try on them. */
+/** Returns what the demo prints when it has started: the servers, and what to try on them. */
 export function guide(served: readonly Served[], policy: Policy): string {
   const [{ url = "" } = {}] = served;
   const sharing = served.filter(({ backend }) => backend.shared && backend === served.at(-1)?.backend);
   const tries = [...experiments(url, policy), ...(sharing.length > 0 ? [sharedBudget(sharing)] : [])];
-  return `${listed(served)}
+  return `Open ${url}/ in a browser to see buckets fill and drain.
 
-Each of these works with every address:
+${listed(served)}
+
+Try these with any of the addresses:
 ${tries.map(([line, shows]) => `\n  ${line}\n    ${shows}\n`).join("")}
 Ctrl-C stops.`;
 }
@@ -31,19 +33,19 @@ function experiments(url: string, { limits: [limit] }: Policy): Experiment[] {
   const wait = `${Number(((period * 1000) / rate).toFixed(3))} ms`;
   const keys = partners.join(" and ");
   return [
-    [statuses(burst + 5, `${url}/api/data`), `${burst} times 200, then 429; and one more 200 every ${wait}`],
-    [`curl -i ${url}/api/data`, `X-RateLimit-Limit ${rate}, for ${rate} per ${period} s; what remains; Retry-After with a 429`],
-    [statuses(12, `${url}/api/public`), "10 times 200, then 429: 10 per minute of an address"],
+    [statuses(burst + 5, `${url}/api/data`), `${burst} times 200, then 429, and one more 200 every ${wait}`],
+    [`curl -i ${url}/api/data`, `X-RateLimit-Limit: ${rate} (per ${period} s), the requests left, and a Retry-After if it is a 429`],
+    [statuses(12, `${url}/api/public`), "10 times 200, then 429: 10 per minute for each address"],
     [
       statuses(102, `${url}/api/user`, '-H "X-User: ada"'),
-      "100 times 200, then 429: 100 per minute of a user (a toy authentication: it believes X-User)",
+      "100 times 200, then 429: 100 per minute for each user (a toy authentication that trusts X-User)",
     ],
     [
       `curl -i -H "X-API-Key: ${partners[0]}" ${url}/api/partner`,
-      `1000 per hour of a key: ${keys}; whoever has another one is limited by address`,
+      `1000 per hour for each of the keys ${keys}; requests with any other key are limited by address`,
     ],
-    [statuses(12, `${url}/api/report`), "10 times 200, then 429: 10 per second, and 20 per hour, so that the second time is the last"],
-    [`curl -i ${url}/health`, "200 without X-RateLimit, however often: this path is excluded"],
+    [statuses(12, `${url}/api/report`), "10 times 200, then 429: 10 per second and 20 per hour, so it works only twice"],
+    [`curl -i ${url}/health`, "always 200, without X-RateLimit headers: this path is excluded"],
   ];
 }
 
@@ -55,7 +57,7 @@ function sharedBudget(sharing: readonly Served[]): Experiment {
   ];
 }
 
-/** One curl for all: a new one for each request would let time pass. */
+/** One curl sends all requests, because starting a new one for each would let tokens flow back. */
 function statuses(times: number, url: string, options: string = ""): string {
   return `curl -s -o /dev/null -w "%{http_code} " ${options}${options && " "}"${url}?[1-${times}]"; echo`;
 }

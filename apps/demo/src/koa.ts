@@ -4,7 +4,7 @@ import { limitByApiKey, limitByUser, rateLimit } from "@ratelimit/koa";
 import Koa, { type Middleware } from "koa";
 import { limitsOn, type Site } from "./limits.ts";
 
-/** The application in Koa: what stands above the middleware has a limit of its own. */
+/** The application in Koa. Routes added before the middleware have their own limit. */
 export async function koaApp(site: Site): Promise<RequestListener> {
   const limits = limitsOn(site);
   const app = new Koa();
@@ -29,7 +29,7 @@ const ok: Middleware = (ctx) => {
   ctx.body = { status: "ok" };
 };
 
-/** A TOY: it believes whatever `X-User` says. A real one checks a session or a token. */
+/** A TOY that trusts `X-User`. Real authentication checks a session or a token. */
 const toyAuthentication: Middleware = (ctx, next) => {
   const id = ctx.get("X-User");
   if (id) ctx.state["user"] = { id };

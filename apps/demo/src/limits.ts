@@ -1,34 +1,34 @@
 import type { Backend, RateLimitConfig } from "@ratelimit/core";
 import type { Anonymous, RateLimitOptions } from "@ratelimit/core/http";
 
-/** What an application stands on. */
+/** What an application needs. */
 export interface Site {
   readonly backend: Backend;
-  /** The limit of everything that has none of its own, what stored keys begin with, and whether headers are sent. */
+  /** The limit of everything without its own, the prefix of stored keys, and the headers to send. */
   readonly config: RateLimitConfig;
 }
 
-/** What an adapter takes, whichever framework it is for. */
+/** The options that all adapters have in common. */
 type Limit = Pick<
   RateLimitOptions<never>,
   "backend" | "config" | "excludePaths" | "headers" | "keyPrefix" | "limits" | "name" | "period" | "rate"
 >;
 
-/** The limits of an application: a name for each, so that all processes on one Redis mean the same buckets. */
+/** The limits of an application. Each has a name, so that all processes on one Redis use the same buckets. */
 export interface Limits {
   /** By address. */
   readonly public: Limit;
-  /** By user; who has none is limited by the address. */
+  /** By user. Requests without a user are limited by address. */
   readonly user: Limit & { anonymous: Anonymous };
-  /** By API key; an unknown one does not open a bucket, but counts for the address. */
+  /** By API key. Requests with an unknown key are limited by address, so that inventing keys opens no buckets. */
   readonly partner: Limit & { anonymous: Anonymous; valid: (key: string) => boolean };
-  /** Two at once: a request takes from both or from neither. Only `draft-8` has fields that show both. */
+  /** Two limits: a request takes a token from both or from neither. Only the headers of `draft-8` show both. */
   readonly report: Limit;
-  /** What the middleware limits, by address: every path that has no limit of its own, and none that is excluded. */
+  /** By address, for every path that neither has its own limit nor is excluded. */
   readonly everythingElse: Limit;
 }
 
-/** The API keys that were given out. */
+/** The valid API keys. */
 export const partners: readonly string[] = ["partner-1", "partner-2"];
 
 export function limitsOn({ backend, config }: Site): Limits {

@@ -1,20 +1,20 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Answer, Asker } from "./ask.ts";
-import type { Drawn } from "./expected.ts";
-import { type Answers, after, judge, type Observation } from "./judge.ts";
+import { type Answers, after, evaluate, type Observation } from "./evaluate.ts";
+import type { Usage } from "./expected.ts";
 import type { Step } from "./script.ts";
 
-/** Takes every step at the servers of `urls`, one after the other in turn. */
+/** Runs the steps of a script. The requests of a step go to the servers of `urls` in turn. */
 export async function observe(urls: readonly string[], script: readonly Step[]): Promise<Observation[]> {
-  const drawn = new Map<string, Drawn>();
+  const usage = new Map<string, Usage>();
   const observations: Observation[] = [];
   for (const step of script) {
     await sleep(step.pauseMs ?? 0);
     const from = performance.now();
     const answers = await send(urls, step);
     const account = `${step.path} ${step.client}`;
-    observations.push(judge(step, answers, from, drawn.get(account)));
-    drawn.set(account, after(drawn.get(account), answers, from));
+    observations.push(evaluate(step, answers, from, usage.get(account)));
+    usage.set(account, after(usage.get(account), answers, from));
   }
   return observations;
 }

@@ -1,18 +1,20 @@
-import type { Subject } from "./check.ts";
-import type { Observation } from "./judge.ts";
+import type { Scenario } from "./check.ts";
+import type { Observation } from "./evaluate.ts";
 
-/** A subject, and what it showed; nothing where it could not run. */
+/** A scenario and its observations, or `undefined` if it could not run. */
 export interface Shown {
-  readonly subject: Subject;
+  readonly scenario: Scenario;
   readonly observations: readonly Observation[] | undefined;
 }
 
 const titles = ["combination", "route", "client", "admitted", "expected", "refused", "Retry-After", "Limit", "Remaining", ""];
 
-/** The lines of a table: a row for each step, and a line for each backend that nothing says the place of. */
+/** Formats a table with a row for each step, and a line for each backend that was not set. */
 export function table(shown: readonly Shown[]): string[] {
-  const rows = shown.flatMap(({ subject, observations = [] }) => observations.map((observation) => [subject.name, ...cells(observation)]));
-  const missing = new Set(shown.filter(({ observations }) => observations === undefined).map(({ subject }) => subject.backend));
+  const rows = shown.flatMap(({ scenario, observations = [] }) =>
+    observations.map((observation) => [scenario.name, ...cells(observation)]),
+  );
+  const missing = new Set(shown.filter(({ observations }) => observations === undefined).map(({ scenario }) => scenario.backend));
   return [...aligned([titles, ...rows]), ...[...missing].map(({ name, needs }) => `${name}: not checked, ${needs} is not set`)];
 }
 

@@ -1,27 +1,27 @@
 import { partners } from "./limits.ts";
 
-/** What one limit of a route holds, in figures of its own, so that the check does not repeat what it checks. */
+/** The figures of one limit of a route, written out again so that the check does not read them from the code that it checks. */
 export interface Bucket {
-  /** What `X-RateLimit-Limit` says of it. */
+  /** Its `X-RateLimit-Limit`. */
   readonly limit: number;
-  /** Tokens in it when it is full. */
+  /** Tokens in a full bucket. */
   readonly tokens: number;
-  /** Ms until one token more. */
+  /** Milliseconds until one more token is added. */
   readonly everyMs: number;
 }
 
-/** Requests for one path, sent one after the other, each when the one before is answered. */
+/** Requests for one path. Each is sent when the one before has been answered. */
 export interface Step {
   readonly path: string;
   readonly sends: number;
-  /** Who asks, as the table shows it: steps of one client on one path draw on the same buckets. */
+  /** The client, as the table shows it. Steps with the same client and path use the same buckets. */
   readonly client: string;
   readonly headers?: Readonly<Record<string, string>>;
-  /** Nothing is sent before so much time has passed. */
+  /** Milliseconds to wait before the first request. */
   readonly pauseMs?: number;
-  /** None: the path is not limited. */
+  /** Empty if the path is not limited. */
   readonly buckets: readonly Bucket[];
-  /** Header fields of the first answer, word by word. */
+  /** The exact header fields that the first answer must have. */
   readonly fields?: Readonly<Record<string, string>>;
 }
 
@@ -36,7 +36,7 @@ const reportBuckets: readonly Bucket[] = [
 ];
 const [firstPartner = "", secondPartner = ""] = partners;
 
-/** What is asked of every combination. */
+/** The requests that every combination gets. */
 export const script: readonly Step[] = [
   { path: "/health", client: address, sends: 20, buckets: [] },
   { path: "/api/public", client: address, sends: 13, buckets: [publicBucket] },
@@ -62,7 +62,7 @@ export const script: readonly Step[] = [
   { path: "/health", client: address, sends: 1, buckets: [] },
 ];
 
-/** What is asked of servers that share their buckets, of one after the other. */
+/** The requests that servers with shared buckets get in turn. */
 export const sharedScript: readonly Step[] = [
   { path: "/api/public", client: address, sends: 13, buckets: [publicBucket] },
   { path: "/api/user", client: "ada", headers: { "X-User": "ada" }, sends: 105, buckets: [userBucket] },

@@ -5,7 +5,7 @@ import type { RateLimitConfig } from "@ratelimit/core";
 import { type BackendRow, backends, type Outage, type Servers } from "./backends.ts";
 import { type Framework, frameworks } from "./frameworks.ts";
 
-/** A backend with a framework. */
+/** A backend and a framework. */
 export interface Combination {
   readonly backend: BackendRow;
   readonly framework: Framework;
@@ -16,9 +16,11 @@ export interface ServeOptions {
   readonly servers: Servers;
   readonly port: number;
   readonly outage?: Outage;
+  /** Serves more paths than those of the application. */
+  readonly extend?: (app: RequestListener) => RequestListener;
 }
 
-/** An application that listens. */
+/** A listening application. */
 export interface Served extends Combination {
   readonly url: string;
   close(): Promise<void>;
@@ -27,15 +29,16 @@ export interface Served extends Combination {
 export const combinations: readonly Combination[] = backends.flatMap((backend) => frameworks.map((framework) => ({ backend, framework })));
 
 /**
- * Starts an application on `port` of the loopback address, or on a free one where that is taken;
- * `undefined` where nothing says where its backend is.
+ * Starts an application on the loopback address, on `port` or, if that is taken, on a free port.
+ *
+ * @returns `undefined` if the address of its backend is not set
  */
 export async function serve({ backend: row, framework }: Combination, options: ServeOptions): Promise<Served | undefined> {
-  const { config, servers, port, outage = {} } = options;
+  const { config, servers, port, outage = {}, extend = (app) => app } = options;
   const backend = row.open(servers, outage);
   if (backend === undefined) return undefined;
   try {
-    const server = await listen(await framework.app({ backend, config }), port > 65_535 ? 0 : port);
+    const server = await listen(extend(await framework.app({ backend, config })), port > 65_535 ? 0 : port);
     return {
       backend: row,
       framework,
@@ -51,7 +54,7 @@ export async function serve({ backend: row, framework }: Combination, options: S
   }
 }
 
-/** A port that is taken, or that needs rights which this process does not have, gives way to a free one. */
+/** Listens on a free port if `port` is taken or needs rights that this process does not have. */
 async function listen(listener: RequestListener, port: number): Promise<Server> {
   const server = createServer(listener);
   try {

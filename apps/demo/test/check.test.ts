@@ -7,11 +7,11 @@ import { type Step, script, sharedScript } from "../src/script.ts";
 import { program } from "./support/program.ts";
 import { freshPrefix, serversEnv } from "./support/redis.ts";
 
-test("demo --check asks all nine combinations, and the frameworks on one Redis in turn, and ends with 0", {
+test("demo --check tests all nine combinations, then the frameworks on one Redis in turn, and exits with 0", {
   timeout: 120_000,
 }, async () => {
   await using demo = await program("src/main.ts");
-  // Limits of the user's own change nothing.
+  // The user's own limits must not affect the check.
   const own = { RATELIMIT_RATE: "3", RATELIMIT_INCLUDE_HEADERS: "false", RATELIMIT_KEY_PREFIX: freshPrefix() };
   const { ended, output } = demo.start(["--check"], { ...serversEnv(), ...own });
   expect({ status: await ended, output }).toMatchObject({ status: 0, output: { stderr: "" } });
@@ -30,7 +30,7 @@ test("demo --check asks all nine combinations, and the frameworks on one Redis i
   expect(asked).toHaveLength(steps);
 });
 
-test("without a Redis, the check asks what can run and says what cannot", async () => {
+test("without Redis, the check tests the combinations that can run and names those that cannot", async () => {
   const lines: string[] = [];
   const scripts = { each: script.slice(0, 2), together: sharedScript };
   expect(await check({ servers: {}, keyPrefix: freshPrefix(), print: (line) => lines.push(line), scripts })).toBe(true);
@@ -41,7 +41,7 @@ test("without a Redis, the check asks what can run and says what cannot", async 
   ]);
 });
 
-test("a wrong figure is named, and ends the check with 1", async () => {
+test("a wrong figure is reported, and the check exits with 1", async () => {
   await using wrong = await program("test/programs/wrong-check.ts");
   const { ended, output } = wrong.start([]);
   expect(await ended).toBe(1);
@@ -52,7 +52,7 @@ test("a wrong figure is named, and ends the check with 1", async () => {
 const step: Step = { path: "/", client: "the address", sends: 4, buckets: [{ limit: 3, tokens: 3, everyMs: 3_600_000 }] };
 const isLimited: Step = { ...step, fields: { "x-extra": "yes" } };
 
-/** What a server that is right answers to the n-th request. */
+/** The answer of a correct server to the n-th request. */
 function right(n: number): { status: number; fields: Record<string, string> } {
   const fields = {
     "x-ratelimit-limit": "3",
@@ -66,15 +66,15 @@ function right(n: number): { status: number; fields: Record<string, string> } {
 
 type Answer = typeof right;
 
-/** Servers that are wrong in one way each. */
+/** Servers that are each wrong in one way. */
 const broken: readonly (readonly [way: string, answer: Answer, problem: RegExp])[] = [
   ["admits one too many", (n) => right(n - 1 || 1), /^admitted: expected 3, got 4/],
   ["admits one too few", (n) => right(n + 1), /^admitted: expected 3, got 2/],
   ["fails", (n) => ({ ...right(n), status: n === 2 ? 500 : right(n).status }), /^expected 200 or 429, got 500/],
-  ["says another limit", (n) => change(n, "x-ratelimit-limit", "4"), /^X-RateLimit-Limit: expected 3, got 4/],
-  ["says no limit", (n) => change(n, "x-ratelimit-limit", ""), /^X-RateLimit-Limit: expected 3, got NaN/],
+  ["sends another limit", (n) => change(n, "x-ratelimit-limit", "4"), /^X-RateLimit-Limit: expected 3, got 4/],
+  ["sends no limit", (n) => change(n, "x-ratelimit-limit", ""), /^X-RateLimit-Limit: expected 3, got NaN/],
   [
-    "counts one too many as left",
+    "reports one token too many as remaining",
     (n) => (n === 1 ? change(n, "x-ratelimit-remaining", "3") : right(n)),
     /^X-RateLimit-Remaining: expected 2, got 3/,
   ],
@@ -83,8 +83,8 @@ const broken: readonly (readonly [way: string, answer: Answer, problem: RegExp])
     (n) => (n === 4 ? change(n, "x-ratelimit-remaining", "1") : right(n)),
     /^X-RateLimit-Remaining of a refusal: expected 0, got 1/,
   ],
-  ["says the reset as a length of time", (n) => change(n, "x-ratelimit-reset", "60"), /^X-RateLimit-Reset: expected -1 to 10801, got -/],
-  ["says the reset in ms", (n) => change(n, "x-ratelimit-reset", `${unixIn(60)}000`), /^X-RateLimit-Reset: expected/],
+  ["sends the reset as a duration", (n) => change(n, "x-ratelimit-reset", "60"), /^X-RateLimit-Reset: expected -1 to 10801, got -/],
+  ["sends the reset in ms", (n) => change(n, "x-ratelimit-reset", `${unixIn(60)}000`), /^X-RateLimit-Reset: expected/],
   ["refuses without a Retry-After", (n) => change(n, "retry-after", ""), /^Retry-After: expected 3600, got NaN/],
   ["asks for too short a wait", (n) => (n === 4 ? change(n, "retry-after", "3590") : right(n)), /^Retry-After: expected 3600, got 3590/],
   ["asks for too long a wait", (n) => (n === 4 ? change(n, "retry-after", "3601") : right(n)), /^Retry-After: expected 3600, got 3601/],
@@ -100,18 +100,18 @@ const broken: readonly (readonly [way: string, answer: Answer, problem: RegExp])
   ],
 ];
 
-test("a server that is right passes", async () => {
+test("a correct server passes", async () => {
   expect(await problemsOf(step, right)).toEqual([]);
 });
 
-test.for(broken)("a server is caught that %s", async ([, answer, problem]) => {
+test.for(broken)("the check catches a server that %s", async ([, answer, problem]) => {
   expect(await problemsOf(step, answer)).toContainEqual(expect.stringMatching(problem));
 });
 
-test("a missing header is caught, and a limit where none belongs", async () => {
+test("the check catches a missing header, and a limit on a path that should have none", async () => {
   expect(await problemsOf(isLimited, right)).toEqual(["x-extra: expected yes, got none"]);
   expect(await problemsOf({ ...step, sends: 2, buckets: [] }, right)).toEqual([
-    expect.stringMatching(/^expected no header of a limit, got x-ratelimit-/),
+    expect.stringMatching(/^expected no rate limit header, got x-ratelimit-/),
   ]);
 });
 

@@ -8,9 +8,9 @@ import type { FastifyInstance } from "fastify";
 import type Koa from "koa";
 import { afterEach, describe, expect, inject, onTestFinished, test, vi } from "vitest";
 import { freshPrefix } from "./support/redis.ts";
-import { get, getMany, remaining, told } from "./support/requests.ts";
+import { get, getMany, limitFields, remaining } from "./support/requests.ts";
 
-/** How an application of each framework becomes a listener. */
+/** Turns an application of each framework into a listener. */
 const listeners: Record<"express" | "fastify" | "koa", (app: unknown) => Promise<RequestListener>> = {
   express: async (app) => app as RequestListener,
   fastify: async (app) => {
@@ -34,7 +34,7 @@ test("basic.ts", async () => {
   expect(await printsOf("basic")).toEqual(["Process the request; 99 are left"]);
 });
 
-test("redis.ts, twice on one budget", async () => {
+test("redis.ts, run twice on one budget", async () => {
   const { url } = inject("redis");
   await using backend = new RedisBackend({ url, timeout: "10s", outage: "throw" });
   await new RateLimiter({ name: "api", rate: 100, period: 60, backend }).reset("user:123");
@@ -48,7 +48,7 @@ test.for(["", inject("redis").url])("config.ts (%j)", async (redisUrl) => {
   const { app, backend } = (await load("config")) as typeof import("../examples/config.ts");
   onTestFinished(async () => backend.close());
   const reply = await get(`${await serve(app)}/api/data`);
-  expect([reply.status, reply.body, ...told(reply).slice(0, 2)]).toEqual([
+  expect([reply.status, reply.body, ...limitFields(reply).slice(0, 2)]).toEqual([
     200,
     '{"data":"value"}',
     "x-ratelimit-limit: 100",
@@ -85,11 +85,11 @@ test("refusal.ts", async () => {
 test("headers.ts", async () => {
   const { app } = (await load("headers")) as typeof import("../examples/headers.ts");
   const url = await serve(app);
-  const [legacy, refusedLegacy] = (await getMany(2, `${url}/legacy`)).replies.map(told);
+  const [legacy, refusedLegacy] = (await getMany(2, `${url}/legacy`)).replies.map(limitFields);
   const reset = expect.stringMatching(/^x-ratelimit-reset: \d{10}$/) as string;
   expect(legacy).toEqual(["x-ratelimit-limit: 1", "x-ratelimit-remaining: 0", reset]);
   expect(refusedLegacy).toEqual(["retry-after: 60", "x-ratelimit-limit: 1", "x-ratelimit-remaining: 0", reset]);
-  const [draft, refusedDraft] = (await getMany(2, `${url}/draft`)).replies.map(told);
+  const [draft, refusedDraft] = (await getMany(2, `${url}/draft`)).replies.map(limitFields);
   const fields = ['ratelimit: "default";r=0;t=60', 'ratelimit-policy: "default";q=1;w=60'];
   expect(draft).toEqual(fields);
   expect(refusedDraft).toEqual([...fields, "retry-after: 60"]);
@@ -102,7 +102,7 @@ describe.for(frameworks)("%s", (framework) => {
     expect(replies[0]?.body).toBe('{"data":"value"}');
     expect(admitted).toBeGreaterThanOrEqual(100);
     expect(admitted).toBeLessThanOrEqual(100 + Math.floor((tookMs + 5) / 600));
-    expect(told(await get(`${url}/health`))).toEqual([]);
+    expect(limitFields(await get(`${url}/health`))).toEqual([]);
   });
 
   test("-routes.ts", async () => {
@@ -132,7 +132,7 @@ describe.for(frameworks)("%s", (framework) => {
     const [first, second] = (await getMany(2, `${url}/report/ada`)).replies;
     expect(first?.status).toBe(200);
     expect(second?.status).toBe(429);
-    expect(told(second!)).toEqual([
+    expect(limitFields(second!)).toEqual([
       "retry-after: 60",
       "x-ratelimit-limit: 1",
       "x-ratelimit-remaining: 0",
@@ -149,7 +149,7 @@ test("every example was run", () => {
   expect([...run].map((name) => `${name}.ts`).sort()).toEqual(files.sort());
 });
 
-/** Runs an example anew, as a process would. */
+/** Runs an example with fresh modules, as a new process would. */
 async function load(name: string): Promise<unknown> {
   run.add(name);
   vi.resetModules();

@@ -5,7 +5,7 @@ import { type Program, program } from "./support/program.ts";
 import { freshPrefix, serversEnv } from "./support/redis.ts";
 import { get, getMany } from "./support/requests.ts";
 
-// Starting a process takes its time on a busy machine.
+// Starting a process is slow on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
 
 let demo: Program;
@@ -17,40 +17,40 @@ afterAll(() => demo[Symbol.asyncDispose]());
 const ready = "Ctrl-C stops.";
 
 describe("demo", () => {
-  test.for(["SIGINT", "SIGTERM"] as const)("serves until %s, then ends with 0 and leaves no listener", async (signal) => {
+  test.for(["SIGINT", "SIGTERM"] as const)("serves until %s, then exits with 0 and stops listening", async (signal) => {
     const { child, ended, wrote, output } = demo.start([], { PORT: "0" });
     const urls = addressesIn(await wrote(ready));
     expect(urls).toHaveLength(3);
-    for (const url of urls) expect((await get(`${url}/health`)).status).toBe(200); // each with a connection that stays open
+    for (const url of urls) expect((await get(`${url}/health`)).status).toBe(200); // leaves a connection open
     child.kill(signal);
     expect(await ended).toBe(0);
     expect(output.stderr).toBe("");
     for (const url of urls) await expect(fetch(url)).rejects.toThrow("fetch failed");
   });
 
-  test("serves on Redis and on a Cluster too, where the environment names them", async () => {
+  test("serves on Redis and on a Cluster too if the environment names them", async () => {
     const { child, ended, wrote } = demo.start([], { ...serversEnv(), PORT: "0", RATELIMIT_KEY_PREFIX: freshPrefix() });
-    const text = await wrote(ready);
-    expect(text.match(/^Buckets in .*$/gm)).toEqual([
+    const guide = await wrote(ready);
+    expect(guide.match(/^Buckets in .*$/gm)).toEqual([
       "Buckets in memory, each server has its own:",
       "Buckets in Redis, which all servers share:",
       "Buckets in Redis Cluster, which all servers share:",
     ]);
-    const urls = addressesIn(text);
+    const urls = addressesIn(guide);
     expect(urls).toHaveLength(9);
     for (const url of urls) expect((await get(`${url}/api/data`)).status).toBe(200);
     child.kill("SIGTERM");
     expect(await ended).toBe(0);
   });
 
-  test("counts by RATELIMIT_RATE, _PERIOD and _BURST, and its text says so", async () => {
+  test("uses RATELIMIT_RATE, _PERIOD and _BURST, and shows them in its guide", async () => {
     const { wrote } = demo.start([], { PORT: "0", RATELIMIT_RATE: "6", RATELIMIT_PERIOD: "1h" });
-    const text = await wrote(ready);
-    expect(text).toContain("6 times 200, then 429; and one more 200 every 600000 ms");
-    for (const url of addressesIn(text)) expect((await getMany(8, `${url}/api/data`)).admitted).toBe(6);
+    const guide = await wrote(ready);
+    expect(guide).toContain("6 times 200, then 429, and one more 200 every 600000 ms");
+    for (const url of addressesIn(guide)) expect((await getMany(8, `${url}/api/data`)).admitted).toBe(6);
   });
 
-  test("listens on the loopback address alone", async () => {
+  test("listens only on the loopback address", async () => {
     const { wrote } = demo.start([], { PORT: "0" });
     for (const url of addressesIn(await wrote(ready))) {
       expect(new URL(url).hostname).toBe("127.0.0.1");
@@ -58,7 +58,7 @@ describe("demo", () => {
     }
   });
 
-  test("takes the ports from PORT on, and a free one for one that is taken", async () => {
+  test("uses the ports from PORT on, and a free port instead of one that is taken", async () => {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));
     onTestFinished(() => void taken.close());
@@ -69,7 +69,7 @@ describe("demo", () => {
   });
 });
 
-describe("what was given wrongly is told in one message, without a stack or a password", () => {
+describe("invalid input is reported in one message, without a stack or a password", () => {
   test.for([
     ["RATELIMIT_RATE", "x", 'Expected `RATELIMIT_RATE` to be a positive integer, got "x": correct it, or unset it for the default\n'],
     [
@@ -114,7 +114,7 @@ describe("what was given wrongly is told in one message, without a stack or a pa
 });
 
 test.for([["--help"], ["-h"], ["--", "--help"], ["--check", "--help"]])(
-  "demo %j shows the help, whatever the environment says",
+  "demo %j shows the help even if the environment is invalid",
   async (args) => {
     const { ended, output } = demo.start(args, { RATELIMIT_RATE: "x" });
     expect(await ended).toBe(0);
@@ -122,7 +122,7 @@ test.for([["--help"], ["-h"], ["--", "--help"], ["--check", "--help"]])(
   },
 );
 
-/** The addresses of the servers, from the text that tells them. */
-function addressesIn(text: string): string[] {
-  return [...text.matchAll(/^ {2}\w+ +(http:\S+)$/gm)].map(([, url]) => url!);
+/** Returns the addresses of the servers that the guide lists. */
+function addressesIn(guide: string): string[] {
+  return [...guide.matchAll(/^ {2}\w+ +(http:\S+)$/gm)].map(([, url]) => url!);
 }

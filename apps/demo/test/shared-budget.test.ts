@@ -3,7 +3,7 @@ import { type Program, program } from "./support/program.ts";
 import { freshPrefix, serversEnv } from "./support/redis.ts";
 import { getMany } from "./support/requests.ts";
 
-// Two processes on a busy machine take their time.
+// Starting two processes is slow on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
 
 let server: Program;
@@ -16,7 +16,7 @@ test.for([
   ["Redis", "Express", "Koa"],
   ["Redis", "Koa", "Fastify"],
   ["Redis Cluster", "Fastify", "Express"],
-] as const)("on %s a process of %s and one of %s share a budget to the token", async ([backend, ...frameworks]) => {
+] as const)("on %s, an %s process and a %s process share one budget, exact to the token", async ([backend, ...frameworks]) => {
   const env = { ...serversEnv(), RATELIMIT_KEY_PREFIX: freshPrefix() };
   const running = frameworks.map((framework) => server.start([backend, framework], env));
   const urls = await Promise.all(running.map(async ({ wrote }) => (await wrote("\n\n")).trim()));
@@ -32,7 +32,7 @@ test.for([
   const [first, second] = each.map(({ admitted }) => admitted) as [number, number];
   expect(first + second).toBeGreaterThanOrEqual(150);
   expect(first + second).toBeLessThanOrEqual(150 + refill);
-  // Neither had it alone: they were asked at once.
+  // Both were used at the same time, so neither can have taken the whole budget.
   expect(Math.min(first, second)).toBeGreaterThan(0);
 
   for (const { child } of running) child.kill("SIGTERM");

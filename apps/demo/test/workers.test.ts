@@ -4,26 +4,26 @@ import { program } from "./support/program.ts";
 import { freshPrefix, serversEnv } from "./support/redis.ts";
 import { get, type Reply } from "./support/requests.ts";
 
-// Two processes or threads on a busy machine take their time.
+// Starting processes or threads is slow on a busy machine.
 vi.setConfig({ testTimeout: 60_000 });
 
 const env = (): Record<string, string> => ({ ...serversEnv(), RATELIMIT_KEY_PREFIX: freshPrefix() });
 
-test("worker threads: in memory each has a budget of its own, in Redis they share one, and all end by themselves", async () => {
+test("worker threads: each has its own budget in memory, they share one in Redis, and all end by themselves", async () => {
   await using threads = await program("test/programs/threads.ts");
   const { ended, output } = threads.start([], env());
   expect(await ended).toBe(0);
   expect(output.stderr).toBe("");
-  const [one, other] = JSON.parse(output.stdout) as [Admitted, Admitted];
-  expect([one.memory, other.memory]).toEqual([50, 50]);
-  expect(one.redis + other.redis).toBe(50);
+  const [first, second] = JSON.parse(output.stdout) as [Admitted, Admitted];
+  expect([first.memory, second.memory]).toEqual([50, 50]);
+  expect(first.redis + second.redis).toBe(50);
 });
 
-test("node:cluster: two workers on one port share a budget in Redis to the token, and none in memory", async () => {
+test("node:cluster: two workers on one port share one budget in Redis, exact to the token, and none in memory", async () => {
   await using workers = await program("test/programs/cluster.ts");
   const { child, ended, wrote, output } = workers.start([], env());
   const url = (await wrote("\n\n")).trim();
-  // Each request comes on a connection of its own, a few at a time, and the workers take turns.
+  // Each request uses a new connection, six at a time, so that the workers take turns.
   const ask = async (path: string): Promise<Reply[]> => {
     const replies: Reply[] = [];
     while (replies.length < 240)

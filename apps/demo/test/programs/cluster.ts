@@ -1,4 +1,4 @@
-/** Two workers of node:cluster serve one port, each with a limiter on the one Redis and one in its own memory; an answer tells its worker's number. */
+/** Two node:cluster workers serve one port, each with a limiter on Redis and one in its own memory. `X-Worker` names the worker that answered. */
 import cluster from "node:cluster";
 import { once } from "node:events";
 import { createServer } from "node:http";

@@ -1,10 +1,10 @@
-/** Two worker threads ask two limiters of one name and rule, of which one keeps its buckets in Redis; nobody ends anything. */
+/** Two worker threads call two limiters with the same name and policy, one in memory and one on Redis. Both must end by themselves. */
 import { isMainThread, parentPort, Worker } from "node:worker_threads";
 import { MemoryBackend } from "@ratelimit/backend-memory";
 import { RedisBackend } from "@ratelimit/backend-redis";
 import { RateLimiter } from "@ratelimit/core";
 
-/** What a thread admitted, by where the buckets are. */
+/** The number of calls that a thread admitted with each backend. */
 export type Admitted = Readonly<Record<"memory" | "redis", number>>;
 
 const calls = 60;
@@ -18,13 +18,13 @@ async function ask(): Promise<Admitted> {
     const limiter = new RateLimiter({ ...rule, keyPrefix: process.env["RATELIMIT_KEY_PREFIX"] ?? "", backend: backends[kind] });
     for (let i = 0; i < calls; i++) if ((await limiter.check("key")).allowed) admitted[kind]++;
   }
-  await redis.close(); // a connection keeps its thread alive, as everywhere
+  await redis.close(); // an open connection would keep the thread alive
   return admitted;
 }
 
 if (isMainThread) {
   const threads = [1, 2].map(() => new Worker(new URL(import.meta.url)));
-  const told = await Promise.all(
+  const results = await Promise.all(
     threads.map(
       (thread) =>
         new Promise<Admitted>((resolve, reject) => {
@@ -35,5 +35,5 @@ if (isMainThread) {
         }),
     ),
   );
-  console.log(JSON.stringify(told));
+  console.log(JSON.stringify(results));
 } else parentPort?.postMessage(await ask());

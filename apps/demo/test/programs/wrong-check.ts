@@ -1,4 +1,4 @@
-/** The program of a check that expects one token too many on one path. */
+/** Runs a check that expects one token too many on one path. */
 import { check } from "../../src/check.ts";
 import { script } from "../../src/script.ts";
 

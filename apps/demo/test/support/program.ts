@@ -1,30 +1,33 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { bundle } from "@ratelimit/testbed/bundle";
 import { onTestFinished } from "vitest";
 
-/** A program as one file of JavaScript, so that what runs is the sources and no older build of them. */
+/** A program bundled from the sources into one JavaScript file, so that no outdated build is tested. */
 export interface Program extends AsyncDisposable {
-  /** Starts it, with these variables and no others that begin with RATELIMIT_; it does not outlive the test. */
+  /** The folder of its file. */
+  readonly folder: string;
+  /** Starts it with these variables and none of the demo's own from this process. It does not outlive the test. */
   start(args: readonly string[], env?: Record<string, string>): Running;
 }
 
 interface Running {
   readonly child: ChildProcess;
-  /** What it wrote so far. */
+  /** Its output so far. */
   readonly output: { stdout: string; stderr: string };
-  /** Resolves with all of stdout so far when it holds `text`; rejects when the process ends without it. */
-  readonly wrote: (text: string) => Promise<string>;
-  /** Its exit status, or the signal that ended it. */
+  /** Resolves with all of stdout so far once it contains `expected`. Rejects if the process ends before. */
+  readonly wrote: (expected: string) => Promise<string>;
+  /** Its exit code, or the signal that ended it. */
   readonly ended: Promise<number | NodeJS.Signals>;
 }
 
-/** Makes a program of a file of this workspace. It lies where its imports are found. */
+/** Bundles a file of this workspace into a program, in a folder from which its imports resolve. */
 export async function program(path: string): Promise<Program> {
   const root = join(import.meta.dirname, "../..");
   const made = await bundle(join(root, path), { folder: join(root, "node_modules"), inside: [/^@ratelimit\//, "fastify-plugin"] });
   return {
+    folder: dirname(made.path),
     start: (args, env) => start([made.path, ...args], env),
     [Symbol.asyncDispose]: () => made[Symbol.asyncDispose](),
   };
@@ -35,8 +38,8 @@ function start(args: readonly string[], env: Record<string, string> = {}): Runni
   const child = spawn(process.execPath, args, { env: { ...Object.fromEntries(inherited), ...env }, stdio: ["ignore", "pipe", "pipe"] });
   const output = { stdout: "", stderr: "" };
   for (const stream of ["stdout", "stderr"] as const)
-    child[stream].setEncoding("utf8").on("data", (text: string) => {
-      output[stream] += text;
+    child[stream].setEncoding("utf8").on("data", (chunk: string) => {
+      output[stream] += chunk;
     });
   const ended = once(child, "close").then(([code, signal]) => (code ?? signal) as number | NodeJS.Signals);
   onTestFinished(async () => {
@@ -45,13 +48,13 @@ function start(args: readonly string[], env: Record<string, string> = {}): Runni
   });
   return { child, output, ended, wrote };
 
-  async function wrote(text: string): Promise<string> {
+  async function wrote(expected: string): Promise<string> {
     let isRunning = true;
     void ended.then(() => {
       isRunning = false;
     });
-    while (!output.stdout.includes(text)) {
-      if (!isRunning) throw new Error(`It ended without ${text}:\n${output.stdout}${output.stderr}`);
+    while (!output.stdout.includes(expected)) {
+      if (!isRunning) throw new Error(`It ended without ${expected}:\n${output.stdout}${output.stderr}`);
       await Promise.race([once(child.stdout, "data"), ended]);
     }
     return output.stdout;

@@ -1,15 +1,15 @@
-/** A response that has come whole. */
+/** A complete response. */
 export interface Reply {
   readonly status: number;
   readonly headers: Headers;
   readonly body: string;
 }
 
-/** What became of several requests, sent one after the other. */
+/** The replies to several requests, sent one after the other. */
 export interface Replies {
   readonly replies: readonly Reply[];
   readonly admitted: number;
-  /** Ms from the first request to the last response. */
+  /** Milliseconds from the first request to the last response. */
   readonly tookMs: number;
 }
 
@@ -26,8 +26,8 @@ export async function getMany(times: number, url: string, headers: Record<string
   return { replies, admitted, tookMs: performance.now() - start };
 }
 
-/** The fields that tell of limits, as `name: value` lines. */
-export function told({ headers }: Reply): string[] {
+/** Returns the rate limit header fields as `name: value` lines. */
+export function limitFields({ headers }: Reply): string[] {
   return [...headers].filter(([name]) => /ratelimit|^retry-after$/.test(name)).map(([name, value]) => `${name}: ${value}`);
 }
 

@@ -4,9 +4,9 @@ import { describe, expect, test } from "vitest";
 import type { BackendRow } from "../../src/backends.ts";
 import { frameworks } from "../../src/frameworks.ts";
 import { freshPrefix, serveFresh } from "./redis.ts";
-import { get, getMany, remaining, retryAfter, told } from "./requests.ts";
+import { get, getMany, limitFields, remaining, retryAfter } from "./requests.ts";
 
-/** What every framework does on one backend, over real HTTP. */
+/** Tests every framework on one backend, over real HTTP. */
 export function suite(backend: BackendRow): void {
   describe.for(frameworks.map((framework) => ({ backend, framework })))("$backend.name, $framework.name", (combination) => {
     test("the middleware admits a burst of 150, then one every 600 ms", async () => {
@@ -28,15 +28,15 @@ export function suite(backend: BackendRow): void {
       expect(statuses).toEqual([404, 404, 429]);
     });
 
-    test("an excluded path is never limited, and says nothing of limits", async () => {
+    test("an excluded path is never limited, and gets no rate limit headers", async () => {
       const url = await serveFresh(combination, defineConfig({ rate: 1, period: "1h", keyPrefix: freshPrefix() }));
       expect((await getMany(2, `${url}/api/data`)).admitted).toBe(1);
-      for (const reply of (await getMany(20, `${url}/health`)).replies) expect([reply.status, ...told(reply)]).toEqual([200]);
+      for (const reply of (await getMany(20, `${url}/health`)).replies) expect([reply.status, ...limitFields(reply)]).toEqual([200]);
       expect((await get(`${url}/health?deep=1`)).status).toBe(200);
       expect((await get(`${url}/health/`)).status).toBe(429);
     });
 
-    test("a route has a limit in place of the middleware's", async () => {
+    test("a route's own limit replaces that of the middleware", async () => {
       const url = await serveFresh(combination, defineConfig({ rate: 1, period: "1h", keyPrefix: freshPrefix() }));
       const { admitted, tookMs } = await getMany(12, `${url}/api/public`);
       expect(admitted).toBeGreaterThanOrEqual(10);
@@ -44,7 +44,7 @@ export function suite(backend: BackendRow): void {
       expect((await get(`${url}/api/data`)).status).toBe(200);
     });
 
-    test("each user has a budget, and who has no name has that of the address", async () => {
+    test("each user has a budget, and requests without a user share that of their address", async () => {
       const url = await serveFresh(combination);
       const ada = await getMany(105, `${url}/api/user`, { "X-User": "ada" });
       expect(ada.admitted).toBeGreaterThanOrEqual(100);
@@ -53,7 +53,7 @@ export function suite(backend: BackendRow): void {
       expect(remaining(await get(`${url}/api/user`))).toBe(99);
     });
 
-    test("each API key has a budget, and an unknown one does not open a bucket", async () => {
+    test("each API key has a budget, and unknown keys do not get buckets of their own", async () => {
       const url = await serveFresh(combination);
       const asks = ["partner-1", "partner-1", "partner-2", "a guess", "another guess"];
       const left: number[] = [];
@@ -61,7 +61,7 @@ export function suite(backend: BackendRow): void {
       expect(left).toEqual([999, 998, 999, 999, 998]);
     });
 
-    test("two limits are taken both or neither", async () => {
+    test("a request takes a token from both limits of a policy or from neither", async () => {
       const url = await serveFresh(combination);
       const first = await getMany(30, `${url}/api/report`);
       expect(first.admitted).toBeGreaterThanOrEqual(10);
@@ -78,12 +78,12 @@ export function suite(backend: BackendRow): void {
       expect(retryAfter(refusal)).toBeLessThanOrEqual(180);
     });
 
-    test("an admission and a refusal say what they are", async () => {
+    test("admitted and refused responses have the right status, headers and body", async () => {
       const url = await serveFresh(combination, defineConfig({ rate: 2, period: 60, keyPrefix: freshPrefix() }));
       const now = Date.now() / 1000;
       const [first, second, third] = (await getMany(3, `${url}/api/data`)).replies;
       expect(first!.status).toBe(200);
-      expect(told(first!)).toEqual([
+      expect(limitFields(first!)).toEqual([
         "x-ratelimit-limit: 2",
         "x-ratelimit-remaining: 1",
         expect.stringMatching(/^x-ratelimit-reset: \d{10}$/),
@@ -93,21 +93,21 @@ export function suite(backend: BackendRow): void {
       expect(remaining(second!)).toBe(0);
 
       expect(third!.status).toBe(429);
-      expect(told(third!)[0]).toMatch(/^retry-after: (30|2\d)$/);
+      expect(limitFields(third!)[0]).toMatch(/^retry-after: (30|2\d)$/);
       expect(third!.headers.get("content-type")).toBe("application/problem+json");
       expect(third!.headers.get("cache-control")).toBe("no-store");
       expect(JSON.parse(third!.body)).toMatchObject({ status: 429, retryAfter: retryAfter(third!) });
     });
 
-    test("no header is sent where the configuration says so", async () => {
+    test("no rate limit header is sent if the configuration turns them off", async () => {
       const url = await serveFresh(combination, defineConfig({ rate: 1, period: 60, includeHeaders: false, keyPrefix: freshPrefix() }));
       for (const path of ["/api/data", "/api/data", "/api/public", "/api/user", "/api/partner", "/api/report"])
-        expect(told(await get(url + path))).toEqual([]);
+        expect(limitFields(await get(url + path))).toEqual([]);
     });
   });
 }
 
-/** Whole tokens that may have come in a length of time; clocks differ by a few ms. */
+/** Returns how many whole tokens may have been added in `ms` milliseconds. Clocks differ by a few ms. */
 function tokens(ms: number, everyMs: number): number {
   return Math.floor((ms + 5) / everyMs);
 }

@@ -1,15 +1,15 @@
 import type { Answer } from "./ask.ts";
-import { admittedOf, type Drawn, type Range, refusalOf, remainingOf } from "./expected.ts";
+import { admittedOf, type Range, refusalOf, remainingOf, type Usage } from "./expected.ts";
 import type { Step } from "./script.ts";
 
-/** What a step showed, and what of it is wrong. */
+/** What a step observed, and what is wrong with it. */
 export interface Observation {
   readonly step: Step;
   readonly admitted: number;
-  /** What may be admitted, by the time that has passed. */
+  /** How many requests may be admitted in the time that has passed. */
   readonly expected: Range;
   readonly refused: number;
-  /** Of the first answer and of the last. */
+  /** The header fields of the first answer and of the last. */
   readonly first: Answer["fields"];
   readonly last: Answer["fields"];
   readonly problems: readonly string[];
@@ -17,8 +17,8 @@ export interface Observation {
 
 export type Answers = readonly [Answer, ...Answer[]];
 
-/** Compares the answers to a step, sent from the moment `from` on, with what is right after what was `before`. */
-export function judge(step: Step, answers: Answers, from: number, before: Drawn | undefined): Observation {
+/** Compares the answers to a step with what is correct. It was sent from `from` on, after the client had used `before`. */
+export function evaluate(step: Step, answers: Answers, from: number, before: Usage | undefined): Observation {
   const [first] = answers;
   const last = lastOf(answers);
   const admitted = admissions(answers).length;
@@ -47,10 +47,10 @@ type Problems = (string | undefined)[];
 
 function unlimited(answers: Answers): Problems {
   const limiting = answers.flatMap(({ fields }) => [...fields.keys()].filter((name) => /ratelimit|^retry-after$/.test(name)));
-  return [limiting[0] && `expected no header of a limit, got ${limiting[0]}`];
+  return [limiting[0] && `expected no rate limit header, got ${limiting[0]}`];
 }
 
-function limited({ buckets }: Step, answers: Answers, from: number, before: Drawn | undefined): Problems {
+function limited({ buckets }: Step, answers: Answers, from: number, before: Usage | undefined): Problems {
   const [first] = answers;
   const last = lastOf(answers);
   const admitted = admissions(answers);
@@ -65,8 +65,8 @@ function limited({ buckets }: Step, answers: Answers, from: number, before: Draw
   ];
 }
 
-function refused(buckets: Step["buckets"], answer: Answer, drawn: Drawn): Problems {
-  const { retryAfter, limits } = refusalOf(buckets, drawn, answer.at);
+function refused(buckets: Step["buckets"], answer: Answer, usage: Usage): Problems {
+  const { retryAfter, limits } = refusalOf(buckets, usage, answer.at);
   return [
     outside("Retry-After", number(answer, "retry-after"), retryAfter),
     oneOf("X-RateLimit-Limit of a refusal", number(answer, "x-ratelimit-limit"), limits),
@@ -92,14 +92,14 @@ function exactly(figure: number): Range {
   return { least: figure, most: figure };
 }
 
-/** A header that must be digits and nothing else. */
+/** Returns the value of a header that must consist of digits. */
 function number({ fields }: Answer, name: string): number {
-  const text = fields.get(name) ?? "";
-  return /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  const value = fields.get(name) ?? "";
+  return /^\d+$/.test(value) ? Number(value) : Number.NaN;
 }
 
-/** What a client has had after these answers too. */
-export function after(before: Drawn | undefined, answers: Answers, from: number): Drawn {
+/** Returns what a client has taken from its buckets, these answers included. */
+export function after(before: Usage | undefined, answers: Answers, from: number): Usage {
   const { admitted, since } = before ?? { admitted: 0, since: from };
   return { admitted: admitted + admissions(answers).length, since, until: lastOf(answers).at };
 }
