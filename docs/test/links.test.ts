@@ -3,16 +3,16 @@ import { dirname, join, normalize } from "node:path";
 import { expect, test } from "vitest";
 import { type Page, pages, root } from "./pages.ts";
 
-test.for(pages)("$path: its links lead somewhere", (page) => {
+test.for(pages)("$path: all links lead to an existing page and heading", (page) => {
   expect(page.links.filter((target) => !leadsSomewhere(page, target))).toEqual([]);
 });
 
-test.for(pages)("$path: the files that it names are there", ({ text }) => {
+test.for(pages)("$path: all files that it names exist", ({ text }) => {
   const named = [...text.matchAll(/`((?:packages|apps|docs|\.ci)\/[\w./-]+)`/g)].map(([, path = ""]) => path);
   expect(named.filter((path) => !existsSync(join(root, path)))).toEqual([]);
 });
 
-test("every page of docs can be reached from the README", () => {
+test("every page in docs can be reached from the README by links", () => {
   const reached = new Set<string>();
   const visit = (path: string): void => {
     const page = pages.find((page) => page.path === path);
@@ -44,7 +44,7 @@ function fileOf({ path }: Page, target: string): string {
   return file === "" ? path : normalize(join(dirname(path), file));
 }
 
-/** The anchor that GitHub gives a heading. */
+/** Returns the anchor that GitHub gives a heading. */
 function slug(heading: string): string {
   return heading
     .toLowerCase()

@@ -7,19 +7,19 @@ function textOf(path: string): string {
   return pages.find((page) => page.path === path)?.text ?? "";
 }
 
-/** The first cells of the tables in one section of a page. */
+/** Returns the first cells of all rows, for each table in one section of a page. */
 function namesIn(path: string, heading: string): string[][] {
   const section =
     textOf(path)
       .split(/^## /m)
-      .find((text) => text.startsWith(`${heading}\n`)) ?? "";
+      .find((section) => section.startsWith(`${heading}\n`)) ?? "";
   return section
     .split(/\n\n+/)
     .filter((block) => block.startsWith("|"))
     .map((table) => [...table.matchAll(/^\| `(\w+)` /gm)].map(([, name = ""]) => name));
 }
 
-/** What a reader may write. */
+/** Returns the public options of one of the three functions. */
 function optionsOf(guard: keyof typeof guardRules): string[] {
   const rules = Object.entries(guardRules[guard]).filter(([, { hidden }]) => !hidden);
   return rules.map(([option]) => option).sort();
@@ -33,7 +33,7 @@ test("docs/http.md lists every option of the three functions, and no other", () 
   expect([...shared, ...apiKey].sort()).toEqual(optionsOf("apiKey"));
 });
 
-test("docs/redis.md lists the rights that the tests of the backend run with", () => {
+test("docs/redis.md lists exactly the permissions that the tests of the backend run with", () => {
   const [, listed = ""] = /ACL SETUSER limiter on '>secret' (.*)/.exec(textOf("docs/redis.md")) ?? [];
   expect(listed.replaceAll("'", "").split(" ")).toEqual(rights);
   expect(textOf("docs/redis.md")).toContain(`\`${clusterRights.slice(rights.length).join(" ")}\``);

@@ -9,31 +9,38 @@ export interface Block {
   readonly language: string;
   /** The rest of its info string: `continue`, `no-run: why`, or the name of a table. */
   readonly info: string;
-  /** Of its first line of text, counted from 1. */
+  /** The line number of its first line, counted from 1. */
   readonly line: number;
   readonly lines: readonly string[];
-  /** Not shown to readers: what a program needs that the page speaks of elsewhere. */
+  /** Whether readers do not see it. A hidden block declares what a program needs but the page does not show. */
   readonly hidden: boolean;
 }
 
-/** What stands under one heading of the second level, or before the first. */
+/** The blocks under one second-level heading, or before the first. */
 export interface Section {
   readonly heading: string;
   readonly blocks: readonly Block[];
 }
 
 export interface Page {
-  /** From the root of the repository. */
+  /** Relative to the root of the repository. */
   readonly path: string;
   readonly text: string;
   readonly headings: readonly string[];
-  /** Targets of its links. */
+  /** The targets of its links. */
   readonly links: readonly string[];
   readonly sections: readonly Section[];
 }
 
-/** Whose blocks another test runs: they are read as one page with a server of its own. */
-const triedElsewhere: readonly string[] = ["docs/state.md"];
+/** Pages whose blocks another test runs, because they belong together and need their own server. */
+const triedElsewhere: readonly string[] = [
+  "docs/state.md",
+  "docs/cli.md",
+  "docs/scaling.md",
+  "packages/cli/README.md",
+  "docs/writing-a-backend.md",
+  "docs/writing-an-adapter.md",
+];
 
 /** Every page of the repository. */
 export const pages: readonly Page[] = [
@@ -45,7 +52,7 @@ export const pages: readonly Page[] = [
   .filter((path) => existsSync(join(root, path)))
   .map(readPage);
 
-/** Those whose blocks are tried here. */
+/** The pages whose blocks `programs.test.ts` tries. */
 export const triedPages: readonly Page[] = pages.filter(({ path }) => !triedElsewhere.includes(path) && !isPrivate(path));
 
 function namesIn(folder: string): string[] {

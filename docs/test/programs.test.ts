@@ -1,4 +1,4 @@
-/** Runs what the pages show, as a reader would: programs, commands, and what a server answers to them. */
+/** Tries what the pages show, as a reader would: runs the programs and commands, and compares the responses. */
 import { execFile } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -11,14 +11,14 @@ import { type Standalone, startStandalone } from "@ratelimit/testbed";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, expect, type TestContext, test, vi } from "vitest";
 import { type Block, root, triedPages } from "./pages.ts";
-import { continues, type Program, programOf } from "./programs.ts";
+import { compiler, continues, type Program, programOf } from "./programs.ts";
 import { curl, type Reply, words } from "./shell.ts";
 import { tables } from "./tables.ts";
 
-/** Of this run only, for somebody else may run the tests at the same time. */
+/** A folder for this run only, because another run may be in progress. */
 const folder = join(import.meta.dirname, "../.cache", `programs-${process.pid}`);
 
-/** One step of a section, in the order in which a reader meets it. */
+/** One step of a section: a program to run, or another block to try. */
 type Step = { readonly program: Program; readonly path: string } | { readonly block: Block };
 
 const scenes = triedPages.flatMap((page) =>
@@ -28,7 +28,7 @@ const scenes = triedPages.flatMap((page) =>
       if (block.hidden || (block.language === "ts" && continues(block))) return [];
       if (block.language !== "ts") return [{ block }];
       const program = programOf(page, section, block);
-      return [{ program, path: join(folder, `${program.place.replaceAll(/\W/g, "-")}.ts`) }];
+      return [{ program, path: join(folder, program.file ?? `${program.place.replaceAll(/\W/g, "-")}.ts`) }];
     }),
   })),
 );
@@ -37,8 +37,10 @@ const programs = scenes.flatMap(({ steps }) => steps).filter((step) => "program"
 
 let redis: Standalone | undefined;
 let sawWarnings: string[] = [];
-/** The servers that the programs of a section start, each with its having started. */
+/** The servers that the programs of a section start, each with a promise that it listens. */
 const servers = new Map<Server, Promise<unknown>>();
+/** Those of them that readers see, because they ask for port 3000. */
+const shown = new Set<Server>();
 
 beforeAll(async () => {
   redis = await startStandalone().catch((error: unknown) => {
@@ -46,6 +48,7 @@ beforeAll(async () => {
     return undefined;
   });
   mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(compiler));
   for (const { program, path } of programs) writeFileSync(path, runnable(program.source));
   listenOnFreePorts();
   process.on("warning", (warning) => {
@@ -58,17 +61,19 @@ afterAll(async () => {
   await redis?.stop();
 });
 
-/** The same program for our Redis, and with more patience: a busy machine may take 100 ms for an answer. */
+/** Adapts a program to the test's Redis, and gives it a longer timeout, because on a busy machine an answer may take 100 ms. */
 function runnable(source: string): string {
   const here = redis === undefined ? source : source.replaceAll("localhost:6379", `${redis.host}:${redis.port}`);
   return /\btimeout[:,]/.test(here) ? here : here.replaceAll("new RedisBackend({ url", 'new RedisBackend({ timeout: "5s", url');
 }
 
-/** Whatever port a program asks for, it gets a free one, on the loopback address only. */
+/** Gives every program a free port on the loopback address, whatever port it asks for. */
 function listenOnFreePorts(): void {
   const listen = Reflect.get(Server.prototype, "listen") as (this: Server, ...args: unknown[]) => Server;
   Server.prototype.listen = function (this: Server, ...args: unknown[]): Server {
     servers.set(this, once(this, "listening"));
+    const [port] = args.map((arg) => (typeof arg === "object" && arg !== null && "port" in arg ? arg.port : arg));
+    if (port === 3000) shown.add(this);
     return listen.call(
       this,
       0,
@@ -78,19 +83,13 @@ function listenOnFreePorts(): void {
   } as Server["listen"];
 }
 
-test("every program of the pages is good TypeScript", { timeout: 60_000 }, async () => {
-  const options = {
-    extends: "../../tsconfig.json",
-    compilerOptions: { rootDir: "../../..", noUnusedLocals: false, noUnusedParameters: false, noPropertyAccessFromIndexSignature: false },
-    include: ["."],
-  };
-  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(options));
+test("every program on the pages passes the type checker", { timeout: 60_000 }, async () => {
   const tsc = fileURLToPath(new URL("bin/tsc", import.meta.resolve("typescript/package.json")));
   const { stdout } = await promisify(execFile)(process.execPath, [tsc, "-p", folder, "--pretty", "false"], { cwd: folder }).catch(
     (error: { stdout: string }) => error,
   );
   const places = new Map(programs.map(({ program, path }) => [path.slice(folder.length + 1), program.place]));
-  // What is wrong in the packages themselves is told by their own type-check.
+  // Errors in the packages themselves are left to their own type check.
   const errors = [...stdout.matchAll(/^([\w-]+\.ts)\((\d+),\d+\): (.*)$/gm)].map(
     ([, file = "", line, error]) => `${places.get(file)}, line ${line}: ${error}`,
   );
@@ -113,6 +112,7 @@ test.for(scenes.filter(({ steps }) => steps.length > 0))("$scene: works as shown
       (server as { closeAllConnections?(): void }).closeAllConnections?.();
     }
     servers.clear();
+    shown.clear();
   }
 });
 
@@ -136,24 +136,25 @@ async function atRedis(skip: TestContext["skip"], use: (client: Redis) => Promis
   client.disconnect();
 }
 
-/** Does what a block says; what is asked of a server is asked of every one that the section has started. */
+/** Tries a block that is not a program. Requests are sent to every server on port 3000 that the section has started. */
 async function follow(block: Block, replies: Reply[], context: TestContext): Promise<Reply[]> {
-  const text = block.lines.join("\n");
+  const content = block.lines.join("\n");
   if (block.language === "http") {
-    expect(replies.length, "servers that were asked").toBeGreaterThan(0);
-    for (const reply of replies) expect(reply).toSatisfy((reply: Reply) => matches(reply, text) || expect.fail(shown(reply, text)));
+    expect(replies.length, "responses to compare").toBeGreaterThan(0);
+    for (const reply of replies)
+      expect(reply).toSatisfy((reply: Reply) => matches(reply, content) || expect.fail(mismatch(reply, content)));
   } else if (block.language === "sh") {
     let last = replies;
-    for (const line of commandsOf(text)) last = (await command(words(line), context)) ?? last;
+    for (const line of commandsOf(content)) last = (await command(words(line), context)) ?? last;
     return last;
-  } else if (block.language === "json") JSON.parse(text);
-  else if (block.language === "text") expect(text).toBe((await tables[block.info]?.()) ?? `a table named ${block.info}`);
-  else expect.fail(`A block of ${block.language || "no language"} is tried by nobody`);
+  } else if (block.language === "json") JSON.parse(content);
+  else if (block.language === "text") expect(content).toBe((await tables[block.info]?.()) ?? `a table named ${block.info}`);
+  else expect.fail(`No test tries a block with the language "${block.language}"`);
   return replies;
 }
 
-function commandsOf(text: string): string[] {
-  return text
+function commandsOf(script: string): string[] {
+  return script
     .replaceAll("\\\n", " ")
     .split("\n")
     .map((line) => line.replace(/(^|\s)# .*$/, "").trim())
@@ -165,12 +166,13 @@ const { packageManager, scripts } = JSON.parse(readFileSync(join(root, "package.
   scripts: Record<string, string>;
 };
 const installable =
-  /^(express|fastify|koa|@koa\/router|ioredis|@types\/(express|koa)|@ratelimit\/(core|backend-memory|backend-redis|express|fastify|koa))$/;
+  /^(express|fastify|koa|hono|@hono\/node-server|@koa\/router|@fastify\/aws-lambda|serverless-http|ioredis|@types\/(express|koa)|@opentelemetry\/(api|sdk-metrics|exporter-prometheus)|@ratelimit\/(core|backend-memory|backend-redis|express|fastify|koa|fetch|otel|conformance)|@electric-sql\/pglite)$/;
 
 async function command([program = "", ...args]: string[], { skip }: TestContext): Promise<Reply[] | undefined> {
-  if (program === "curl") return Promise.all([...servers.keys()].map((server) => curl(args, (server.address() as { port: number }).port)));
+  if (program === "curl") return Promise.all([...shown].map((server) => curl(args, (server.address() as { port: number }).port)));
   if (program === "npm" && args[0] === "install") {
-    for (const name of args.slice(1)) expect(name === "--global" || name === packageManager || installable.test(name), name).toBe(true);
+    for (const name of args.slice(1))
+      expect(name === "--global" || name === "--save-dev" || name === packageManager || installable.test(name), name).toBe(true);
   } else if (program === "npx") {
     expect(args.slice(0, 2)).toEqual(["--yes", packageManager]);
     expect(Object.keys(scripts)).toContain(args[2]);
@@ -183,12 +185,12 @@ async function command([program = "", ...args]: string[], { skip }: TestContext)
     const end = given.findIndex((word) => !/^\w+=/.test(word));
     configFromEnv(Object.fromEntries(given.slice(0, end).map((word) => word.split(/=(.*)/s, 2) as [string, string])));
     expect(given.slice(end).join(" ")).toMatch(/^node \w+\.js$/);
-  } else expect.fail(`${program} ${args.join(" ")} is a command that nobody tries`);
+  } else expect.fail(`No test tries the command ${program} ${args.join(" ")}`);
 }
 
-/** Whether a reply is what the page says: all of its status, fields and body. Times are as far from now as the page's are from its noon. */
-function matches(reply: Reply, text: string): boolean {
-  const [head = "", body] = text.split("\n\n");
+/** Whether a reply has the status, fields and body on the page. A time must be as far from now as the page's is from its noon. */
+function matches(reply: Reply, expected: string): boolean {
+  const [head = "", body] = expected.split("\n\n");
   const [status, ...fields] = head.split("\n");
   return status === reply.status && fields.every((field) => hasField(reply, field)) && (body === undefined || isLike(reply.body, body));
 }
@@ -196,7 +198,7 @@ function matches(reply: Reply, text: string): boolean {
 const noon = 1_795_521_600;
 let startedAt = 0;
 
-/** Seconds since the section began, which on a busy machine may be some. */
+/** Seconds since the section began, which can be several on a busy machine. */
 function elapsed(): number {
   return (performance.now() - startedAt) / 1000;
 }
@@ -208,16 +210,20 @@ function hasField({ headers }: Reply, field: string): boolean {
   return actual !== undefined && isLike(`${name}: ${actual}`, field);
 }
 
-/** Numbers of seconds until something: they grow less while time passes. */
+/** Numbers of seconds that count down while the test runs. */
 const waits = /(?<=^Retry-After: |;t=|"retryAfter":|Retry in )\d+/g;
 
-function isLike(actual: string, text: string): boolean {
-  const [is, says] = [actual.match(waits) ?? [], text.match(waits) ?? []];
-  const isSoonEnough = says.every((wait, i) => Number(wait) >= Number(is[i]) && Number(wait) - Number(is[i]) <= Math.floor(elapsed()));
-  return isSoonEnough && actual.replaceAll(waits, "") === text.replaceAll(waits, "");
+/** Whether two strings are equal, except that the seconds in `actual` may have counted down. */
+function isLike(actual: string, expected: string): boolean {
+  const [actualWaits, expectedWaits] = [actual.match(waits) ?? [], expected.match(waits) ?? []];
+  const haveCountedDown = expectedWaits.every((wait, i) => {
+    const passed = Number(wait) - Number(actualWaits[i]);
+    return passed >= 0 && passed <= Math.floor(elapsed());
+  });
+  return haveCountedDown && actual.replaceAll(waits, "") === expected.replaceAll(waits, "");
 }
 
-function shown({ status, headers, body }: Reply, text: string): string {
+function mismatch({ status, headers, body }: Reply, expected: string): string {
   const fields = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
-  return `The page says:\n${text}\n\nIt was:\n${[status, ...fields].join("\n")}\n\n${body}`;
+  return `Expected, from the page:\n${expected}\n\nReceived:\n${[status, ...fields].join("\n")}\n\n${body}`;
 }

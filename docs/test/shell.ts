@@ -1,18 +1,18 @@
 import { type IncomingMessage, request } from "node:http";
 
-/** What a server answered. */
+/** A server's response. */
 export interface Reply {
   readonly status: string;
   readonly headers: Readonly<Record<string, string | undefined>>;
   readonly body: string;
 }
 
-/** The words of a line, as a shell reads them: quotes hold together, nothing is expanded. */
+/** Splits a line into words as a shell does. Quotes are understood, but nothing is expanded. */
 export function words(line: string): string[] {
   return [...line.matchAll(/(?:[^\s'"]|'[^']*'|"[^"]*")+/g)].map(([word]) => word.replaceAll(/'([^']*)'|"([^"]*)"/g, "$1$2"));
 }
 
-/** What `curl` asks for: options as far as the pages use them, and its ranges, `?[1-10]`. */
+/** Does what `curl` would do. Understands the options that the pages use, and ranges such as `?[1-10]`. */
 export async function curl(args: readonly string[], port: number): Promise<Reply> {
   const headers: Record<string, string> = {};
   let [method, target, body] = ["GET", "", ""];
@@ -27,13 +27,13 @@ export async function curl(args: readonly string[], port: number): Promise<Reply
       const [, name = "", value = ""] = /^([^:]+): (.*)$/.exec(args[++i] as string) ?? [];
       headers[name] = value;
     } else if (arg.startsWith("http://localhost:3000") && target === "") target = arg.slice("http://localhost:3000".length) || "/";
-    else throw new Error(`curl ${arg} is not known here`);
+    else throw new Error(`This test does not understand the option ${arg} of curl`);
   }
   const [, before = target, from = "1", to = "1", after = ""] = /^(.*)\[(\d+)-(\d+)\](.*)$/.exec(target) ?? [];
   let reply: Reply | undefined;
   for (let i = Number(from); i <= Number(to); i++)
     reply = await ask({ method, headers, body, port, path: before === target ? target : `${before}${i}${after}` });
-  if (reply === undefined) throw new Error("curl asked for nothing");
+  if (reply === undefined) throw new Error("curl sent no request");
   return reply;
 }
 
@@ -50,11 +50,11 @@ function ask({
   return new Promise((resolve, reject) => {
     const sent = request({ ...options, host: "127.0.0.1" });
     const answered = (message: IncomingMessage): void => {
-      let text = "";
+      let received = "";
       message.setEncoding("utf8").on("data", (chunk: string) => {
-        text += chunk;
+        received += chunk;
       });
-      message.on("end", () => resolve(replyOf(message, text)));
+      message.on("end", () => resolve(replyOf(message, received)));
     };
     sent.on("response", answered).on("error", reject);
     sent.on("upgrade", (message, socket) => {

@@ -1,17 +1,37 @@
+import { stripVTControlCharacters } from "node:util";
 import { MemoryBackend } from "@ratelimit/backend-memory";
+import { backendRequirements } from "@ratelimit/conformance";
 import { ManualClock, type Policy, type PolicyOptions, RateLimiter, type RateLimitResult } from "@ratelimit/core";
 import { type HeaderMode, rateLimitHeaders } from "@ratelimit/core/http";
+
+import { brokenBackends } from "../../packages/conformance/test/broken-backends.ts";
 
 /** 2026-11-24T12:00:00Z. */
 const noon = 1_795_521_600;
 
-/** What the `text` blocks of the pages say, worked out anew, by the name in their info string. */
+/** Computes the `text` blocks of the pages, by the name in their info string. */
 export const tables: Readonly<Record<string, () => Promise<string>>> = {
   ...Object.fromEntries((["legacy", "draft-6", "draft-7", "draft-8"] as const).map((mode) => [mode, () => oneLimit(mode)])),
   "several-limits": severalLimits,
+  failure,
 };
 
-/** 100 per minute with a burst of 150: what the calls are told that leave so much. */
+/** What a user of the conformance suites sees of a backend that prolongs its blocks. */
+async function failure(): Promise<string> {
+  const broken = brokenBackends.find(({ what }) => what === "prolongs a block with each refusal");
+  const requirement = backendRequirements.find(({ name }) => name.startsWith("a policy with `block`"));
+  if (broken === undefined || requirement === undefined) return "there is no such backend";
+  const clock = new ManualClock();
+  const message = await requirement
+    .verify(() => ({ backend: new broken.Backend(clock), clock }))
+    .then(
+      () => "the backend was not caught",
+      (error: Error) => error.message,
+    );
+  return stripVTControlCharacters(message).replace(/ratelimit:[\w-]+:/, "ratelimit:example:");
+}
+
+/** The headers of calls that leave various numbers of tokens, for a limit of 100 per minute with a burst of 150. */
 async function oneLimit(mode: HeaderMode): Promise<string> {
   const policy = { rate: 100, period: 60, burst: 150 };
   return columns(mode, {
@@ -40,7 +60,7 @@ interface Decided {
   readonly result: RateLimitResult;
 }
 
-/** The last of some calls of these costs at one moment, noon. */
+/** Makes a call of each of these costs at noon, and returns the last decision. */
 async function decided(policy: PolicyOptions, ...costs: readonly number[]): Promise<Decided> {
   const limiter = new RateLimiter({ ...policy, backend: new MemoryBackend({ clock: new ManualClock() }) });
   let result = await limiter.peek("key");
@@ -48,9 +68,12 @@ async function decided(policy: PolicyOptions, ...costs: readonly number[]): Prom
   return { policy: limiter.policy, result: { ...result, resetAt: noon + result.resetAfter } };
 }
 
-/** Fields in rows, decisions in columns. */
-function columns(mode: HeaderMode, told: Readonly<Record<string, Decided>>): string {
-  const fields = Object.entries(told).map(([title, { result, policy }]) => ({ title, values: rateLimitHeaders(result, policy, mode) }));
+/** Formats a table with a row for each header field and a column for each decision. */
+function columns(mode: HeaderMode, decisions: Readonly<Record<string, Decided>>): string {
+  const fields = Object.entries(decisions).map(([title, { result, policy }]) => ({
+    title,
+    values: rateLimitHeaders(result, policy, mode),
+  }));
   const names = [...new Set(fields.flatMap(({ values }) => Object.keys(values)))];
   const cells = [
     [mode, ...names.map((name) => `${name}:`)],
