@@ -46,24 +46,48 @@ export const programs = {
 export const printed = "200 0, 429";
 
 /**
+ * Parts of a program: how it loads what it needs, and a function `serve` that resolves to {@link printed}.
  * @param {string} folder
- * @param {Program} program
- * @returns {Record<"esm.mjs" | "cjs.cjs" | "typed.mts", string>}
  */
-export function sourcesOf(folder, { framework, local, start }) {
+export function parts(folder) {
+  const { framework, local, start } = programOf(folder);
   const adapter = `@ratelimit/${folder}`;
-  const esm = `import { once } from "node:events";\nimport ${local} from "${framework}";\nimport { rateLimit } from "${adapter}";\n`;
-  const cjs = `const { once } = require("node:events");\nconst ${local} = require("${framework}");\nconst { rateLimit } = require("${adapter}");\n`;
-  const main = (/** @type {string} */ type) => `
-async function main() {${start}
+  const serve = (/** @type {string} */ type) => `
+async function serve() {${start}
   const { port } = server.address()${type};
   const ask = () => fetch("http://127.0.0.1:" + port + "/");
   const [first, second] = [await ask(), await ask()];
-  console.log(first.status + " " + (await first.text()) + ", " + second.status);
-  process.exit();
+  server.close();
+  server.closeAllConnections();
+  return first.status + " " + (await first.text()) + ", " + second.status;
 }
-void main();
 `;
-  const typed = 'import type { AddressInfo } from "node:net";\n';
-  return { "esm.mjs": esm + main(""), "cjs.cjs": cjs + main(""), "typed.mts": typed + esm + main(" as AddressInfo") };
+  return {
+    imports: `import { once } from "node:events";\nimport ${local} from "${framework}";\nimport { rateLimit } from "${adapter}";\n`,
+    requires: `const { once } = require("node:events");\nconst ${local} = require("${framework}");\nconst { rateLimit } = require("${adapter}");\n`,
+    serve: serve(""),
+    typedServe: `import type { AddressInfo } from "node:net";\n${serve(" as AddressInfo")}`,
+  };
+}
+
+/**
+ * Whole programs that print {@link printed}.
+ * @param {string} folder
+ * @returns {Record<"esm.mjs" | "cjs.cjs" | "typed.mts" | "typed.cts", string>}
+ */
+export function sourcesOf(folder) {
+  const { imports, requires, serve, typedServe } = parts(folder);
+  const main = "void serve().then(console.log);\n";
+  const typed = imports + typedServe + main;
+  return { "esm.mjs": imports + serve + main, "cjs.cjs": requires + serve + main, "typed.mts": typed, "typed.cts": typed };
+}
+
+/**
+ * @param {string} folder
+ * @returns {Program}
+ */
+function programOf(folder) {
+  const program = programs[folder];
+  if (program === undefined) throw new Error(`${folder} has no program`);
+  return program;
 }

@@ -1,0 +1,36 @@
+/**
+ * What the project that tries the packages has installed, by name and version.
+ * @type {Readonly<Record<string, string>>}
+ */
+export const tools = {
+  "@nestjs/common": "11.2.10",
+  "@nestjs/core": "11.2.10",
+  "@nestjs/platform-express": "11.2.10",
+  "@opentelemetry/api": "1.9.1",
+  "@rollup/plugin-node-resolve": "16.0.3",
+  "@types/express": "5.0.6",
+  "@types/jest": "30.0.0",
+  "@types/koa": "3.0.3",
+  "@types/node": "20.19.43",
+  "@vercel/ncc": "0.45.0",
+  "@yarnpkg/cli-dist": "4.18.1",
+  esbuild: "0.28.2",
+  express: "5.3.0",
+  fastify: "5.12.8",
+  ioredis: "6.0.0",
+  jest: "30.5.2",
+  koa: "3.3.0",
+  mocha: "12.0.3",
+  next: "16.4.6",
+  react: "19.3.1",
+  "react-dom": "19.3.1",
+  "reflect-metadata": "0.2.2",
+  rollup: "4.68.8",
+  rxjs: "7.8.2",
+  ts54: "npm:typescript@5.4.5",
+  ts7: "npm:typescript@7.0.2",
+  "ts-jest": "29.4.15",
+  typescript: "5.9.3",
+  vitest: "4.1.12",
+  webpack: "5.113.0",
+};
