@@ -85,10 +85,12 @@ test.each([
       (now: number): number =>
         now % 400 < 200 ? 150 : 1,
   ],
-])("if half of a backend's answers are late (%s), fewer than 5% of callers wait for the deadline", async (_, make) => {
+])("if half of a backend's answers are late for two minutes (%s), fewer than 5% of callers wait for the deadline", async (_, make) => {
   for (const everyMs of [2, 10, 50]) {
     const { load } = bench(make(randomOf(everyMs)));
-    const decided = await load(30_000, everyMs);
+    // Half a minute is too short. The delays between probes are random, and in an unlucky run 9 % of the callers wait; over two minutes,
+    // no run of 160 came to more than 2.5 %.
+    const decided = await load(120_000, everyMs);
     const waited = decided.filter(({ ms }) => ms >= 100).length;
     expect(waited / decided.length, `a call every ${everyMs} ms`).toBeLessThan(0.05);
   }
