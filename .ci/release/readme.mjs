@@ -1,6 +1,8 @@
-// Removes from the README what is only true before the first release. `pnpm run version` runs it.
+// Removes from README.md and docs/quick-start.md what is only true before the first release. `pnpm run version` runs it.
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const readme = fileURLToPath(new URL("../../README.md", import.meta.url));
-writeFileSync(readme, readFileSync(readme, "utf8").replace(/<!-- before the first release -->\n[\s\S]*?<!-- end -->\n/g, ""));
+for (const page of ["README.md", "docs/quick-start.md"]) {
+  const path = fileURLToPath(new URL(`../../${page}`, import.meta.url));
+  writeFileSync(path, readFileSync(path, "utf8").replace(/<!-- before the first release -->\n[\s\S]*?<!-- end -->\n\n/g, ""));
+}

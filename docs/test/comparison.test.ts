@@ -14,7 +14,7 @@ interface Source {
 
 const sources: readonly Source[] = [
   { row: "Redis frozen: longest decision, ms", page: "reliability", table: "Redis frozen (SIGSTOP)", column: "longest ms" },
-  { row: "Redis cut off: longest decision, ms", page: "reliability", table: "Redis swallowed by the network", column: "longest ms" },
+  { row: "Redis cut off: longest decision, ms", page: "reliability", table: "Redis cut off by the network", column: "longest ms" },
   { row: "Redis restarted: in use again after, ms", page: "reliability", table: "Redis killed, then restarted", column: "back after ms" },
   { row: "a million keys: memory of each, bytes", page: "performance", table: "1.00M keys", column: "B / key" },
   { row: "a million keys: longest pause when they were added, ms", page: "performance", table: "1.00M keys", column: "longest call ms" },

@@ -226,7 +226,7 @@ describe("the command", () => {
     ]);
     expect(stdout).toMatchInlineSnapshot(`
       "400,000 decisions per second, 1,000,001 keys with 1000000/1s, 400 processes
-      7 masters are enough. At 1.9 times this load, the CPU of the masters runs out first. Add masters.
+      7 masters are enough. At 1.9 times this load, the CPU of the masters runs out first; to go further, add masters.
 
       in all
       admitted                      400,000/s
@@ -270,7 +270,7 @@ describe("the command", () => {
       costsFile(JSON.stringify(costs)),
     ]);
     expect(stdout).toContain(
-      "\nThis does not fit: at 0.10 times this load, the busiest key is too much for its master. A key lives on one master",
+      "\nThis does not fit: at 0.10 times this load, the busiest key is too much for its master; try a lease: a key lives on one master",
     );
   });
 

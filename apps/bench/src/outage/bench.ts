@@ -87,7 +87,7 @@ async function decidedByRedis({ server }: Site): Promise<string[]> {
 
 function table(fault: Fault, stories: ReadonlyMap<OutageSubjectId, OutageRun>, { capMs, faultMs }: Scale): Table {
   return {
-    title: `Redis ${fault.name} for ${faultMs / 1000} s`,
+    title: `Redis ${fault.name}: ${faultMs / 1000} s`,
     columns: ["limiter", "outcome of the calls during the outage", "p50 ms", "p99 ms", "longest ms", "p99 ms from 1 s on", "back after ms"],
     rows: [...stories].map(([id, { calls, later, backMs }]) => [
       outageSubjects[id].name,

@@ -17,7 +17,7 @@ export const faults = {
     end: ({ server }) => server.restart({ empty: true }),
   },
   blackhole: {
-    name: "swallowed by the network",
+    name: "cut off by the network",
     proxied: true,
     backWithinMs: 3000,
     begin: async ({ proxy }) => {

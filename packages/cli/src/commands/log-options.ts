@@ -17,7 +17,7 @@ export function readsLogs(command: Command): Command {
       new Option(
         "--format <format>",
         "common, combined, nginx, json, or a log_format of nginx such as '$remote_addr [$time_local]'",
-      ).default("auto", "found out from the first lines"),
+      ).default("auto", "detected from the first lines"),
     )
     .option("--time <path>", "the field of the time in a JSON log, if it has an unusual name");
 }

@@ -54,19 +54,19 @@ function enoughMasters({ masters, failsFirst }: Sizing): number | null {
 
 /** What happens when a resource runs out, and what helps. */
 const failures: Readonly<Record<Resource["name"], readonly [what: string, remedy: string]>> = {
-  "Redis CPU": ["the CPU of the masters runs out", "Add masters."],
+  "Redis CPU": ["the CPU of the masters runs out", "add masters"],
   "the busiest key": [
     "the busiest key is too much for its master",
-    "A key lives on one master, so more masters do not help, but a lease may.",
+    "try a lease: a key lives on one master, so more masters do not help",
   ],
-  memory: ["the memory of the masters runs out", "Add masters, or give them more memory."],
-  network: ["the network of the masters is full", "Add masters, or give them a faster network."],
+  memory: ["the memory of the masters runs out", "add masters, or give them more memory"],
+  network: ["the network of the masters is full", "add masters, or give them a faster network"],
   connections: [
     "a master has no connections left",
-    "Each process connects to each master, so more masters do not help: use fewer processes, or raise maxclients.",
+    "use fewer processes, or raise maxclients: each process connects to each master, so more masters do not help",
   ],
-  nodes: ["the Cluster has too many nodes", "Spread the limiters over several Clusters."],
-  "process CPU": ["the CPU of the processes runs out", "Start more processes."],
+  nodes: ["the Cluster has too many nodes", "spread the limiters over several Clusters"],
+  "process CPU": ["the CPU of the processes runs out", "start more processes"],
 };
 
 /** The sizing for a terminal. */
@@ -105,9 +105,9 @@ const labels: Readonly<Record<Resource["name"], string>> = {
 function answer({ masters, failsFirst: { resource, atTimes } }: SizingReport, colors: Terminal["colors"]): string {
   const [what, remedy] = failures[resource];
   const first = `t ${times(atTimes)} times this load, ${what}`;
-  if (atTimes < 1) return `${colors.red("This does not fit:")} a${first}. ${remedy}`;
+  if (atTimes < 1) return `${colors.red("This does not fit:")} a${first}; ${remedy}.`;
   const enough = `${counted(masters, "master")} ${masters === 1 ? "is" : "are"} enough.`;
-  return `${colors.green(enough)} A${first} first. ${remedy}`;
+  return `${colors.green(enough)} A${first} first; to go further, ${remedy}.`;
 }
 
 /** `0.23`, `1.0`, `9.5`, `95`, `950`. */
@@ -138,7 +138,7 @@ function leaseText({ lease: { ms, isUsed, callsWith, callsWithout, mastersWith, 
     return `${name} ${isUsed ? "saves" : "would save"} nothing: it needs a key that gets 5 tokens, and 5 calls in each process, in that time.`;
   const effect = `${name} ${isUsed ? "saves" : "would save"} ${share(saved, callsWithout)} of the calls of Redis`;
   if (mastersWith === null || mastersWith === mastersWithout) return `${effect}.`;
-  return `${effect}, and ${counted(mastersWith, "master")} ${isUsed ? (mastersWith === 1 ? "is" : "are") : "would be"} enough${mastersWithout === null ? ", which no number is without it" : ` instead of ${count(mastersWithout)}`}.`;
+  return `${effect}, and ${counted(mastersWith, "master")} ${isUsed ? (mastersWith === 1 ? "is" : "are") : "would be"} enough${mastersWithout === null ? "; without it, no number of masters is" : ` instead of ${count(mastersWithout)}`}.`;
 }
 
 function assumptions({ load, masters }: SizingReport): string {
