@@ -157,3 +157,9 @@ function namesIn(given: object): string[] {
   for (const name in given) if (Object.hasOwn(given, name) || !(name in Object.prototype)) names.push(name);
   return names;
 }
+
+/** Whether an object was written as a literal, or comes from JSON: it is of no class. */
+export function isPlain(value: object): boolean {
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}

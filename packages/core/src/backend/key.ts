@@ -52,6 +52,6 @@ export function sha256(text: string): string {
   return crypto().createHash("sha256").update(text, "utf16le").digest("hex");
 }
 
-export function hmacSha256(secret: string | Buffer, text: string): string {
+export function hmacSha256(secret: string | Uint8Array, text: string): string {
   return crypto().createHmac("sha256", secret).update(text, "utf16le").digest("hex");
 }

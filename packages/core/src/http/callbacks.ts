@@ -2,14 +2,14 @@ import { type Awaitable, isPromise } from "../backend/backend.ts";
 import { plainOptions, type Rules } from "../validation.ts";
 
 /**
- * Wraps a function so that whatever it throws or rejects with is an `Error`. Frameworks treat a falsy error as success, and Express treats
- * `"route"` as a jump to the next handler or route, so either would bypass the limit.
+ * Wraps a function of the user's so that whatever it throws or rejects with is an `Error`. Frameworks treat a falsy error as success, and
+ * Express treats `"route"` as a jump to the next handler or route, so either would bypass the limit.
  */
-function throwingErrors<A extends unknown[], T>(hook: (...args: A) => Awaitable<T>): (...args: A) => Awaitable<T> {
+export function throwingErrors<A extends unknown[], T>(hook: (...args: A) => Awaitable<T>): (...args: A) => Awaitable<T> {
   return (...args) => {
     try {
       const answer = hook(...args);
-      return isPromise(answer) ? answer.then(undefined, fail) : answer;
+      return isPromise(answer) ? Promise.resolve(answer).then(undefined, fail) : answer;
     } catch (thrown) {
       return fail(thrown);
     }
@@ -34,5 +34,7 @@ export function withCallbacks<O>(options: O, rules: Rules, adapt: (callback: Cal
 }
 
 function fail(thrown: unknown): never {
-  throw thrown instanceof Error ? thrown : new Error("A function in the options threw something that is not an Error", { cause: thrown });
+  throw thrown instanceof Error
+    ? thrown
+    : new Error("An option's function or the backend threw something that is not an Error", { cause: thrown });
 }

@@ -21,6 +21,8 @@ export interface Exchange<Framework extends unknown[] = unknown[]> extends HttpR
   refuse(status: number): void;
   /** Sends a body exactly as it is. */
   send(body: string): void;
+  /** Ends a response whose headers were sent before the request was refused, such as an event stream. */
+  end?(): void;
   /** Whether `reply` can also send this value, which is no string, bytes, array or plain object. */
   canReply?(value: unknown): boolean;
   /** Sends what `onLimited` returned, the way the framework sends what a handler returns. */

@@ -1,5 +1,5 @@
 import { RateLimitError } from "../errors.ts";
-import { expected } from "../messages.ts";
+import { expected, expectedSecret } from "../messages.ts";
 import { checkOptions, type Rules, rule } from "../validation.ts";
 
 /** Options of a call that takes tokens. */
@@ -42,5 +42,7 @@ export function checkedCost(cost: number, option: string = "cost"): number {
 }
 
 function notACost(cost: unknown, option: string): RateLimitError {
-  return new RateLimitError("INVALID_COST", expected(option, "a non-negative safe integer", cost, "pass whole tokens, or 0 to take none"));
+  // A string may be anything, for example a header's value.
+  const say = typeof cost === "string" ? expectedSecret : expected;
+  return new RateLimitError("INVALID_COST", say(option, "a non-negative safe integer", cost, "pass whole tokens, or 0 to take none"));
 }

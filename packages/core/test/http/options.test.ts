@@ -166,9 +166,33 @@ test("no message reveals a secret", () => {
   for (const options of [
     { rate: 0, keySecret: "hunter2" },
     { rate: 0, keySecret: Buffer.from("hunter2") },
+    { rate: 0, keySecret: ["hunter2-hunter2-hunter2", "hunter2"] },
+    { rate: 0, keySecret: { current: "hunter2" } },
     { config: defineConfig({ redisUrl: "redis://user:hunter2@host" }) },
   ])
     expect(problem(options).message).not.toContain("hunter2");
+});
+
+test.each([
+  ["limiter", { limiter: () => "hunter2" }],
+  ["cost", { rate: 1, cost: () => "hunter2" }],
+])("nor does the message about what the function `%s` returned", async (option, options) => {
+  const guard = make.createGuard(options);
+  const { message } = await Promise.resolve(guard({})).then(
+    () => new Error("not thrown"),
+    (error: Error) => error,
+  );
+  expect(message).toContain(`Expected \`${option}\` to be`);
+  expect(message).not.toContain("hunter2");
+});
+
+test("a secret may be any bytes", () => {
+  expect(() => make.createGuard({ rate: 1, keySecret: new Uint8Array(16) })).not.toThrow();
+});
+
+test.each(["64:ff9b::/96", "::ffff:0:0/96"])("%s, which is all of IPv4, is no network for `allow`, `deny` or `trust`", (network) => {
+  for (const option of ["allow", "deny", "trust"])
+    expect(problem({ rate: 1, [option]: [network] }).message).toContain(`Expected \`${option}\` to be`);
 });
 
 test.each(["dünn", "a\nb", "", 'a"b', "a b", "-a", "1a", `a${"b".repeat(64)}`])(

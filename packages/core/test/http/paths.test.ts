@@ -70,6 +70,8 @@ test.each([
     "*",
     "health",
     "http:/health",
+    "http://a;b/health",
+    "http://a b/health",
     "//a/health",
   ],
 ])("%j is not excluded", (target) => {

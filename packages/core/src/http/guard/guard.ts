@@ -4,7 +4,7 @@ import type { HeaderMode } from "../../decision/headers.ts";
 import { isDecided } from "../../decision/result.ts";
 import type { RateLimiter } from "../../limiter/rate-limiter.ts";
 import type { Rules } from "../../validation.ts";
-import { type Callback, withCallbacks } from "../callbacks.ts";
+import { type Callback, throwingErrors, withCallbacks } from "../callbacks.ts";
 import type { Exchange } from "../exchange.ts";
 import { clientFinder } from "../request/client-address.ts";
 import { type Identify, identity, isYes, storedKey } from "../request/identity.ts";
@@ -13,7 +13,7 @@ import type { HttpRequest } from "../request/request.ts";
 import { Decisions } from "../response/decisions.ts";
 import { refunding } from "../response/refund.ts";
 import { type OnLimited, respond } from "../response/respond.ts";
-import { exposing, pass, refuse, refuseUnasked, type Verdict } from "../response/verdict.ts";
+import { pass, refuse, refuseUnasked, type Verdict } from "../response/verdict.ts";
 import { limiterSource } from "./limiter-source.ts";
 import type { GuardOptions } from "./options.ts";
 
@@ -56,13 +56,16 @@ export function compileLimit<Req extends object, Framework extends unknown[], Op
   const source = limiterSource(options, kind.rules, defaultBackend);
   const pick = typeof source === "function" ? source : (): RateLimiter => source;
   const { skip, skipPreflight = false, cost = 1, keySecret, shadow = false, refund, refundAborted = false, onLimited } = options;
+  const { exposeHeaders = false } = options;
   const costOf = typeof cost === "function" ? cost : (): number => cost;
   const isExcluded = options.excludePaths === undefined ? undefined : pathMatcher(options.excludePaths);
   const clientOf = clientFinder<Req>(options);
   const isListed = options.allow !== undefined || options.deny !== undefined;
-  const identify = kind.identify(options, (req, http) => identity("ip", clientOf(req, http).identity));
-  const modes = shadow ? [] : modesOf(options);
-  const expose = options.exposeHeaders ? exposing(modes) : undefined;
+  const identify = kind.identify(options, (req, http) => {
+    const client = clientOf(req, http);
+    return client.access === "gone" ? "gone" : identity("ip", client.identity);
+  });
+  const modes = modesOf(options);
 
   return { admit, limiter: typeof source === "function" ? undefined : source };
 
@@ -75,6 +78,7 @@ export function compileLimit<Req extends object, Framework extends unknown[], Op
       }
       if (isListed) {
         const { access } = clientOf(req, exchange);
+        if (access === "gone") return undefined;
         if (access === "allow") return await exchange.proceed();
         if (access === "deny" && !shadow)
           return await respond(refuseUnasked("denied", "This address is denied."), req, exchange, onLimited);
@@ -85,6 +89,8 @@ export function compileLimit<Req extends object, Framework extends unknown[], Op
 
       const identified = identify(req, exchange);
       const client = isPromise(identified) ? await identified : identified;
+      // Nobody is there to answer, and nobody may get past a limit by hanging up before it is checked.
+      if (client === "gone") return undefined;
       if (client === "skip") return await exchange.proceed();
       if (client === "refuse")
         return await (shadow ? exchange.proceed() : respond(refuseAnonymous(kind.challenge, exchange), req, exchange, onLimited));
@@ -98,11 +104,11 @@ export function compileLimit<Req extends object, Framework extends unknown[], Op
         const asked = costOf(req);
         const tokens = isPromise(asked) ? await asked : asked;
         const { policy } = limiter;
-        const decided = limiter.decide(key, tokens);
-        decision = decisions.add(isDecided(decided) ? decided : await decided, { limiter, key, policy, modes });
-      } else decision.show(modes);
+        const decided = ask(limiter, key, tokens);
+        decision = decisions.add(isDecided(decided) ? decided : await decided, { limiter, key, policy, modes, shadow });
+      } else decision.show(modes, shadow);
 
-      if (expose !== undefined && !exchange.isSent) expose(exchange);
+      decisions.areExposed ||= exposeHeaders && !shadow;
       if (!decision.allowed && !shadow) return await respond(refuse(decision, decisions), req, exchange, onLimited);
       const isRefundable = isNew && decision.allowed && decision.limits.length > 0;
       const settle = isRefundable && refund !== undefined ? refunding(decision, req, refund, refundAborted) : undefined;
@@ -113,6 +119,8 @@ export function compileLimit<Req extends object, Framework extends unknown[], Op
     }
   }
 }
+
+const ask = throwingErrors((limiter: RateLimiter, key: string, tokens: number) => limiter.decide(key, tokens));
 
 function refuseAnonymous({ detail, scheme }: Challenge, exchange: Pick<Exchange, "responseHeader">): Verdict {
   const isChallenged = exchange.responseHeader("WWW-Authenticate") !== undefined;

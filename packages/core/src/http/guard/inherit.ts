@@ -1,6 +1,6 @@
 import { policySourceRules } from "../../config/limiter-options.ts";
 import type { RateLimiter } from "../../limiter/rate-limiter.ts";
-import { plainOptions } from "../../validation.ts";
+import { isPlain, plainOptions } from "../../validation.ts";
 import { type GuardOptions, guardRules, isLimiter } from "./options.ts";
 
 /** Options that a scope passes on to the limits inside it. */
@@ -36,4 +36,12 @@ export function inheritOptions<Req, Options extends object>(
   const all: Record<string, unknown> = { ...passed, ...given };
   if (isLimiter(all["limiter"])) for (const option of storing) if (!(option in given)) delete all[option];
   return all as Options;
+}
+
+/**
+ * Whether an object can be the options of a limit: a literal, or an object of a class that has one of the options. Any other, such as a
+ * promise of options, would inherit everything by mistake.
+ */
+export function areOptions(kind: keyof typeof guardRules, given: object): boolean {
+  return isPlain(given) || Object.keys(plainOptions(given, guardRules[kind])).length > 0;
 }

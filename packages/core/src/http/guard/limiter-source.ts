@@ -9,7 +9,7 @@ import {
 import { RateLimitError } from "../../errors.ts";
 import { ComputedLimiters, type Stored } from "../../limiter/computed-limiters.ts";
 import { RateLimiter } from "../../limiter/rate-limiter.ts";
-import { expected } from "../../messages.ts";
+import { expectedSecret } from "../../messages.ts";
 import { peerOptionHint } from "../../peer-options.ts";
 import type { PolicyOptions } from "../../policy/policy.ts";
 import { processWide } from "../../process-wide.ts";
@@ -79,7 +79,10 @@ function picked<Req>(
   const limiterOf = (given: unknown): RateLimiter | undefined => {
     if (given === undefined || isLimiter(given)) return given;
     if (typeof given !== "object" || given === null)
-      throw new RateLimitError("INVALID_OPTION", expected("limiter", "a RateLimiter, a policy or undefined", given));
+      throw new RateLimitError(
+        "INVALID_OPTION",
+        expectedSecret("limiter", "a RateLimiter, a policy or undefined", given, "return one of these"),
+      );
     computed ??= new ComputedLimiters(stored(own, undefined, defaultBackend) as Stored);
     return computed.of(given as PolicyOptions);
   };

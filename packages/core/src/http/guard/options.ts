@@ -111,10 +111,10 @@ export interface RateLimitOptions<Req, Framework extends unknown[] = []> {
   trust?: Trust | undefined;
   /**
    * Returns the client's address if a header of your platform carries it (`CF-Connecting-IP`, `Fly-Client-IP`). It is treated like any
-   * address: an IPv6 client is its network. `undefined` means the address that `trust` or the framework finds.
+   * address: an IPv6 client is its network. `undefined`, `null` and `""` mean the address that `trust` or the framework finds.
    * @defaultValue the address that `trust` or the framework finds
    */
-  ip?: ((req: Req) => string | undefined) | undefined;
+  ip?: ((req: Req) => string | null | undefined) | undefined;
   /**
    * Addresses and networks (`"10.0.0.0/8"`) that are not limited.
    * @defaultValue none
@@ -131,7 +131,7 @@ export interface RateLimitOptions<Req, Framework extends unknown[] = []> {
    */
   ipv6Prefix?: number | undefined;
   /** Secret of at least 16 characters or bytes that turns stored keys into HMACs, so the store holds no addresses and no user ids. */
-  keySecret?: string | Buffer | undefined;
+  keySecret?: string | Uint8Array | undefined;
   /**
    * Called after the response with the status that was sent. Returning `true` gives back what the request cost; a number gives back that
    * many tokens.
@@ -213,14 +213,15 @@ const sharedRules: Rules = {
   headers: headersRule,
   exposeHeaders: { ...rule.boolean, hint: "write exposeHeaders: true to let scripts from other origins read the headers" },
   trust: trustRule,
-  ip: { ...rule.function, hint: 'write ip: (req) => req.headers["cf-connecting-ip"]' },
+  ip: { ...rule.function, hint: 'write ip: (req) => req.headers["cf-connecting-ip"]?.toString()' },
   allow: networksRule,
   deny: networksRule,
   ipv6Prefix: ipv6PrefixRule,
   keySecret: {
     expects: "a secret of at least 16 characters or bytes",
-    accepts: (value) => (typeof value === "string" || Buffer.isBuffer(value)) && value.length >= 16,
-    mask: (value) => (typeof value === "string" || Buffer.isBuffer(value) ? "…" : value),
+    accepts: (value) => isSecret(value) && value.length >= 16,
+    // Whatever was passed may be a secret, or a list of secrets. Only what kind of value it is may be shown.
+    mask: (value) => (Array.isArray(value) ? [undefined] : typeof value === "object" && !isSecret(value) ? value : "…"),
     hint: "generate one with crypto.randomBytes(32) and keep it with your other secrets",
   },
   refund: { ...rule.function, hint: "write refund: (req, status) => status < 400" },
@@ -228,6 +229,10 @@ const sharedRules: Rules = {
   shadow: { ...rule.boolean, hint: "write shadow: true to decide without refusing" },
   onLimited: { ...rule.function, hint: "write onLimited: (result, req) => …" },
 };
+
+function isSecret(value: unknown): value is string | Uint8Array {
+  return typeof value === "string" || value instanceof Uint8Array;
+}
 
 const anonymousRule: Rule = {
   expects: '"address", "skip" or "refuse"',

@@ -1,3 +1,5 @@
+import { RateLimitError } from "../../errors.ts";
+import { expectedSecret } from "../../messages.ts";
 import { warnOnce } from "../../warnings.ts";
 import { type Address, identityOf, parseAddress } from "./address.ts";
 import { networkTest, type Trust, trusting, walk } from "./client-ip.ts";
@@ -8,7 +10,7 @@ import type { HttpRequest } from "./request.ts";
 export interface AddressOptions<Req> {
   readonly trust?: Trust | undefined;
   readonly ipv6Prefix?: number | undefined;
-  readonly ip?: ((req: Req) => string | undefined) | undefined;
+  readonly ip?: ((req: Req) => string | null | undefined) | undefined;
   readonly allow?: readonly string[] | undefined;
   readonly deny?: readonly string[] | undefined;
 }
@@ -17,8 +19,11 @@ export interface AddressOptions<Req> {
 export interface Client {
   /** The address as an identity: IPv4 in dotted form, IPv6 as a network, or `"unknown"`. */
   readonly identity: string;
-  readonly access: "allow" | "deny" | "limit";
+  readonly access: "allow" | "deny" | "limit" | "gone";
 }
+
+/** A client that hung up before its address was read. It has no identity, so its request must not be served. */
+const gone: Client = { identity: "unknown", access: "gone" };
 
 /** The number of parsed addresses to cache: parsing one costs more than everything else a guard does for a request. */
 const mostKnown = 1000;
@@ -33,17 +38,23 @@ export function clientFinder<Req>(options: AddressOptions<Req>): (req: Req, http
 
   return (req, http) => {
     watch?.(http);
-    const given = read?.(req);
-    if (trusts !== undefined && given === undefined) return clientAt(walk(http.socketAddress, http.header("x-forwarded-for"), trusts));
+    const given = checkedIp(read?.(req));
+    if (trusts !== undefined && given === undefined) {
+      if (isUnknown(http)) return gone;
+      return clientAt(walk(http.socketAddress, http.header("x-forwarded-for"), trusts));
+    }
     const ip = given ?? http.ip;
-    if (ip === undefined) return clientAt(parseAddress(http.socketAddress));
-    return known.get(ip) ?? remembered(ip, http);
+    return ip === undefined ? atSocket(http) : (known.get(ip) ?? remembered(ip, http));
   };
+
+  function atSocket(http: HttpRequest): Client {
+    return isUnknown(http) ? gone : clientAt(parseAddress(http.socketAddress));
+  }
 
   function remembered(ip: string, http: HttpRequest): Client {
     const address = parseAddress(ip);
     // Whatever is no address may have any length and content, so it is never a key and never remembered.
-    if (address === undefined) return clientAt(parseAddress(http.socketAddress));
+    if (address === undefined) return atSocket(http);
     const client = clientAt(address);
     if (known.size >= mostKnown) known.clear();
     known.set(ip, client);
@@ -62,4 +73,18 @@ export function clientFinder<Req>(options: AddressOptions<Req>): (req: Req, http
     const access = isDenied(address) ? "deny" : isAllowed(address) ? "allow" : "limit";
     return { identity: identityOf(address, ipv6Prefix), access };
   }
+}
+
+function isUnknown({ socketAddress, isGone = false }: HttpRequest): boolean {
+  return socketAddress === undefined && isGone;
+}
+
+/** Returns what the option `ip` returned; a header that is absent or empty gives no address. */
+function checkedIp(given: string | null | undefined): string | undefined {
+  if (given === undefined || given === null || given === "") return undefined;
+  if (typeof given === "string") return given;
+  throw new RateLimitError(
+    "INVALID_OPTION",
+    expectedSecret("ip", "a string or undefined", given, "return the address, not a promise of it"),
+  );
 }

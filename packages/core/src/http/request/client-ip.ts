@@ -12,7 +12,7 @@ export const trustRule: Rule = {
   expects: "false, a number of proxies, or an array of networks",
   accepts: (value) =>
     value === false || (Number.isSafeInteger(value) && (value as number) >= 0) || (Array.isArray(value) && value.every(isNetwork)),
-  hint: 'write trust: 1 for one proxy in front, or trust: ["10.0.0.0/8"] (an IPv4 network inside IPv6 has at least /96)',
+  hint: 'write trust: 1 for one proxy in front, or trust: ["10.0.0.0/8"] (an IPv4 network inside IPv6 is longer than /96)',
 };
 
 export const ipv6PrefixRule: Rule = {
@@ -101,8 +101,10 @@ function networkOf(text: unknown): Network | undefined {
   const address = isIP(host) === 0 ? undefined : parseAddress(host);
   if (address === undefined) return undefined;
   const bits = isIP(host) === 4 ? 32 : 128;
-  const prefix = (digits === undefined ? bits : Number(digits)) - (bits === 128 && address.family === 4 ? 96 : 0);
-  return prefix >= 0 && prefix <= (address.family === 4 ? 32 : 128) ? { address, prefix } : undefined;
+  const isMapped = bits === 128 && address.family === 4;
+  const prefix = (digits === undefined ? bits : Number(digits)) - (isMapped ? 96 : 0);
+  // A whole network of mapped addresses would be all of IPv4, and whoever writes NAT64's prefix means the clients behind a gateway.
+  return prefix >= (isMapped ? 1 : 0) && prefix <= (address.family === 4 ? 32 : 128) ? { address, prefix } : undefined;
 }
 
 function isNetwork(text: unknown): boolean {

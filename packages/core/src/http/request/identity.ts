@@ -23,8 +23,8 @@ export function identity(kind: Kind, value: string): Identity {
 /** What happens to a request without a user or without a valid API key: limited by its address, not limited, or refused. */
 export type Anonymous = "address" | "skip" | "refuse";
 
-/** Identifies the client of a request, or says what happens to an anonymous one. */
-export type Identify<Req> = (req: Req, http: HttpRequest) => Awaitable<Identity | "skip" | "refuse">;
+/** Identifies the client of a request, or says what happens to an anonymous one, or that the client hung up and left no address. */
+export type Identify<Req> = (req: Req, http: HttpRequest) => Awaitable<Identity | "skip" | "refuse" | "gone">;
 
 /** Returns a custom key for a request; `null`, `undefined` and `""` mean the client's address. */
 export type KeyOf<Req> = (req: Req) => Awaitable<string | number | bigint | null | undefined>;
@@ -34,7 +34,7 @@ export function byKey<Req>(keyOf: KeyOf<Req>, address: Identify<Req>): Identify<
   const identify: Identify<Req> = (req, http) => after(keyOf(req), (key) => identified(key, req, http));
   return identify;
 
-  function identified(key: unknown, req: Req, http: HttpRequest): Awaitable<Identity | "skip" | "refuse"> {
+  function identified(key: unknown, req: Req, http: HttpRequest): ReturnType<Identify<Req>> {
     if (isNobody(key) || key === http.ip) return address(req, http);
     const value = stringOf("key", key);
     if (value.includes(":") && isIPv6(value))
@@ -68,7 +68,7 @@ export function byApiKey<Req>(
 }
 
 /** Returns the key to store for an identity. With a secret, the key reveals only the identity's kind. */
-export function storedKey({ kind, key }: Identity, secret: string | Buffer | undefined): string {
+export function storedKey({ kind, key }: Identity, secret: string | Uint8Array | undefined): string {
   return secret === undefined ? key : `${kind}:${hmacSha256(secret, key)}`;
 }
 

@@ -18,7 +18,8 @@ export function pathMatcher(paths: readonly string[]): (http: Pick<HttpRequest, 
 }
 
 function pathOf(url: string): string {
-  const target = url.startsWith("/") ? url : url.replace(/^[a-z][a-z0-9+.-]*:\/\/[^/?#]*/i, "");
+  // Only what every parser takes for a host is cut off: some end it sooner, at a character that no host contains.
+  const target = url.startsWith("/") ? url : url.replace(/^[a-z][a-z0-9+.-]*:\/\/[\w.~:@[\]-]*(?=[/?#]|$)/i, "");
   const end = target.search(/[?#]/);
   const path = end < 0 ? target : target.slice(0, end);
   return path === "" ? "/" : path;

@@ -15,6 +15,8 @@ export interface HttpRequest {
   /** The client's address according to the framework. */
   readonly ip: string | undefined;
   readonly socketAddress: string | undefined;
+  /** Whether the client has hung up. Node then forgets the socket's address. */
+  readonly isGone?: boolean;
   /** Returns a header of the request; the name is case-insensitive. */
   header(name: string): string | undefined;
   /** An object unique to this request that stores its decisions, if they cannot be stored on the request itself. */

@@ -35,8 +35,10 @@ export interface DecidedBy {
   readonly key: string;
   /** The policy at the time of the decision; `update` may replace the limiter's policy later. */
   readonly policy: Policy;
-  /** The header modes that show this decision to the client; none in shadow mode. */
+  /** The header modes that show this decision to the client. */
   readonly modes: readonly HeaderMode[];
+  /** Whether the decision is only observed, and never shown to the client. */
+  readonly shadow: boolean;
 }
 
 /**
@@ -61,6 +63,7 @@ export class Decision implements RequestRateLimit, VisibleDecision {
   readonly #among: Decisions;
   readonly #isChosen: boolean;
   #modes: readonly HeaderMode[];
+  #isShadow: boolean;
 
   /** Assigns field by field, which takes a quarter of the time of `Object.assign`. */
   constructor(result: RateLimitResult, by: DecidedBy, among: Decisions, isChosen: boolean = true) {
@@ -81,6 +84,7 @@ export class Decision implements RequestRateLimit, VisibleDecision {
     this.#among = among;
     this.#isChosen = isChosen;
     this.#modes = by.modes;
+    this.#isShadow = by.shadow;
   }
 
   get all(): readonly RequestRateLimit[] {
@@ -111,7 +115,12 @@ export class Decision implements RequestRateLimit, VisibleDecision {
 
   /** The header modes that show this decision to the client; none if it is invisible. */
   get modes(): readonly HeaderMode[] {
-    return this.#modes;
+    return this.#isShadow ? [] : this.#modes;
+  }
+
+  /** Whether only limits in shadow mode have asked for this decision. */
+  get isShadow(): boolean {
+    return this.#isShadow;
   }
 
   isOf(limiter: DecidedBy["limiter"], key: string): boolean {
@@ -119,8 +128,10 @@ export class Decision implements RequestRateLimit, VisibleDecision {
   }
 
   /** Shows the decision in further modes, because another guard asked for the same limiter and key. */
-  show(modes: readonly HeaderMode[]): void {
-    this.#modes = unionOf([this.#modes, modes]);
+  show(modes: readonly HeaderMode[], shadow: boolean): void {
+    if (shadow) return;
+    this.#modes = unionOf([this.modes, modes]);
+    this.#isShadow = false;
   }
 
   /** Returns this decision as one that refuses to be charged or refunded, because the handler has not said which one it means. */
@@ -145,6 +156,8 @@ const slot: unique symbol = Symbol.for("@ratelimit/core/http decisions");
 export class Decisions {
   /** Copied instead of pushed to: nearly every request has one decision, and pushing to an empty array allocates room for 17. */
   all: readonly Decision[] = [];
+  /** Whether scripts from other origins may read the headers. */
+  areExposed = false;
 
   /** Returns a request's decisions, which are stored on its carrier: a WeakMap of all pending requests would cost ten times as much. */
   static of(carrier: object & { [slot]?: Decisions }): Decisions {

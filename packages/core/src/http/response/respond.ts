@@ -1,9 +1,10 @@
 import { isRateLimitExceeded, type RateLimitExceeded } from "../../decision/exceeded-error.ts";
 import { exposedHeaders, type Fields, type HeaderMode, limitNames } from "../../decision/headers.ts";
+import { isPlain } from "../../validation.ts";
 import type { Exchange } from "../exchange.ts";
 import { Decisions, type RequestRateLimit } from "./decisions.ts";
 import { type Problem, problemOfResult } from "./problem-details.ts";
-import { fieldsIn, refuse as refusalBy, type Verdict } from "./verdict.ts";
+import { expose, fieldsIn, refuse as refusalBy, type Verdict } from "./verdict.ts";
 
 /** What happens to a refused request besides the refusal. */
 export type OnLimited<Req, Framework extends unknown[]> = (result: RequestRateLimit, req: Req, ...framework: Framework) => unknown;
@@ -16,7 +17,8 @@ export function respond<Req, Framework extends unknown[]>(
   onLimited: OnLimited<Req, Framework> | undefined,
 ): unknown {
   exchange.attach(verdict.result);
-  if (exchange.isSent) return verdict.kind === "refuse" ? undefined : exchange.proceed();
+  if (exchange.isSent) return verdict.kind === "refuse" ? exchange.end?.() : exchange.proceed();
+  expose(verdict.exposed, exchange);
   if (verdict.kind === "refuse") return refuse(verdict, req, exchange, onLimited);
   // An earlier limit of the request may have set the fields of a mode that is not used any more.
   if (verdict.result.all.length > 1) for (const name of quotaFields) if (!(name in verdict.headers)) drop(name, exchange);
@@ -68,7 +70,7 @@ export function answerExceeded(error: unknown, req: object, exchange: Exchange):
 
 /** Describes a refusal by a limiter that was called directly, in the header modes that the request's limits use. */
 function refusalOf({ result, policy }: RateLimitExceeded, decisions: Decisions): Pick<Verdict & { kind: "refuse" }, "problem" | "headers"> {
-  const modes = decisions.all.length === 0 ? (["legacy"] as const) : decisions.modes;
+  const modes = decisions.all.every(({ isShadow }) => isShadow) ? (["legacy"] as const) : decisions.modes;
   const visible = [...decisions.visible, { result, policy }];
   const isFinal = result.retryAfter === Number.POSITIVE_INFINITY;
   return { problem: problemOfResult(result, limitNames(visible, result)), headers: isFinal ? {} : fieldsIn(modes, visible) };
@@ -81,10 +83,14 @@ function sendProblem({ body }: Problem, exchange: Exchange): void {
   exchange.send(body);
 }
 
-/** The fields that describe a body. Those set for the body that a refusal replaces would be wrong for the refusal's. */
+/**
+ * The fields that describe a body, how it is sent and how long a cache may keep it. Those set for the body that a refusal replaces would
+ * be wrong for the refusal's. The caching fields for CDNs (RFC 9213) would outrank its `no-store`.
+ */
 const bodyFields = [
-  ..."Accept-Ranges,Content-Digest,Content-Disposition,Content-Encoding,Content-Language,Content-Length,Content-Location".split(","),
-  ..."Content-MD5,Content-Range,Content-Type,ETag,Expires,Last-Modified,Repr-Digest".split(","),
+  ..."Accept-Ranges,CDN-Cache-Control,Cloudflare-CDN-Cache-Control,Content-Digest,Content-Disposition,Content-Encoding".split(","),
+  ..."Content-Language,Content-Length,Content-Location,Content-MD5,Content-Range,Content-Type,ETag,Expires,Last-Modified".split(","),
+  ..."Repr-Digest,Surrogate-Control,Trailer,Transfer-Encoding,Vercel-CDN-Cache-Control".split(","),
 ];
 
 /** All fields that describe a quota. A refusal drops those of other modes, and a final refusal drops all. */
@@ -99,6 +105,5 @@ function drop(name: string, exchange: Exchange): void {
 function isPayload(answer: unknown): boolean {
   if (typeof answer === "string") return true;
   if (typeof answer !== "object" || answer === null) return false;
-  const prototype = Object.getPrototypeOf(answer) as object | null;
-  return Array.isArray(answer) || answer instanceof Uint8Array || prototype === null || Object.getPrototypeOf(prototype) === null;
+  return Array.isArray(answer) || answer instanceof Uint8Array || isPlain(answer);
 }

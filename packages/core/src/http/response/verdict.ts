@@ -12,12 +12,14 @@ export type Verdict =
   | {
       readonly kind: "pass";
       readonly headers: Fields;
+      readonly exposed: readonly string[];
       readonly result: RequestRateLimit;
       readonly settle: ((status: number) => Awaitable<void>) | undefined;
     }
   | {
       readonly kind: "refuse";
       readonly headers: Fields;
+      readonly exposed: readonly string[];
       readonly result: RequestRateLimit;
       readonly problem: Problem;
     };
@@ -25,6 +27,13 @@ export type Verdict =
 /** The header fields that show a request's decisions to the client, in every mode that the limiters asked for. */
 function fieldsOf(decisions: Decisions): Fields {
   return fieldsIn(decisions.modes, decisions.visible);
+}
+
+const nothingExposed: readonly string[] = [];
+
+/** The names of the fields that scripts from other origins may read. */
+function exposedOf({ areExposed, modes }: Decisions): readonly string[] {
+  return areExposed ? [...new Set(modes.flatMap((mode) => exposedHeaders[mode]))] : nothingExposed;
 }
 
 export function fieldsIn(modes: readonly HeaderMode[], visible: readonly VisibleDecision[]): Fields {
@@ -36,7 +45,7 @@ export function fieldsIn(modes: readonly HeaderMode[], visible: readonly Visible
 
 /** Lets a request pass. `settle` is called once after the response, with its status. */
 export function pass(decisions: Decisions, settle: ((status: number) => Awaitable<void>) | undefined): Verdict & { kind: "pass" } {
-  return { kind: "pass", headers: fieldsOf(decisions), result: decisions.carried, settle };
+  return { kind: "pass", headers: fieldsOf(decisions), exposed: exposedOf(decisions), result: decisions.carried, settle };
 }
 
 /** Refuses a request because of a decision. If retrying never helps, the client learns no quota. */
@@ -46,14 +55,14 @@ export function refuse(decision: Decision, decisions: Decisions): Verdict & { ki
   // Even in the mode "none", an outage is over soon, and clients should come back then.
   if (decision.source === "closed") headers["Retry-After"] ??= "1";
   const problem = problemOfResult(decision, limitNames(decisions.visible, decision));
-  return { kind: "refuse", headers, result: decisions.carried, problem };
+  return { kind: "refuse", headers, exposed: exposedOf(decisions), result: decisions.carried, problem };
 }
 
 /** Refuses a request for good, before any limiter was asked. Nothing is charged. */
 export function refuseUnasked(refused: "denied" | "anonymous", detail: string, headers: Fields = {}): Verdict & { kind: "refuse" } {
   const decisions = new Decisions();
-  decisions.add(unasked, { limiter: noLimiter, key: "", policy: closedPolicy, modes: [] });
-  return { kind: "refuse", headers, result: decisions.carried, problem: finalProblem(refused, detail) };
+  decisions.add(unasked, { limiter: noLimiter, key: "", policy: closedPolicy, modes: [], shadow: false });
+  return { kind: "refuse", headers, exposed: nothingExposed, result: decisions.carried, problem: finalProblem(refused, detail) };
 }
 
 const closedPolicy = definePolicy({ rate: 0 });
@@ -70,15 +79,12 @@ function noBucket(): Promise<never> {
 
 const exposeField = "Access-Control-Expose-Headers";
 
-/** Compiles the option `exposeHeaders` into a function that lets scripts from other origins read the headers of some modes. */
-export function exposing(modes: readonly HeaderMode[]): (exchange: Exchange) => void {
-  const names = [...new Set(modes.flatMap((mode) => exposedHeaders[mode]))];
-  return (exchange) => {
-    const before = listed(exchange.responseHeader(exposeField));
-    const lower = new Set(before.map((name) => name.toLowerCase()));
-    const field = [...before, ...names.filter((name) => !lower.has(name.toLowerCase()))].join(", ");
-    if (names.length > 0) exchange.setHeader(exposeField, field);
-  };
+/** Lets scripts from other origins read some headers, besides those that the app allows them to read. */
+export function expose(names: readonly string[], exchange: Exchange): void {
+  if (names.length === 0) return;
+  const before = listed(exchange.responseHeader(exposeField));
+  const lower = new Set(before.map((name) => name.toLowerCase()));
+  exchange.setHeader(exposeField, [...before, ...names.filter((name) => !lower.has(name.toLowerCase()))].join(", "));
 }
 
 function listed(field: string | undefined): string[] {
