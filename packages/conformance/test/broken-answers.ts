@@ -234,8 +234,56 @@ export const answersWrongly: readonly Broken[] = [
     },
   },
   {
+    what: "exposes only the headers of the first limiter",
+    breaks: ["exposeHeaders covers"],
+    Adapter: class extends ToyAdapter {
+      protected override set(res: ServerResponse, name: string, value: string): void {
+        if (name !== "Access-Control-Expose-Headers" || !res.hasHeader(name)) res.setHeader(name, value);
+      }
+    },
+  },
+  {
+    what: "writes headers to the errors of handlers",
+    breaks: ["an error that many requests"],
+    Adapter: class extends ToyAdapter {
+      protected override fail(req: ToyRequest, error: { status?: number; headers?: Record<string, string> }): void {
+        error.headers ??= req.res.getHeaders() as Record<string, string>;
+        super.fail(req, error);
+      }
+    },
+  },
+  {
+    what: "drops the headers of an error behind a limit in shadow mode",
+    breaks: ["shadow: RateLimitExceeded behind it"],
+    Adapter: class extends ToyAdapter {
+      protected override refuse(body: string, req: ToyRequest): void {
+        const isShadow = req.app.limiters.some(({ options }) => options.shadow);
+        for (const name of isShadow ? req.res.getHeaderNames() : []) if (/ratelimit|retry/.test(name)) req.res.removeHeader(name);
+        super.refuse(body, req);
+      }
+    },
+  },
+  {
+    what: "does not say that a client has hung up",
+    breaks: ["a client that hangs up before"],
+    Adapter: class extends ToyAdapter {
+      protected override exchange(req: ToyRequest, proceed: () => void): Exchange<[]> {
+        return altered(super.exchange(req, proceed), { isGone: false });
+      }
+    },
+  },
+  {
+    what: "does not end a response whose headers were flushed",
+    breaks: ["a limiter behind headers"],
+    Adapter: class extends ToyAdapter {
+      protected override exchange(req: ToyRequest, proceed: () => void): Exchange<[]> {
+        return altered(super.exchange(req, proceed), { end: () => {} });
+      }
+    },
+  },
+  {
     what: "never removes a header",
-    breaks: ["a refusal drops", "a refusal is not sent"],
+    breaks: ["a refusal drops", "a refusal is not sent", "a refusal is sent with its length"],
     Adapter: class extends ToyAdapter {
       protected override exchange(req: ToyRequest, proceed: () => void): Exchange<[]> {
         return altered(super.exchange(req, proceed), { removeHeader: () => {} });

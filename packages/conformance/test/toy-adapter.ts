@@ -55,7 +55,7 @@ export class ToyAdapter {
       const req: ToyRequest = { node, res, app, method: node.method ?? "", url: node.url ?? "", headers: node.headers };
       try {
         for (const [name, value] of Object.entries(app.fields)) res.setHeader(name, value);
-        app.early(res);
+        await app.early(res);
         const route = this.route(req);
         req.user = userIn(req);
         if (!(await pass(app.limiters, req)) || !(await pass(route?.limiters ?? [], req))) return;
@@ -106,7 +106,8 @@ export class ToyAdapter {
     const socketAddress = node.socket.remoteAddress;
     const header = (name: string): string | undefined => node.headers[name.toLowerCase()] as string | undefined;
     const forwarded = app.proxied ? header("x-forwarded-for") : undefined;
-    return { method, url, ip: forwarded?.split(",").at(-1) ?? socketAddress, socketAddress, header };
+    const ip = forwarded?.split(",").at(-1) ?? socketAddress;
+    return { method, url, ip, socketAddress, isGone: node.socket.destroyed, header };
   }
 
   protected exchange(req: ToyRequest, proceed: () => void): Exchange<[]> {
@@ -127,6 +128,7 @@ export class ToyAdapter {
         res.statusCode = status;
       },
       send: (body) => this.refuse(body, req),
+      end: () => void res.end(),
       reply: (value) => void res.end(value),
       whenOver: (settle) => this.settle(res, settle),
       proceed,

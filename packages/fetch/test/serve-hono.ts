@@ -14,7 +14,7 @@ export const serveHono: Serve = (app) => {
   const inner = new Hono<Environment>();
   inner.use(async (c, next) => {
     for (const [name, value] of Object.entries(app.fields)) c.header(name, value);
-    app.early(c.env.outgoing);
+    await app.early(c.env.outgoing);
     await next();
   });
   for (const limiter of app.limiters) inner.use(middleware(limiter, app));

@@ -28,7 +28,7 @@ export const serve: Serve = (app) => {
     return route === undefined ? new Response("nothing here", { status: 404 }) : route.handle(request, connection);
   });
   return listen(async (req, res) => {
-    app.early(res);
+    await app.early(res);
     const request = requestOf(req, res);
     if (request === undefined) return send(new Response("Bad request", { status: 400 }), res);
     try {

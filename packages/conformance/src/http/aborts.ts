@@ -72,4 +72,44 @@ const begun = requirement(
   },
 );
 
-export const aborts: readonly HttpRequirement[] = [gone, answered, begun];
+const flushed = requirement(
+  "a limiter behind headers that were flushed ends the response to a request that it refuses",
+  async (fixture) => {
+    let calls = 0;
+    const handler = (): { status: number; body: string } => ({ status: 200, body: String(++calls) });
+    const early = (res: ServerResponse): void => res.writeHead(200, { "Content-Type": "text/event-stream" }).flushHeaders();
+    const site = await fixture.site({ early, limiters: [fixture.limit({ rate: 0 })], routes: [route("/", [], handler)] });
+    const reply = await site.get();
+    assert.equal(`${reply.status} ${reply.body}`, "200 ");
+    assert.equal(calls, 0);
+  },
+);
+
+const unseen = requirement(
+  "a client that hangs up before a limiter could read its address gets no further, so that nobody escapes `deny` that way",
+  async (fixture) => {
+    for (const options of [{}, { deny: ["127.0.0.1"] }, { trust: 1 }]) {
+      const at = gate();
+      const responses: ServerResponse[] = [];
+      const early = (res: ServerResponse): Promise<void> => {
+        responses.push(res);
+        at.enter();
+        return at.opened;
+      };
+      let calls = 0;
+      const handler = (): { status: number; body: string } => ({ status: 200, body: String(++calls) });
+      const site = await fixture.site({ early, limiters: [fixture.limit(options)], routes: [route("/", [], handler)] });
+      const client = site.open({ headers: { "X-Forwarded-For": "203.0.113.9" } });
+      await at.entered;
+      client.abort();
+      await assert.rejects(client.reply);
+      await eventually("the server has noticed", () => responses.every((res) => res.destroyed));
+      at.open();
+      await gate().soon;
+      assert.equal(calls, 0);
+    }
+    assert.deepEqual(fixture.backend.asked, []);
+  },
+);
+
+export const aborts: readonly HttpRequirement[] = [gone, answered, begun, flushed, unseen];

@@ -51,6 +51,13 @@ const platform = requirement("ip: the address that a platform's header carries i
   }
   await site.get();
   assert.equal(fixture.backend.asked.at(-1), "ip:127.0.0.1", "without the header, the framework's address counts");
+  for (const nothing of [null, ""]) {
+    const trusting = await fixture.site({ limiters: [fixture.limit({ ip: () => nothing, trust: 1 })] });
+    await trusting.get("/", { "X-Forwarded-For": "203.0.113.9" });
+    assert.equal(fixture.backend.asked.at(-1), "ip:203.0.113.9", `if ip returns ${JSON.stringify(nothing)}, trust counts`);
+  }
+  const mistaken = await fixture.site({ limiters: [fixture.limit({ ip: (async () => "203.0.113.9") as never })] });
+  assert.equal((await mistaken.get()).status, 500, "a promise is no address");
   assert.equal((await site.get("/", { "CF-Connecting-IP": "192.0.2.7" })).status, 403);
 });
 

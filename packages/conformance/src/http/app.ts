@@ -47,8 +47,8 @@ export interface App {
   readonly proxied: boolean;
   /** Response headers that are set in the framework's own way before any limiter runs. */
   readonly fields: Readonly<Record<string, string>>;
-  /** Runs on Node's own response before any limiter. */
-  readonly early: (res: ServerResponse) => void;
+  /** Runs on Node's own response before any limiter, and is awaited. */
+  readonly early: (res: ServerResponse) => Awaitable<void>;
   /** `rateLimit` calls that every request passes through, even one without a route; outermost first. */
   readonly limiters: readonly Limiter[];
   /** Before a route's limiters run, the user from {@link userIn} is stored where the framework keeps users. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { RateLimitExceeded, RateLimiter } from "@ratelimit/core";
 import type { Handler } from "./app.ts";
+import { field } from "./client.ts";
 import { assertLimitFields, assertQuotaExceeded, assertRefused } from "./expect.ts";
 import { type HttpRequirement, inTurn, requirement, route, statuses } from "./requirement.ts";
 
@@ -49,6 +50,17 @@ const keepsAll = requirement("a handler that throws behind two limiters still se
     assertLimitFields(reply, ['RateLimit-Policy: "outer";q=5;w=60, "inner";q=2;w=60', 'RateLimit: "outer";r=4;t=48, "inner";r=1;t=30']);
     fixture.renew();
   }
+});
+
+const constant = requirement("an error that many requests throw carries nothing from one to the next", async (fixture) => {
+  const error = new Error("gone");
+  const site = await fixture.site({ limiters: [fixture.limit({ rate: 5 })], routes: [route("/", [], () => Promise.reject(error))] });
+  const replies = await inTurn(3, () => site.get());
+  assert.deepEqual(
+    replies.map((reply) => field(reply, "x-ratelimit-remaining")),
+    ["4", "3", "2"],
+  );
+  assert.ok(!("headers" in error), "a limit must not write headers to it");
 });
 
 const exceeded = requirement("RateLimitExceeded thrown by a handler without limits is a 429 with legacy headers", async (fixture) => {
@@ -123,4 +135,12 @@ const finalForGood = requirement("RateLimitExceeded whose call can never succeed
   assertRefused(reply, { kind: "impossible", detail: "This request costs more than the limit ever allows." });
 });
 
-export const handlerFailures: readonly HttpRequirement[] = [...keepsHeaders, keepsAll, exceeded, exceededInside, inItsModes, finalForGood];
+export const handlerFailures: readonly HttpRequirement[] = [
+  ...keepsHeaders,
+  keepsAll,
+  constant,
+  exceeded,
+  exceededInside,
+  inItsModes,
+  finalForGood,
+];

@@ -187,6 +187,7 @@ const representation = requirement("a refusal drops fields that describe another
   const fields = {
     ...{ ETag: '"abc"', "Last-Modified": "Tue, 24 Nov 2026 12:00:00 GMT", Expires: "Tue, 24 Nov 2026 13:00:00 GMT" },
     ...{ "Content-Language": "de", "Content-Disposition": "attachment", "Cache-Control": "public, max-age=60", "X-Kept": "yes" },
+    ...{ "CDN-Cache-Control": "max-age=600", "Surrogate-Control": "max-age=600" },
   };
   const site = await fixture.site({ fields, limiters: [fixture.limit({ rate: 1 })] });
   assert.equal(field(await site.get(), "etag"), '"abc"');
@@ -202,6 +203,14 @@ const encoding = requirement("a refusal is not sent as if it were compressed", a
   const reply = await site.get();
   assert.equal(field(reply, "content-encoding"), undefined);
   assertRefused(reply, { kind: "impossible", detail: "This request costs more than the limit ever allows." });
+});
+
+const framing = requirement("a refusal is sent with its length, even if the answer was to be sent in chunks", async (fixture) => {
+  const early = (res: ServerResponse): void => void res.setHeader("Transfer-Encoding", "chunked");
+  const site = await fixture.site({ early, limiters: [fixture.limit({ rate: 0 })] });
+  const reply = await site.get();
+  assert.equal(field(reply, "transfer-encoding"), undefined);
+  assert.equal(field(reply, "content-length"), String(Buffer.byteLength(reply.body)));
 });
 
 export const refusals: readonly HttpRequirement[] = [
@@ -221,4 +230,5 @@ export const refusals: readonly HttpRequirement[] = [
   thrown,
   representation,
   encoding,
+  framing,
 ];

@@ -73,6 +73,18 @@ const madeReal = requirement(
   },
 );
 
+const direct = requirement("shadow: RateLimitExceeded behind it is answered as without it, with legacy headers", async (fixture) => {
+  const exports = new RateLimiter({ name: "export", rate: 1, backend: fixture.backend });
+  const handler: Handler = async () => {
+    await exports.enforce("job");
+    return { status: 200, body: "done" };
+  };
+  const shadow = fixture.limit({ shadow: true, headers: "draft-8" });
+  const site = await fixture.site({ limiters: [shadow], routes: [route("/", [], handler)] });
+  const [, refused] = await inTurn(2, () => site.get());
+  assertLimitFields(refused, ["X-RateLimit-Limit: 1", "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 1795521660", "Retry-After: 60"]);
+});
+
 const outage = requirement("shadow: an outage in closed mode does not refuse", async (fixture) => {
   const backend = {
     take: () => ({ allowed: false, used: 0, source: "closed" as const }),
@@ -87,4 +99,4 @@ const outage = requirement("shadow: an outage in closed mode does not refuse", a
   assert.deepEqual(limitFields(reply), []);
 });
 
-export const shadow: readonly HttpRequirement[] = [neverRefuses, noPage, besideOthers, madeReal, outage];
+export const shadow: readonly HttpRequirement[] = [neverRefuses, noPage, besideOthers, madeReal, direct, outage];

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { RateLimiter } from "@ratelimit/core";
 import type { Handler, LimiterOptions } from "./app.ts";
-import { field } from "./client.ts";
+import { field, limitFields } from "./client.ts";
 import { assertLimitFields, assertQuotaExceeded } from "./expect.ts";
 import { type Fixture, type HttpRequirement, inTurn, requirement, route, type Site, statuses } from "./requirement.ts";
 
@@ -199,6 +199,28 @@ const newest = requirement("of the drafts that stacked limiters ask for, only th
     }
 });
 
+const exposed = requirement("exposeHeaders covers the headers of all stacked limiters", async (fixture) => {
+  const outer = fixture.limit({ name: "outer", rate: 2, headers: "legacy", exposeHeaders: true });
+  const inner = fixture.limit({ name: "inner", rate: 5, headers: "draft-8" });
+  for (const limiters of [
+    [outer, inner],
+    [inner, outer],
+  ]) {
+    const site = await fixture.site({ limiters });
+    for (const reply of await inTurn(3, () => site.get())) {
+      const names = field(reply, "access-control-expose-headers")?.split(", ") ?? [];
+      for (const line of limitFields(reply)) {
+        const [name = ""] = line.split(":");
+        assert.ok(
+          names.some((exposed) => exposed.toLowerCase() === name.toLowerCase()),
+          `${name} is sent but not exposed`,
+        );
+      }
+    }
+    fixture.renew();
+  }
+});
+
 const reset = requirement("Retry-After is never earlier than a reset beside it", async (fixture) => {
   for (const headers of ["draft-6", "draft-7", "draft-8", "draft-11"] as const) {
     const limits = [
@@ -263,6 +285,7 @@ export const stacking: readonly HttpRequirement[] = [
   hidden,
   union,
   newest,
+  exposed,
   reset,
   chosen,
 ];

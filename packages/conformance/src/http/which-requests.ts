@@ -26,6 +26,7 @@ const counted = [
     "/x/health",
     "http://a//health",
     "http://a/",
+    "http://a;b/health",
     "http://health",
     "/\\health",
   ],
