@@ -9,6 +9,12 @@ const trustsEveryone: ProxyAdvice = {
 /** What `onLimited` gets after the result and the request. */
 export type Framework = [res: Response, next: NextFunction];
 
+/**
+ * The methods of an Express response that answer later than they return: they read a file first. Express 4 has `sendfile` too. They return
+ * no promise, so a call of one has to be noticed.
+ */
+const lateAnswers = ["render", "sendFile", "sendfile", "download"] as const;
+
 /** What is absent on a plain request or response of `node:http`, as in connect, socket.io's engine or NestJS on Fastify. */
 type Plain<T, K extends keyof T> = Omit<T, K> & Partial<Pick<T, K>>;
 
@@ -26,6 +32,8 @@ export class ExpressExchange implements Exchange<Framework> {
   readonly #res: Plain<Response, "send">;
   readonly #next: NextFunction;
   #isPassedOn = false;
+  #isAnswering = false;
+  #hasProceeded = false;
 
   constructor(req: Request, res: Response, next: NextFunction) {
     this.#req = req;
@@ -45,7 +53,12 @@ export class ExpressExchange implements Exchange<Framework> {
     return this.#req.originalUrl ?? this.#req.url;
   }
 
+  get isGone(): boolean {
+    return this.#req.socket.destroyed;
+  }
+
   get framework(): Framework {
+    this.#noticeLateAnswers();
     const next = (error?: unknown): void => {
       this.#isPassedOn = true;
       this.#next(error);
@@ -54,7 +67,7 @@ export class ExpressExchange implements Exchange<Framework> {
   }
 
   get isSent(): boolean {
-    return this.#res.headersSent || this.#isPassedOn;
+    return this.#res.headersSent || this.#isPassedOn || this.#isAnswering;
   }
 
   header(name: string): string | undefined {
@@ -85,9 +98,14 @@ export class ExpressExchange implements Exchange<Framework> {
     this.#res.end(body);
   }
 
+  end(): void {
+    this.#res.end();
+  }
+
   reply(value: unknown): void {
     if (this.#res.send !== undefined) {
-      this.#res.send(value);
+      // Express 4 sends bytes that are no Buffer as JSON.
+      this.#res.send(value instanceof Uint8Array ? Buffer.from(value) : value);
       return;
     }
     const [type, body] = plainBody(value);
@@ -100,11 +118,17 @@ export class ExpressExchange implements Exchange<Framework> {
   }
 
   proceed(): void {
+    this.#hasProceeded = true;
     this.#next();
   }
 
+  /** Outside of Express, what comes next may throw. It must not be called again for its own error, which is as uncaught as without a limit. */
   fail(error: Error): void {
-    this.#next(error);
+    if (!this.#hasProceeded) this.#next(error);
+    else
+      queueMicrotask(() => {
+        throw error;
+      });
   }
 
   proxyAdvice(): ProxyAdvice | undefined {
@@ -114,6 +138,22 @@ export class ExpressExchange implements Exchange<Framework> {
     const trustProxy = app?.get("trust proxy") as unknown;
     if (trustProxy === true) return trustsEveryone;
     return trustProxy ? undefined : forwardedIgnored;
+  }
+
+  #noticeLateAnswers(): void {
+    const res = this.#res as Response & Partial<Record<(typeof lateAnswers)[number], (...args: unknown[]) => unknown>>;
+    const notice = (): void => {
+      this.#isAnswering = true;
+    };
+    res.once("pipe", notice);
+    for (const method of lateAnswers) {
+      const answer = res[method];
+      if (answer === undefined) continue;
+      res[method] = (...args: unknown[]) => {
+        notice();
+        return answer.apply(res, args as never);
+      };
+    }
   }
 }
 

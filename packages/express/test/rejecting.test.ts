@@ -14,3 +14,9 @@ test("a function or backend that rejects never ends an Express 4 process; Expres
   );
   expect(stdout.trim().split("\n")).toEqual(expected);
 });
+
+test("without a framework, an error of the code behind a limit is thrown once and uncaught, as without the limit", async () => {
+  await using program = await bundle(join(import.meta.dirname, "programs/throwing.ts"));
+  const { stdout } = await promisify(execFile)(process.execPath, [program.path], { timeout: 10_000 });
+  expect(stdout.trim().split("\n")).toEqual(["call 1: no error", "uncaughtException: of the handler"]);
+});

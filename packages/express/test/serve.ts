@@ -12,8 +12,7 @@ export function serveIn(express: () => Express): Serve {
     inner.set("trust proxy", app.proxied ? "loopback" : false);
     inner.use((_req, res, next) => {
       res.set(app.fields);
-      app.early(res);
-      next();
+      Promise.resolve(app.early(res)).then(() => next(), next);
     });
     inner.use(...app.limiters.map(middleware), pass);
     for (const { method, path, limiters, handler } of app.routes)
