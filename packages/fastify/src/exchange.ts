@@ -18,6 +18,7 @@ export class FastifyExchange implements Exchange<Framework> {
   readonly #reply: FastifyReply;
   readonly #next: Next;
   #refusal: number | undefined;
+  #isAnswered = false;
 
   constructor(request: FastifyRequest, reply: FastifyReply, next: Next) {
     this.#request = request;
@@ -41,12 +42,29 @@ export class FastifyExchange implements Exchange<Framework> {
     return this.#request.raw.rawHeaders;
   }
 
+  get isGone(): boolean {
+    return this.#request.socket.destroyed;
+  }
+
+  /**
+   * The reply, changed in two ways. It notes that `send` was called, because Fastify says that a reply was sent only once all of it was
+   * written. And it is not thenable, so that an `onLimited` whose last expression is the reply, as in `reply.header(…)`, does not wait for
+   * an answer that never comes.
+   */
   get framework(): Framework {
-    return [this.#reply];
+    const reply = this.#reply;
+    const send = reply.send.bind(reply);
+    reply.send = (payload) => {
+      this.#isAnswered = true;
+      return send(payload);
+    };
+    // biome-ignore lint/suspicious/noThenProperty: it hides the one that Fastify defines
+    Object.defineProperty(reply, "then", { value: undefined });
+    return [reply];
   }
 
   get isSent(): boolean {
-    return this.#reply.sent;
+    return this.#isAnswered || this.#reply.sent || this.#reply.raw.headersSent;
   }
 
   header(name: string): string | undefined {
@@ -85,6 +103,11 @@ export class FastifyExchange implements Exchange<Framework> {
   /** Without a serializer, Fastify adds a charset to the Content-Type of a string. */
   send(body: string): void {
     this.#reply.serializer(asItIs).send(body);
+  }
+
+  /** Leaves a hijacked reply to whoever hijacked it. */
+  end(): void {
+    if (!this.#reply.sent) this.#reply.raw.end();
   }
 
   reply(value: unknown): void {

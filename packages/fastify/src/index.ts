@@ -1,4 +1,4 @@
-import type { RequestRateLimit } from "@ratelimit/core/adapter";
+import { isPlain, type RequestRateLimit } from "@ratelimit/core/adapter";
 import type { FastifyInstance, FastifyPluginAsync, FastifyPluginOptions, FastifyRequest } from "fastify";
 import fp from "fastify-plugin";
 import { answerExceededErrors } from "./exceeded.ts";
@@ -36,7 +36,7 @@ declare module "fastify" {
      * A limit that replaces the plugin's limit and inherits its other options, an array of limits that adds to it, or `false` to remove it.
      * Anything else throws INVALID_OPTION when the route is declared.
      */
-    rateLimit?: false | RouteRateLimit | readonly RouteRateLimit[];
+    rateLimit?: false | RouteRateLimit | readonly RouteRateLimit[] | undefined;
   }
 }
 
@@ -53,13 +53,15 @@ const plugin: FastifyPluginAsync<FastifyRateLimitOptions | Record<never, never>>
     logSerializers: _serializers,
     ...given
   } = options as FastifyRateLimitOptions & FastifyPluginOptions;
+  // Anything else without own keys is a mistake, not a plugin without options.
   const own = isPlain(options) && Reflect.ownKeys(given).length === 0 ? undefined : compileStep({ kind: "plain", options: given });
   const { hook, ...inherited } = given;
   fastify[scopeSlot] = { options: inherited, limiter: own?.limit.limiter, hook };
   const routes = Routes.of(fastify.server);
+  routes.forget(fastify);
   fastify.addHook("onRoute", function (this: ScopedInstance, route) {
-    const late = routes.declare(route, this[scopeSlot]).filter(({ hook }) => hook === "preHandler");
-    if (late.length > 0) route.preHandler = [route.preHandler ?? [], hookThrough(() => late)].flat();
+    const lateSteps = routes.declare(route, this, this[scopeSlot]);
+    if (lateSteps().length > 0) route.preHandler = [route.preHandler ?? [], hookThrough(lateSteps)].flat();
   });
   const stepsOf = stepsByRoute(routes, own === undefined ? [] : [own]);
   let someAreLate = false;
@@ -116,12 +118,6 @@ export const limitByUser: (options: FastifyLimitByUserOptions) => RouteLimit = m
  * fastify.get("/api/partner", { config: { rateLimit: limitByApiKey({ rate: 1000, period: "1h" }) } }, handler);
  */
 export const limitByApiKey: (options: FastifyLimitByApiKeyOptions) => RouteLimit = maker((options) => routeLimit("apiKey", options));
-
-/** Whether `options` is an object literal. Anything else without own keys is a mistake, not a plugin without options. */
-function isPlain(options: object): boolean {
-  const prototype = Object.getPrototypeOf(options) as object | null;
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
-}
 
 /** Looks up a request's steps by hook, computed once per route. */
 function stepsByRoute(routes: Routes, own: readonly Step[]): (request: FastifyRequest) => Record<Hook, readonly Step[]> {

@@ -1,4 +1,4 @@
-import { checkOptions, type Rule } from "@ratelimit/core/adapter";
+import { areOptions, checkOptions, type Rule } from "@ratelimit/core/adapter";
 import type { FastifyRequest } from "fastify";
 import type { Call, FastifyRateLimitOptions } from "./limits.ts";
 
@@ -19,8 +19,18 @@ type LimiterFunction = (request: FastifyRequest) => ReturnType<Extract<FastifyRa
  */
 export type RouteRateLimit = (FastifyRateLimitOptions & NoOtherObject) | LimiterFunction | RouteLimit;
 
-/** Excludes functions and arrays, which would compile: every option is optional, and Fastify's route types disable the weak-type check. */
-type NoOtherObject = object & { readonly [Symbol.hasInstance]?: never; readonly [Symbol.iterator]?: never };
+/**
+ * Excludes functions, arrays, promises, dates, regular expressions and errors, which would compile: every option is optional, and Fastify's
+ * route types disable the weak-type check.
+ */
+type NoOtherObject = object & {
+  readonly [Symbol.hasInstance]?: never;
+  readonly [Symbol.iterator]?: never;
+  readonly [Symbol.toPrimitive]?: never;
+  readonly [Symbol.match]?: never;
+  readonly then?: never;
+  readonly stack?: never;
+};
 
 export function routeLimit(kind: Call["kind"], options: Call["options"]): RouteLimit {
   return Object.freeze({ [call]: { kind, options } });
@@ -38,8 +48,10 @@ export function maker<F extends object>(make: F): F {
 function ruleFor(limit: unknown): Rule {
   return {
     expects: "options, a function that returns a policy, a limit from limitByUser or limitByApiKey, an array of these, or false",
-    accepts: (value) =>
-      (typeof value === "object" && value !== null && !Array.isArray(value)) || (typeof value === "function" && !makers.has(value)),
+    accepts: (value) => {
+      if (typeof value === "function") return !makers.has(value);
+      return typeof value === "object" && value !== null && !Array.isArray(value) && (call in value || areOptions("plain", value));
+    },
     hint: typeof limit === "function" ? "call it, as in limitByUser({ … })" : 'write { rate: 10, period: "1m" }',
   };
 }

@@ -8,7 +8,8 @@ import { callOf, type RouteRateLimit } from "./route-limit.ts";
 export class Routes {
   static readonly #ofApp = new WeakMap<object, Routes>();
   readonly #steps = new Map<string, Map<RouteRateLimit, Step>>();
-  readonly #declared = new Set<string>();
+  /** The routes that were declared while a plugin was ready, each with the instance that it was declared on. */
+  readonly #declared = new Map<string, object>();
 
   private constructor() {}
 
@@ -19,12 +20,32 @@ export class Routes {
     return routes;
   }
 
-  /** Compiles a route's limits when it is declared, so that mistakes throw there. */
-  declare({ method, url, config, rateLimit }: RouteOptions & { rateLimit?: unknown }, scope: Scope | undefined): readonly Step[] {
+  /**
+   * Compiles a route's limits when it is declared, so that mistakes throw there. Returns a function that returns those that run after the
+   * route's own preHandlers: none if the route has been forgotten.
+   */
+  declare(
+    { method, url, config, rateLimit }: RouteOptions & { rateLimit?: unknown },
+    instance: object,
+    scope: Scope | undefined,
+  ): () => readonly Step[] {
     if (rateLimit !== undefined) throw misplaced();
     const route = nameOf(method, url);
-    this.#declared.add(route);
-    return this.#stepsOf(route, config?.rateLimit, scope);
+    this.#declared.set(route, instance);
+    const late = this.#stepsOf(route, config?.rateLimit, scope).filter(({ hook }) => hook === "preHandler");
+    return () => (this.#declared.has(route) ? late : []);
+  }
+
+  /**
+   * Forgets the routes that were declared on an instance before its own plugin was ready. They were compiled with the options of an outer
+   * plugin, and are now like routes that were declared before any plugin.
+   */
+  forget(instance: object): void {
+    for (const [route, declaredOn] of this.#declared) {
+      if (declaredOn !== instance) continue;
+      this.#declared.delete(route);
+      this.#steps.delete(route);
+    }
   }
 
   /** Returns the limits that the plugin's hooks run for a route: those in `onRequest`, or all if it was declared before the plugin. */

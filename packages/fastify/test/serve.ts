@@ -6,10 +6,9 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 export const serve: Serve = async (app) => {
   const fastify = Fastify({ trustProxy: app.proxied ? "loopback" : false, forceCloseConnections: true, http: serverOptions });
   fastify.decorateRequest("user", null);
-  fastify.addHook("onRequest", (_request, reply, done) => {
+  fastify.addHook("onRequest", async (_request, reply) => {
     reply.headers(app.fields);
-    app.early(reply.raw);
-    done();
+    await app.early(reply.raw);
   });
   if (app.mount === "") await limited(fastify, app, app.limiters);
   else await fastify.register((scope) => limited(scope, app, app.limiters), { prefix: app.mount });

@@ -57,6 +57,14 @@ test("mistakes do not compile", () => {
     app.get("/g", { config: { rateLimit: "10/m" } }, ok),
     // @ts-expect-error: a function of the request returns a policy
     app.get("/h", { config: { rateLimit: () => 10 } }, ok),
+    // @ts-expect-error: a promise of options is not options
+    app.get("/l", { config: { rateLimit: Promise.resolve({ rate: 1 }) } }, ok),
+    // @ts-expect-error: a date is not options
+    app.get("/m", { config: { rateLimit: new Date() } }, ok),
+    // @ts-expect-error: an error is not options
+    app.get("/n", { config: { rateLimit: new Error("none") } }, ok),
+    // @ts-expect-error: a regular expression is not options
+    app.get("/o", { config: { rateLimit: /10/ } }, ok),
     // @ts-expect-error: limitByUser must be called
     app.get("/i", { config: { rateLimit: limitByUser } }, ok),
     // @ts-expect-error: in an array too, a function of the request returns a policy

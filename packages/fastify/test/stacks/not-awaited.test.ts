@@ -65,3 +65,29 @@ test("limitByUser on such a route warns and says what to await; a limit by user 
     }),
   ]);
 });
+
+test("a route inherits from the plugin of its own scope, even if that plugin is not awaited", async () => {
+  const ask = async (isAwaited: boolean, hook?: "preHandler"): Promise<string[]> => {
+    const app = Fastify();
+    await app.register(rateLimit, { rate: 1000 });
+    void app.register(async (scope) => {
+      const registered = scope.register(rateLimit, {
+        ...{ rate: 100, headers: "draft-8", hook },
+        key: (request) => request.headers["x-tenant"]?.toString(),
+      });
+      if (isAwaited) await registered;
+      scope.get("/", { config: { rateLimit: { rate: 2 } } }, ok);
+    });
+    const found: string[] = [];
+    for (const tenant of ["a", "b", "a", "a"]) {
+      const { statusCode, headers } = await app.inject({ url: "/", headers: { "x-tenant": tenant } });
+      found.push(`${statusCode} ${headers["ratelimit"]?.toString().split(";t=")[0]}`);
+    }
+    return found;
+  };
+  const expected = ['200 "default";r=1', '200 "default";r=1', '200 "default";r=0', '429 "default";r=0'];
+  for (const isAwaited of [true, false]) {
+    expect(await ask(isAwaited)).toEqual(expected);
+    expect(await ask(isAwaited, "preHandler")).toEqual(expected);
+  }
+});
