@@ -1,4 +1,3 @@
-import { isRateLimitExceeded } from "@ratelimit/core";
 import {
   answerExceeded,
   type Exchange,
@@ -24,7 +23,7 @@ export class KoaExchange implements Exchange<Framework> {
   readonly socketAddress: string | undefined;
   readonly #ctx: Context;
   readonly #next: Next;
-  /** The names of the headers that were set. */
+  /** The names of the headers that were set, in lower case. */
   readonly #names: string[] = [];
   #refusal: number | undefined;
   #isPassedOn = false;
@@ -43,6 +42,10 @@ export class KoaExchange implements Exchange<Framework> {
 
   get url(): string {
     return this.#ctx.originalUrl;
+  }
+
+  get isGone(): boolean {
+    return this.#ctx.req.socket.destroyed;
   }
 
   get framework(): Framework {
@@ -75,7 +78,7 @@ export class KoaExchange implements Exchange<Framework> {
   }
 
   setHeader(name: string, value: string): void {
-    this.#names.push(name);
+    this.#names.push(name.toLowerCase());
     this.#ctx.res.setHeader(name, value);
   }
 
@@ -97,6 +100,13 @@ export class KoaExchange implements Exchange<Framework> {
     this.#ctx.body = body;
   }
 
+  /** Leaves a response alone that the app sends past Koa. */
+  end(): void {
+    if (this.#ctx.respond === false) return;
+    this.#ctx.respond = false;
+    this.#ctx.res.end();
+  }
+
   reply(value: unknown): void {
     this.#ctx.body = value;
   }
@@ -111,8 +121,8 @@ export class KoaExchange implements Exchange<Framework> {
 
   /** Throws an error of the limit, or of the handlers behind it, so that Koa answers it. */
   fail(error: unknown): never {
-    this.#answerByDefault(error);
-    this.#keepHeadersOn(error);
+    if (!this.#isPassedOn && this.#refusal !== undefined) giveStatus(error, this.#refusal);
+    keepOnError(this.#ctx, this.#names);
     throw error;
   }
 
@@ -121,28 +131,42 @@ export class KoaExchange implements Exchange<Framework> {
     if (!proxy) return forwardedIgnored;
     return maxIpsCount ? undefined : trustsEveryone;
   }
+}
 
-  /** Makes Koa's own error handling answer a {@link RateLimitExceeded} like a refusal by a limit. An error handler of the app comes first. */
-  #answerByDefault(exceeded: unknown): void {
-    const ctx = this.#ctx;
-    if (!isRateLimitExceeded(exceeded) || Object.hasOwn(ctx, "onerror")) return;
-    const onerror = ctx.onerror.bind(ctx);
-    ctx.onerror = (error) => {
-      if (error === exceeded && answerExceeded(error, ctx, new KoaErrorExchange(ctx))) ctx.app.emit("error", error, ctx);
-      else onerror(error);
+/** Lets an error of `onLimited` keep the status of the refusal, unless it has one. Otherwise Koa would answer 500. */
+function giveStatus(error: unknown, status: number): void {
+  if (typeof error !== "object" || error === null || !Object.isExtensible(error) || "status" in error) return;
+  Object.assign(error, { status });
+}
+
+/** The headers that an error must not remove, by context. */
+const kept = new WeakMap<Context, Set<string>>();
+
+/**
+ * Makes Koa's own error handling answer a `RateLimitExceeded` like a refusal by a limit, and keep the headers of limits when it answers any
+ * other error: it would remove all headers but those that the error has. An error handler of the app comes first. Nothing is written to the
+ * error, which may be a constant that many requests throw.
+ */
+function keepOnError(ctx: Context, names: readonly string[]): void {
+  const known = kept.get(ctx);
+  const all = known ?? new Set();
+  for (const name of names) all.add(name);
+  if (known !== undefined) return;
+  kept.set(ctx, all);
+  const onerror = ctx.onerror.bind(ctx);
+  ctx.onerror = (error) => {
+    if (answerExceeded(error, ctx, new KoaErrorExchange(ctx))) {
+      ctx.app.emit("error", error, ctx);
+      return;
+    }
+    const { res } = ctx;
+    const removeHeader = res.removeHeader.bind(res);
+    res.removeHeader = (name) => {
+      if (!all.has(name.toLowerCase())) removeHeader(name);
     };
-  }
-
-  /**
-   * Adds the headers to an error. When Koa responds to an error, it drops all headers except those on the error itself, and answers 500
-   * unless the error has a status. An error from `onLimited` leaves the refusal's status in place.
-   */
-  #keepHeadersOn(error: unknown): void {
-    if (typeof error !== "object" || error === null || !Object.isExtensible(error)) return;
-    const { headers, status = this.#isPassedOn ? undefined : this.#refusal } = error as { headers?: object; status?: number };
-    const ours = this.#names.map((name) => [name, this.responseHeader(name)] as const).filter(([, value]) => value !== undefined);
-    Object.assign(error, { headers: { ...Object.fromEntries(ours), ...headers } }, status !== undefined && { status });
-  }
+    onerror(error);
+    res.removeHeader = removeHeader;
+  };
 }
 
 /** Answers a request that Koa is about to answer with an error. From then on, Koa sends nothing by itself. */

@@ -153,3 +153,47 @@ test("mistakes in the options throw when the middleware is created, and the mess
     /did you mean `burst`\?[\s\S]*excludePaths[\s\S]*rate/,
   );
 });
+
+test("a limit leaves the error of a handler as it is, so that the app's own error handling can use it", async () => {
+  class OwnError extends Error {
+    readonly headers = new Headers({ "x-own": "yes" });
+    get status(): number {
+      return 404;
+    }
+  }
+  const thrown = new OwnError("nothing here");
+  const caught: unknown[] = [];
+  const get = await start(
+    async (ctx, next) => {
+      try {
+        await next();
+      } catch (error) {
+        caught.push(error);
+        ctx.status = (error as OwnError).status;
+        ctx.body = (error as OwnError).headers.get("x-own");
+      }
+    },
+    rateLimit({ rate: 5 }),
+    () => {
+      throw thrown;
+    },
+  );
+  const response = await get("/");
+  expect([response.status, await response.text(), response.headers.get("x-ratelimit-remaining")]).toEqual([404, "yes", "4"]);
+  expect(caught).toEqual([thrown]);
+  expect(Object.keys(thrown)).toEqual(["headers"]);
+});
+
+test("what is no error reaches the app's own error handling as it was thrown", async () => {
+  const caught: unknown[] = [];
+  const get = await start(
+    async (ctx, next) => {
+      await next().catch((error: unknown) => caught.push(error));
+      ctx.body = "caught";
+    },
+    rateLimit({ rate: 5 }),
+    () => Promise.reject("a string" as unknown as Error),
+  );
+  await get("/");
+  expect(caught).toEqual(["a string"]);
+});

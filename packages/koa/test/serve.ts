@@ -12,10 +12,10 @@ export function serveIn(Koa: typeof Latest): Serve {
   return (app) => {
     const inner = new Koa({ proxy: app.proxied, maxIpsCount: 1 });
     inner.silent = true;
-    inner.use((ctx, next) => {
+    inner.use(async (ctx, next) => {
       ctx.set(app.fields);
-      app.early(ctx.res);
-      return next();
+      await app.early(ctx.res);
+      await next();
     });
     for (const limiter of app.limiters) inner.use(middleware(limiter));
     const router = new Router();
