@@ -55,10 +55,7 @@ function enoughMasters({ masters, failsFirst }: Sizing): number | null {
 /** What happens when a resource runs out, and what helps. */
 const failures: Readonly<Record<Resource["name"], readonly [what: string, remedy: string]>> = {
   "Redis CPU": ["the CPU of the masters runs out", "add masters"],
-  "the busiest key": [
-    "the busiest key is too much for its master",
-    "try a lease: a key lives on one master, so more masters do not help",
-  ],
+  "the busiest key": ["the busiest key is too much for its master", "try a lease: a key lives on one master, so more masters do not help"],
   memory: ["the memory of the masters runs out", "add masters, or give them more memory"],
   network: ["the network of the masters is full", "add masters, or give them a faster network"],
   connections: [
