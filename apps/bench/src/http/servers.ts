@@ -6,7 +6,8 @@ import fastify from "fastify";
 import Koa from "koa";
 import { expressLimiters, fastifyLimiters, type HttpRule, koaLimiters, type LimiterId } from "./limiters.ts";
 
-export type Framework = "express" | "fastify" | "koa";
+export const frameworks = ["express", "fastify", "koa"] as const;
+export type Framework = (typeof frameworks)[number];
 
 /** A listening server. */
 export interface Serving {
