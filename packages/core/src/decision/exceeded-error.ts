@@ -108,5 +108,7 @@ function finiteOr(value: number, fallback: number): number {
 
 /** Whether an error is a {@link RateLimitExceeded}, even one from another copy of this package. */
 export function isRateLimitExceeded(error: unknown): error is RateLimitExceeded {
-  return error instanceof RateLimitExceeded || (error instanceof Error && error.name === "RateLimitExceeded" && "result" in error);
+  if (error instanceof RateLimitExceeded) return true;
+  if (!(error instanceof Error) || error.name !== "RateLimitExceeded") return false;
+  return Array.isArray((error as Partial<RateLimitExceeded>).result?.limits);
 }

@@ -63,3 +63,10 @@ test("such a refusal by a limit without headers discloses nothing beside another
   const outcome = (await answered(site, await exhausted("api", "none", throwing))) as Outcome & { kind: "refuse" };
   expect(outcome.headers).toMatchObject({ "X-RateLimit-Limit": "9", "X-RateLimit-Remaining": "8" });
 });
+
+test.each([{}, { result: undefined }, { result: {} }])("another library's error of the same name, with %o, is left to the app", (parts) => {
+  const error = Object.assign(new Error("theirs"), { name: "RateLimitExceeded", ...parts });
+  const exchange = new RecordedExchange(http);
+  expect(answerExceeded(error, {}, exchange)).toBe(false);
+  expect(exchange.outcome).toBeUndefined();
+});
