@@ -78,7 +78,7 @@ export function compileLimit<Req extends object, Framework extends unknown[], Op
       }
       if (isListed) {
         const { access } = clientOf(req, exchange);
-        if (access === "gone") return undefined;
+        if (access === "gone" && !shadow) return undefined;
         if (access === "allow") return await exchange.proceed();
         if (access === "deny" && !shadow)
           return await respond(refuseUnasked("denied", "This address is denied."), req, exchange, onLimited);
@@ -90,8 +90,8 @@ export function compileLimit<Req extends object, Framework extends unknown[], Op
       const identified = identify(req, exchange);
       const client = isPromise(identified) ? await identified : identified;
       // Nobody is there to answer, and nobody may get past a limit by hanging up before it is checked.
-      if (client === "gone") return undefined;
-      if (client === "skip") return await exchange.proceed();
+      if (client === "gone" && !shadow) return undefined;
+      if (client === "gone" || client === "skip") return await exchange.proceed();
       if (client === "refuse")
         return await (shadow ? exchange.proceed() : respond(refuseAnonymous(kind.challenge, exchange), req, exchange, onLimited));
       const key = storedKey(client, keySecret);
