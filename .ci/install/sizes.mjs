@@ -13,7 +13,7 @@ import { gzipSync } from "node:zlib";
  * @type {readonly Weight[]}
  */
 export const weights = [
-  { name: "core, installed", budget: 362_000, goal: 250_000 },
+  { name: "core, installed", budget: 366_000, goal: 250_000 },
   {
     name: "RateLimiter and definePolicy",
     code: `export { definePolicy, RateLimiter } from "@ratelimit/core";`,
@@ -26,10 +26,10 @@ export const weights = [
     budget: 15_050,
   },
   { name: "clientIp", code: `export { clientIp } from "@ratelimit/core/http";`, budget: 3000 },
-  { name: "express and all it needs of ours", code: `export * from "@ratelimit/express";`, budget: 25_900, goal: 14_000 },
-  { name: "fastify and all it needs of ours", code: `export * from "@ratelimit/fastify";`, budget: 28_800, goal: 14_000 },
-  { name: "koa and all it needs of ours", code: `export * from "@ratelimit/koa";`, budget: 25_950, goal: 14_000 },
-  { name: "fetch and all it needs of ours", code: `export * from "@ratelimit/fetch";`, budget: 26_200, goal: 14_000 },
+  { name: "express and all it needs of ours", code: `export * from "@ratelimit/express";`, budget: 26_400, goal: 14_000 },
+  { name: "fastify and all it needs of ours", code: `export * from "@ratelimit/fastify";`, budget: 29_300, goal: 14_000 },
+  { name: "koa and all it needs of ours", code: `export * from "@ratelimit/koa";`, budget: 26_400, goal: 14_000 },
+  { name: "fetch and all it needs of ours", code: `export * from "@ratelimit/fetch";`, budget: 26_600, goal: 14_000 },
 ];
 
 /**
