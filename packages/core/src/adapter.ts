@@ -10,5 +10,6 @@ export type { HttpRequest, ProxyAdvice } from "./http/request/request.ts";
 export { settleAfterResponse } from "./http/response/after-response.ts";
 export type { RequestRateLimit } from "./http/response/decisions.ts";
 export { answerExceeded } from "./http/response/respond.ts";
+export { processWide } from "./process-wide.ts";
 export { checkOptions, isPlain, type Rule, type Rules } from "./validation.ts";
 export { warnOnce } from "./warnings.ts";

@@ -14,6 +14,6 @@ export { RateLimiter, type WaitOptions } from "./limiter/rate-limiter.ts";
 export type { Duration, TimeSpan } from "./policy/duration.ts";
 export { definePolicy, type Limit, type LimitOptions, type Policy, type PolicyOptions } from "./policy/policy.ts";
 export type { BreakerMessage } from "./resilience/breaker-state.ts";
-export type { OutageClass, OutageEvent, OutageMode } from "./resilience/outage-reporter.ts";
+export type { FailureMessage, OutageClass, OutageEvent, OutageMode } from "./resilience/outage-reporter.ts";
 export { resilient } from "./resilience/resilient.ts";
 export type { ResilientOptions } from "./resilience/resilient-options.ts";

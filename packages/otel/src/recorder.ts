@@ -1,5 +1,5 @@
 import type { ObservableResult } from "@opentelemetry/api";
-import type { BlockMessage, BreakerMessage, DecisionMessage, EvictMessage, OutageClass, OutageEvent } from "@ratelimit/core";
+import type { BlockMessage, BreakerMessage, DecisionMessage, EvictMessage, FailureMessage, OutageClass } from "@ratelimit/core";
 import type { Instruments } from "./instruments.ts";
 import { LimiterNames } from "./limiter-names.ts";
 import { Tally } from "./tally.ts";
@@ -11,6 +11,7 @@ export class Recorder {
   readonly #names: LimiterNames;
   readonly #decisions: Tally;
   readonly #nearLimits: Tally;
+  readonly #failures: Tally;
   readonly #openBreakers = new Set<symbol>();
 
   constructor(instruments: Instruments, nearLimit: number) {
@@ -18,6 +19,7 @@ export class Recorder {
     this.#nearLimit = nearLimit;
     this.#decisions = new Tally(instruments.decisions);
     this.#nearLimits = new Tally(instruments.nearLimit);
+    this.#failures = new Tally(instruments.failures);
     // Series that start at 0: otherwise Prometheus would not see their first increase.
     instruments.evictions.add(0);
     for (const kind of outageClasses) instruments.failures.add(0, { "error.type": kind });
@@ -44,8 +46,8 @@ export class Recorder {
     this.#instruments.blocks.add(1, { "ratelimit.limiter": this.#names.reported(limiter) });
   }
 
-  failed({ class: kind, suppressed, recovered }: OutageEvent): void {
-    this.#instruments.failures.add(suppressed + (recovered ? 0 : 1), { "error.type": kind });
+  failed({ class: kind }: FailureMessage): void {
+    this.#failures.count(kind, () => ({ "error.type": kind }));
   }
 
   switched({ breaker, isOpen }: BreakerMessage): void {
@@ -67,6 +69,7 @@ export class Recorder {
   flush(): void {
     this.#decisions.flush();
     this.#nearLimits.flush();
+    this.#failures.flush();
   }
 
   #isNearLimit({ result }: DecisionMessage): boolean {

@@ -1,8 +1,8 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { createNoopMeter, type MeterProvider, metrics, type ObservableResult } from "@opentelemetry/api";
-import type { BlockMessage, BreakerMessage, DecisionMessage, EvictMessage, OutageEvent } from "@ratelimit/core";
+import type { BlockMessage, BreakerMessage, DecisionMessage, EvictMessage, FailureMessage } from "@ratelimit/core";
 import { RateLimitError } from "@ratelimit/core";
-import { checkOptions, type Rules, warnOnce } from "@ratelimit/core/adapter";
+import { checkOptions, processWide, type Rules, warnOnce } from "@ratelimit/core/adapter";
 import { createInstruments } from "./instruments.ts";
 import { Recorder } from "./recorder.ts";
 
@@ -40,7 +40,16 @@ const rules: Rules = {
   },
 };
 
-const reports = new WeakMap<MeterProvider, { readonly nearLimit: number; readonly stop: StopReporting }>();
+interface Report {
+  readonly nearLimit: number;
+  readonly stop: StopReporting;
+}
+
+/** The running reports, of all copies of this package: two reports of one process to one provider would count everything twice. */
+const reports = processWide("otel reports", () => new WeakMap<MeterProvider, Report>());
+
+/** What is left of reports that were stopped, until another one for the same provider begins. */
+const remains = processWide("otel remains", () => new WeakMap<MeterProvider, () => void>());
 
 /**
  * Reports what all limiters of this process decide as OpenTelemetry metrics, until the returned function is called.
@@ -72,15 +81,23 @@ function startReport(provider: MeterProvider, nearLimit: number): StopReporting 
   const recorder = new Recorder(instruments, nearLimit);
   const observe = (result: ObservableResult): void => recorder.observe(result);
   const unsubscribeAll = subscribeAll(recorder);
+  remains.get(provider)?.();
   instruments.openBreakers.addCallback(observe);
   const stop = stopWith(() => {
     unsubscribeAll();
     recorder.flush();
     instruments.openBreakers.removeCallback(observe);
+    // The SDK goes on exporting the last number of open breakers, and an alert on it would never end.
+    instruments.openBreakers.addCallback(observeNone);
+    remains.set(provider, () => instruments.openBreakers.removeCallback(observeNone));
     reports.delete(provider);
   });
   reports.set(provider, { nearLimit, stop });
   return stop;
+}
+
+function observeNone(result: ObservableResult): void {
+  result.observe(0);
 }
 
 /** Subscribes a recorder to all channels. The returned function ends that. */
@@ -88,7 +105,7 @@ function subscribeAll(recorder: Recorder): () => void {
   const listeners: readonly [channel: string, listener: (message: unknown) => void][] = [
     ["ratelimit:decision", (message) => recorder.decided(message as DecisionMessage)],
     ["ratelimit:block", (message) => recorder.blocked(message as BlockMessage)],
-    ["ratelimit:outage", (message) => recorder.failed(message as OutageEvent)],
+    ["ratelimit:failure", (message) => recorder.failed(message as FailureMessage)],
     ["ratelimit:breaker", (message) => recorder.switched(message as BreakerMessage)],
     ["ratelimit:evict", (message) => recorder.evicted(message as EvictMessage)],
   ];

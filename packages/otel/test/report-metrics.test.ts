@@ -86,6 +86,16 @@ describe("what is measured", () => {
     expect([bounds[0], ...bounds.slice(-2)]).toEqual(["0.00001", "1", "+Inf"]);
   });
 
+  test("every failure of the backend, also those of one second", async () => {
+    await using scraped = await startScraped();
+    const fails = (): Promise<never> => Promise.reject(new Error("gone"));
+    const backend = resilient({ take: fails, adjust: fails, block: () => {}, reset: () => {}, close: () => {} }, { onOutage: () => {} });
+    const limiter = new RateLimiter({ name: "out", rate: 1, backend });
+    await Promise.all(Array.from({ length: 50 }, (_, i) => limiter.check(`key ${i}`)));
+    expect(await scraped.sum("ratelimit_backend_failures_total", { error_type: "connection" })).toBe(50);
+    await backend.close();
+  });
+
   test("evictions", async () => {
     await using scraped = await startScraped();
     const limiter = limiterOf({ maxKeys: 3 });
@@ -173,7 +183,7 @@ describe("starting and stopping", () => {
     expect(channel("ratelimit:decision").hasSubscribers).toBe(false);
     await limiter.check("key");
     expect(await scraped.sum("ratelimit_decisions_total")).toBe(1);
-    expect((await scraped.samples()).map(({ name }) => name)).not.toContain("ratelimit_breaker_open");
+    expect((await scraped.samples()).filter(({ name }) => name === "ratelimit_breaker_open").map(({ value }) => value)).toEqual([0]);
     {
       using again = reportMetrics({ meterProvider: scraped.provider, nearLimit: 0.2 });
       scraped.stop();
@@ -183,6 +193,27 @@ describe("starting and stopping", () => {
     }
     await limiter.check("key");
     expect(await scraped.sum("ratelimit_decisions_total")).toBe(2);
+  });
+
+  test("a breaker that is open when the reporting stops does not stay open on a dashboard, and can be reported again", async () => {
+    await using scraped = await startScraped();
+    const fails = (): Promise<never> => Promise.reject(new Error("gone"));
+    const backend = resilient({ take: fails, adjust: fails, block: () => {}, reset: () => {}, close: () => {} }, { onOutage: () => {} });
+    await new RateLimiter({ name: "out", rate: 1, backend }).check("key");
+    expect(await scraped.sum("ratelimit_breaker_open")).toBe(1);
+    scraped.stop();
+    expect(await scraped.sum("ratelimit_breaker_open")).toBe(0);
+    using _again = reportMetrics({ meterProvider: scraped.provider });
+    await expect.poll(() => scraped.sum("ratelimit_breaker_open")).toBe(1);
+    await backend.close();
+    expect(await scraped.sum("ratelimit_breaker_open")).toBe(0);
+  });
+
+  test("a second copy of this package counts nothing twice", async () => {
+    await using scraped = await startScraped();
+    const copy = (await import(`${new URL("../src/report-metrics.ts", import.meta.url).href}?copy`)) as typeof import("@ratelimit/otel");
+    expect(copy.reportMetrics).not.toBe(reportMetrics);
+    expect(copy.reportMetrics({ meterProvider: scraped.provider })).toBe(scraped.stop);
   });
 
   test("without a provider, the global one is used", async () => {

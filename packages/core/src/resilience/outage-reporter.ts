@@ -4,6 +4,7 @@ import { notify, publish } from "../listeners.ts";
 import { warn } from "../warnings.ts";
 
 const outages = channel("ratelimit:outage");
+const failures = channel("ratelimit:failure");
 
 /** How calls are decided while the backend is out: by a local bucket, all admitted, all refused, or none (each call rejects). */
 export type OutageMode = "local" | "open" | "closed" | "throw";
@@ -17,6 +18,11 @@ export type OutageClass = "timeout" | "connection" | "server" | "limiter" | "key
 /** Whether other limiters and keys are affected too. */
 export function concernsServer(kind: OutageClass): boolean {
   return kind !== "limiter" && kind !== "key";
+}
+
+/** A message on `ratelimit:failure`: a call that the backend did not answer, or not in time. There is one for each, to be counted. */
+export interface FailureMessage {
+  readonly class: OutageClass;
 }
 
 /** An event for `onOutage` and the channel `ratelimit:outage`, at most one per second and class. */
@@ -65,6 +71,7 @@ export class OutageReporter {
   }
 
   failed(kind: OutageClass, details: Pick<OutageEvent, "reason" | "keyHash" | "prefix">): void {
+    if (failures.hasSubscribers) publish(failures, { class: kind } satisfies FailureMessage, "RATELIMIT_LISTENER_THREW");
     const now = this.#clock.now();
     if (now - this.#failedAt > overMs) this.#warned.clear();
     this.#failedAt = now;
@@ -102,7 +109,7 @@ export class OutageReporter {
 
   #warn(kind: OutageClass, reason: string | undefined): void {
     const what = kind === "key" ? "key" : "backend";
-    if (this.#warned.has(what) || this.#onOutage !== undefined || outages.hasSubscribers) return;
+    if (this.#warned.has(what) || this.#onOutage !== undefined || outages.hasSubscribers || failures.hasSubscribers) return;
     this.#warned.add(what);
     const why = reason === undefined ? "" : `: ${reason}`;
     const consequence = consequences[this.#source];

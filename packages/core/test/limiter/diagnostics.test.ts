@@ -5,6 +5,7 @@ import {
   type DecisionMessage,
   definePolicy,
   type EvictMessage,
+  type FailureMessage,
   ManualClock,
   RateLimiter,
   resilient,
@@ -126,6 +127,19 @@ test("ratelimit:block reports each block by a call, and never the key", async ()
   });
   expect(messages).toEqual([{ limiter: "api", scope: { prefix: "ratelimit:api:", policy: limiter.policy }, durationMs: 60_000 }]);
   expect(JSON.stringify(messages)).not.toContain("secret");
+});
+
+test("ratelimit:failure reports each failure, unlike ratelimit:outage, and never the key", async () => {
+  const fails = (): Promise<never> => Promise.reject(new Error("connection refused"));
+  const backend = resilient(
+    { take: fails, adjust: fails, block: () => {}, reset: () => {}, close: () => {} },
+    {},
+    { time: new ManualTime() },
+  );
+  const limiter = new RateLimiter({ name: "api", rate: 5, backend });
+  const call = (): Promise<unknown> => Promise.all([1, 2, 3].map((i) => limiter.check(`secret ${i}`)));
+  const failures = await heard<FailureMessage>("ratelimit:failure", call);
+  expect(failures).toEqual([{ class: "connection" }, { class: "connection" }, { class: "connection" }]);
 });
 
 describe("ratelimit:breaker", () => {
