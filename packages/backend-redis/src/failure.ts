@@ -62,6 +62,12 @@ export function failure(error: unknown): RateLimitError {
   });
 }
 
+/** Returns the error for a database that the server refuses. */
+export function databaseFailure(error: Error): RateLimitError {
+  const message = "Expected Redis to select the database of the client, got an error: see its `cause`, and use one that exists";
+  return new RateLimitError("BACKEND", message, { cause: withoutCommand(error) });
+}
+
 /** Returns the error for a key that does not hold a bucket. */
 export function faultOf(fault: KeyFault): RateLimitError {
   return keyFailure(new Error(faults[fault]));

@@ -2,7 +2,7 @@ import type { RateLimitError } from "@ratelimit/core/backend";
 import { atMostEvery } from "./at-most-every.ts";
 import { adapt, type RedisClient } from "./clients/adapt.ts";
 import type { Client, OwnClient } from "./clients/client.ts";
-import { failure, isCommandTimeout, isMoved, isReply, unusable } from "./failure.ts";
+import { databaseFailure, failure, isCommandTimeout, isMoved, isReply, unusable } from "./failure.ts";
 import { readServer, warnOfVersion } from "./server.ts";
 
 /** How many ms the first calls wait for a client that is still connecting. */
@@ -30,6 +30,8 @@ export class SharedClient {
   #stopListening: () => void = () => {};
   #onLastLeft: () => void = () => {};
   #lastError: Error | undefined;
+  /** The error with which the server has refused the client's database. ioredis goes on in database 0 all the same. */
+  #databaseError: Error | undefined;
   #firstOutcome: Promise<void> | undefined;
   #isFit = false;
   #checking: Promise<void> | undefined;
@@ -110,10 +112,14 @@ export class SharedClient {
 
   readonly #onError = (error: Error): void => {
     this.#lastError = error;
+    if (!isOfSelect(error)) return;
+    this.#databaseError = error;
+    this.#isFit = false;
   };
 
   /** Asks again what the server is, because another one may be behind the same address now. */
   readonly #onReady = (): void => {
+    if (this.#lastError !== this.#databaseError) this.#databaseError = undefined;
     this.#lastError = undefined;
     this.#isFit = false;
     for (const onReady of this.#users) onReady();
@@ -121,6 +127,7 @@ export class SharedClient {
 
   async #check(): Promise<void> {
     await this.connected();
+    if (this.#databaseError !== undefined) throw databaseFailure(this.#databaseError);
     const server = readServer(await this.#info());
     if (server.isReplica) {
       // The address may lead to another server by now. Only a new connection can find out.
@@ -142,4 +149,8 @@ export class SharedClient {
       throw this.failure(error);
     }
   }
+}
+
+function isOfSelect(error: Error & { readonly command?: { readonly name?: unknown } }): boolean {
+  return error.command?.name === "select";
 }
