@@ -98,6 +98,21 @@ describe("inspect", () => {
     expect({ stdout, code }).toEqual({ code: 0, stdout: "No bucket for this key: nothing is used, and it is not blocked.\n" });
   });
 
+  test.each([
+    ["a string", () => client.set("ratelimit:api:user:123", "hello")],
+    ["a list", () => client.rpush("ratelimit:api:user:123", "hello")],
+  ])("%s in the place of a bucket is one sentence, and is not taken for an unused key", async (_, store) => {
+    await store();
+    for (const name of [[], ["--name", "api"]]) {
+      const { code, stdout, stderr } = await live("inspect", "user:123", ...name);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+      expect(stderr).toBe(
+        'Something that is not a bucket is stored for "user:123" of the limiter "api": its calls are decided without Redis until you remove it with ratelimit reset\n',
+      );
+    }
+    expect(await json<Top>(["top", "--url", redis.url])).toMatchObject({ buckets: 0 });
+  });
+
   test.for(["{user}:100%", "a*b?[c]^d\\", "\u{1f600}", `long ${"x".repeat(2000)}`, "white space\nand lines"])("the key %j", async (key) => {
     await limiterOf("api").check(key);
     expect(await json<BucketView[]>(["inspect", key, "--name", "api", "--url", redis.url])).toMatchObject([{ limiter: "api", key }]);
@@ -176,6 +191,21 @@ describe("block and reset", () => {
     }
   });
 
+  test("an IPv6 address means its network, by which the adapters limit it", async () => {
+    const limiter = limiterOf("site");
+    await limiter.check("ip:2001:db8:1:2::/64");
+    const blocked = await live("block", "ip:2001:db8:1:2::9", "10m", "--name", "site");
+    expect(blocked).toMatchObject({
+      code: 0,
+      stderr: "ip:2001:db8:1:2::9 is limited as ip:2001:db8:1:2::/64, unless its limiter sets another ipv6Prefix.\n",
+    });
+    expect((await limiter.check("ip:2001:db8:1:2::/64")).allowed).toBe(false);
+    const [view] = await json<BucketView[]>(["inspect", "ip:2001:db8:1:2::9", "--url", redis.url]);
+    expect(view).toMatchObject({ key: "ip:2001:db8:1:2::/64", limiter: "site" });
+    await live("reset", "ip:2001:db8:1:2::9", "--name", "site");
+    expect((await limiter.check("ip:2001:db8:1:2::/64")).allowed).toBe(true);
+  });
+
   test("a block keeps what the bucket owes", async () => {
     const limiter = limiterOf("api", { rate: 10, period: "1h" });
     await limiter.check("user:123", { cost: 10 });
@@ -241,6 +271,24 @@ describe("a Redis that cannot be used", () => {
     expect(frozen).toMatchObject({ code: 2, stdout: "" });
     expect(frozen.stderr).toMatch(/^Cannot reach Redis at redis:\/\/127\.0\.0\.1:\d+: [^\n]+\n$/);
     locked.server.resume();
+  });
+
+  test("a database that the server does not have, and a user who may not read", async () => {
+    const wrong = await cli(["block", "a", "1m", "--name", "api", "--url", `${redis.url}/99`]);
+    expect(wrong).toMatchObject({ code: 2, stdout: "" });
+    expect(wrong.stderr).toMatch(/^Redis at redis:\/\/127\.0\.0\.1:\d+\/99 refuses: ERR DB index is out of range\n$/);
+    expect(await dump()).toEqual({});
+    await limiterOf("api").block("a", "1m");
+    await using locked = await startStandalone();
+    const admin = new Redis(locked.url);
+    await admin.set("ratelimit:api:a", "1", "PX", 60_000);
+    await admin.call("ACL", "SETUSER", "blind", "on", ">secret", "~*", "+@all", "-get");
+    admin.disconnect();
+    for (const args of [["inspect", "a"], ["top"]]) {
+      const { code, stdout, stderr } = await cli([...args, "--url", locked.url.replace("//", "//blind:secret@")]);
+      expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+      expect(stderr).toMatch(/^Redis at [^\n]+ refuses: NOPERM [^\n]+\n$/);
+    }
   });
 
   test("the rights of a limiter and +scan are enough", async () => {

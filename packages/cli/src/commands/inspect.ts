@@ -3,6 +3,7 @@ import { peek } from "../redis/limiter.ts";
 import { bucketsOfKey } from "../redis/scan.ts";
 import { parseLimits } from "../replay/policy-text.ts";
 import { type BucketView, terminalBuckets, viewOf } from "../report/buckets.ts";
+import { clientKey } from "./client-key.ts";
 import { collected, print, printJson } from "./output.ts";
 import { type LiveOptions, talksToRedis, withRedis } from "./redis-options.ts";
 
@@ -14,7 +15,7 @@ interface InspectOptions extends LiveOptions {
 
 export function inspectCommand(): Command {
   return talksToRedis(new Command("inspect").description("shows the buckets of a key in a live Redis, and changes nothing"))
-    .argument("<key>", "the key as the program passes it, such as ip:203.0.113.9 or user:123")
+    .argument("<key>", "the key as the program passes it, such as ip:203.0.113.9 or user:123", clientKey)
     .option("--name <limiter>", "only this limiter; without it, all buckets are searched")
     .option("--limit <limit>", "the limit of the limiter, to show what is left: 100/1m:150", collected)
     .option("--burst <tokens>", "the burst of the --limit")

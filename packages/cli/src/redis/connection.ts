@@ -37,6 +37,9 @@ export async function withRedis<T>(options: RedisOptions, use: (redis: OpenRedis
     await client.connect().catch((error: unknown) => {
       throw new Failure(`Cannot reach Redis at ${name}: ${reasonOf(lastError ?? error)}`, { cause: error });
     });
+    // ioredis goes on without what Redis refused when it connected, such as the database of the URL.
+    const refused = replyOf(lastError);
+    if (refused !== undefined) throw refused;
     return await use({ client, backend });
   } catch (error) {
     const reply = replyOf(error);
