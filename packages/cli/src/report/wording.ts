@@ -27,14 +27,15 @@ function precise(value: number): string {
   return value >= 1000 ? whole.format(value) : digits.format(value);
 }
 
-/** `1.2%`; a share that is not zero never reads as zero, and one that is not whole never as whole. */
+/** `1.2%`, but `0.12%` and `99.96%`: a share that is not zero never reads as zero, and one that is not whole never as whole. */
 export function share(part: number, of: number): string {
   if (part === 0 || of === 0) return "0%";
   if (part === of) return "100%";
   const percent = (100 * part) / of;
   if (percent < 0.01) return "<0.01%";
   if (percent > 99.99) return ">99.99%";
-  return `${percent < 1 ? percent.toFixed(2) : percent.toFixed(1)}%`;
+  const [coarse, fine] = [percent.toFixed(1), percent.toFixed(2)];
+  return `${Number(fine) < 1 || Number(coarse) === 100 ? fine : coarse}%`;
 }
 
 /** `2026-11-24 12:00:00`, in UTC, from an ISO time. */
