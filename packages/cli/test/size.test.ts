@@ -121,8 +121,15 @@ describe("what fails first", () => {
     [{ processes: 20_000 }, "connections", 0.5],
     [{ processes: 1 }, "process CPU", 5],
     [{ rps: 72_000_000, keys: 100_000_000, processes: 5000 }, "nodes", 1000 / 1200],
+    [{ rps: 20, keys: 100, processes: 1 }, "process CPU", 2500],
   ])("%j: %s at %d times", ([differs, resource, atTimes]) => {
     expect(size(differs).failsFirst).toEqual({ resource, atTimes: near(atTimes) });
+  });
+
+  test("the number of nodes, only if there is a Cluster", () => {
+    const names = (rps: number): string[] => size({ rps, keys: 1_000_000 }).resources.map(({ name }) => name);
+    expect(names(60_000)).not.toContain("nodes");
+    expect(names(60_001)).toContain("nodes");
   });
 
   test("the network, if it is slow", () => {

@@ -110,7 +110,8 @@ export function sizeOf(load: Load, server: Server, costs: Costs): Sizing {
     { ...cpu, name: hottestIsMost ? "the busiest key" : "Redis CPU" },
     ...others,
     { name: "connections", used: connectionsEach, capacity: maxConnections, unit: "connections" },
-    { name: "nodes", used: masters, capacity: maxNodes, unit: "nodes" },
+    // While one master is enough, there is no Cluster, and more load fills this master instead of adding another.
+    ...(masters === 1 ? [] : [{ name: "nodes", used: masters, capacity: maxNodes, unit: "nodes" } as const]),
     { name: "process CPU", used: clientCores / processes, capacity: 1, unit: "cores" },
   ];
   return {
