@@ -209,7 +209,8 @@ describe("block and reset", () => {
   test("a block keeps what the bucket owes", async () => {
     const limiter = limiterOf("api", { rate: 10, period: "1h" });
     await limiter.check("user:123", { cost: 10 });
-    await live("block", "user:123", "60", "--name", "api");
+    const { stdout } = await live("block", "user:123", "60", "--name", "api");
+    expect(stdout).toMatch(/^Blocked for 60 s\. /);
     const [view] = await json<BucketView[]>(["inspect", "user:123", "--name", "api", "--limit", "10/1h", "--url", redis.url]);
     expect(view?.blockedSeconds).toBeGreaterThan(50);
     expect(view?.fullInSeconds).toBeGreaterThan(3000);

@@ -80,8 +80,8 @@ test("--burst is the burst of --limit", async () => {
   expect(policies).toMatchObject([{ policy: "2/1m:3", refused: 1, limits: [{ burst: 3 }] }]);
 });
 
-test("--block keeps a refused client out", async () => {
-  const { policies } = await replayed(at("192.0.2.1", 0, 0, 40, 599, 600), { limit: ["1/30s"], block: "10m" });
+test.for(["10m", "600", "600.0"])("--block %s keeps a refused client out", async (block) => {
+  const { policies } = await replayed(at("192.0.2.1", 0, 0, 40, 599, 600), { limit: ["1/30s"], block });
   expect(policies).toMatchObject([{ blockSeconds: 600, refused: 3 }]);
 });
 

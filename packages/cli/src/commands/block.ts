@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import { withLimiter } from "../redis/limiter.ts";
+import { durationOf } from "../replay/policy-text.ts";
 import { clientKey } from "./client-key.ts";
 import { print } from "./output.ts";
 import { type LiveOptions, talksToRedis, withRedis } from "./redis-options.ts";
@@ -12,8 +13,10 @@ export function blockCommand(): Command {
     .action(block);
 }
 
-async function block(key: string, duration: string, { prefix, name, ...redis }: LiveOptions & { readonly name: string }): Promise<void> {
-  const length = /^\d+(\.\d+)?$/.test(duration) ? Number(duration) : duration;
-  await withRedis(redis, ({ backend }) => withLimiter({ backend, prefix, name }, (limiter) => limiter.block(key, length)));
-  await print(`Blocked for ${duration}. To lift it: ratelimit reset, with the same key and --name\n`);
+async function block(key: string, text: string, { prefix, name, ...redis }: LiveOptions & { readonly name: string }): Promise<void> {
+  const duration = durationOf(text);
+  await withRedis(redis, ({ backend }) => withLimiter({ backend, prefix, name }, (limiter) => limiter.block(key, duration)));
+  await print(
+    `Blocked for ${typeof duration === "number" ? `${duration} s` : duration}. To lift it: ratelimit reset, with the same key and --name\n`,
+  );
 }

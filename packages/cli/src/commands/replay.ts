@@ -28,7 +28,7 @@ export function replayCommand(): Command {
       collected,
     )
     .option("--burst <tokens>", "the burst of the --limit")
-    .option("--block <duration>", "how long a refused client stays blocked, such as 10m")
+    .option("--block <duration>", "how long a refused client stays blocked: seconds, or with a unit, such as 10m")
     .option("--compare <policies>", "more policies to replay in the same pass, such as 200/1m,300/1m:500; + joins limits", listed)
     .option("--top <clients>", "how many of the most refused clients to list", positiveInteger("--top", 10_000), 10)
     .option("--json", "print the report as JSON")

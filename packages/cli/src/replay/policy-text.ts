@@ -14,7 +14,7 @@ export function parsePolicy(option: string, text: string, block?: string): Writt
   const limits = text.split("+").map((limit) => limitOf(option, limit));
   const [first, ...others] = limits as [LimitOptions, ...LimitOptions[]];
   const named = limits.map((limit, i) => ({ ...limit, name: `limit-${i + 1}` })) as [LimitOptions, ...LimitOptions[]];
-  const blocking = { block: block as Duration | undefined };
+  const blocking = { block: block === undefined ? undefined : durationOf(block) };
   try {
     return { text, policy: definePolicy(others.length === 0 ? { ...first, ...blocking } : { limits: named, ...blocking }) };
   } catch (error) {
@@ -43,6 +43,11 @@ export function durationMs(option: string, text: string): number {
       `Expected \`${option}\` to be a length of time, got ${JSON.stringify(text)}: write for example ${option} 1m (units: ms, s, m, h, d)`,
     );
   return parsePolicy(option, `1/${text}`).policy.limits[0].periodMs;
+}
+
+/** Reads a length of time for the library, which checks it. A bare number is seconds. */
+export function durationOf(text: string): Duration {
+  return /^\d+(\.\d+)?$/.test(text) ? Number(text) : text;
 }
 
 /** Writes a limit the way `--limit` takes it. */
