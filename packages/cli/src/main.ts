@@ -1,12 +1,13 @@
 #!/usr/bin/env node
 import { CommanderError } from "commander";
-import { failureCode, sentenceOf } from "./failure.ts";
+import { failureCode, reasonOf, sentenceOf } from "./failure.ts";
 import { createProgram } from "./program.ts";
 
-// A reader such as `head` may close the pipe before all is written.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // A reader such as `head` may close the pipe before all is written.
   if (error.code === "EPIPE") process.exit(0);
-  throw error;
+  process.stderr.write(`Cannot write to the standard output: ${reasonOf(error)}\n`);
+  process.exit(failureCode);
 });
 
 try {

@@ -1,8 +1,10 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
-import { describe, expect, inject, test } from "vitest";
+import { describe, expect, inject, onTestFinished, test } from "vitest";
 import { counted, limitWords, printable, share, shortened, span, sparkline } from "../src/report/wording.ts";
 import { cli } from "./support/cli.ts";
 import { file, folder } from "./support/folder.ts";
@@ -61,6 +63,15 @@ test("a reader that closes the pipe ends the program quietly", async () => {
   child.stdout.once("data", () => child.stdout.destroy());
   const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, "close") as Promise<[number | null]>]);
   expect({ stderr, code }).toEqual({ stderr: "", code: 0 });
+});
+
+test.skipIf(!existsSync("/dev/full"))("a full disk is one sentence (skipped if there is no /dev/full)", async () => {
+  const path = file("access.log", lines([...traffic({ requests: 200, clients: 3, seed: 9 })]));
+  const full = openSync("/dev/full", "w");
+  onTestFinished(() => closeSync(full));
+  const child = spawn(process.execPath, [inject("main"), "replay", path, "--limit", "1/1h"], { stdio: ["ignore", full, "pipe"] });
+  const [stderr, [code]] = await Promise.all([text(child.stderr as Readable), once(child, "close") as Promise<[number | null]>]);
+  expect({ stderr, code }).toEqual({ stderr: "Cannot write to the standard output: ENOSPC\n", code: 2 });
 });
 
 test("without a terminal there are no colors and no progress bar", async () => {
