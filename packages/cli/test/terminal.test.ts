@@ -105,6 +105,12 @@ describe.skipIf(!hasScript)("in a terminal (skipped if there is no `script` of u
     expect(output.lastIndexOf(showCursor)).toBeGreaterThan(output.lastIndexOf(hideCursor));
   });
 
+  test("one that does not know its width gets charts all the same", async () => {
+    const path = file("access.log", lines([...traffic({ requests: 200, clients: 3, seed: 9 })]));
+    const { output } = await inTerminal(`stty cols 0 <&1; ${program} replay '${path}' --limit 10/1m`);
+    expect(output).toMatch(/requests +[▁-█]/);
+  });
+
   test.for(["INT", "TERM"])("the cursor is back after SIG%s too", { timeout: 30_000 }, async (signal) => {
     // Nobody writes into the pipe, so the replay waits until `timeout` ends it.
     const pipe = join(folder(), "pipe");

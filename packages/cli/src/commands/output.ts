@@ -6,7 +6,8 @@ import type { Terminal } from "../report/terminal.ts";
 /** The terminal that stdout leads to. Without one there are no colors. */
 export function terminal(): Terminal {
   const { isTTY, columns } = process.stdout as Partial<typeof process.stdout>;
-  return { colors: pc.createColors(isTTY === true && pc.isColorSupported), width: columns ?? 100 };
+  // A terminal that does not know its width says 0.
+  return { colors: pc.createColors(isTTY === true && pc.isColorSupported), width: columns || 100 };
 }
 
 /** Writes to stdout and waits until that has taken it, so that a pipe receives all of it. */
