@@ -126,7 +126,7 @@ export class Panel {
       }
       if (era === this.#era) this.#show(answer);
     } catch {
-      if (era === this.#era) say(part(this.#root, "response"), "The server did not answer. Is the demo still running?");
+      if (era === this.#era) this.#showFailure("The server did not answer. Is the demo still running?");
     } finally {
       this.#open--;
     }
@@ -135,7 +135,7 @@ export class Panel {
   #show(answer: Answer): void {
     const { decision, status, statusText, fields, at } = answer;
     if (decision === undefined) {
-      say(part(this.#root, "response"), `HTTP/1.1 ${status} ${statusText}`);
+      this.#showFailure(`HTTP/1.1 ${status} ${statusText}`);
       return;
     }
     if (decision.allowed) this.#admitted++;
@@ -151,6 +151,13 @@ export class Panel {
     const lines = fields.map(([name, value]) => `${name}: ${value}`);
     say(part(this.#root, "response"), [`HTTP/1.1 ${status} ${statusText}`, ...lines].join("\n"));
     part(this.#root, "response").classList.toggle("refusal", !decision.allowed);
+  }
+
+  /** Shows what came instead of a decision. The `Retry-After` of the response before it is no longer there to count down. */
+  #showFailure(text: string): void {
+    this.#last = undefined;
+    part(this.#root, "response").classList.remove("refusal");
+    say(part(this.#root, "response"), text);
   }
 
   #showCounts(): void {

@@ -152,6 +152,29 @@ describe.skipIf(executablePath === undefined)("in Chromium (skipped if there is 
     expect(complaints).toEqual([]);
   });
 
+  test("a response without a decision ends the countdown of the one before", async () => {
+    const { page, panels, seen } = await opened();
+    const [ada] = panels;
+    await set(page, { rate: "1", period: "1h", burst: "1" });
+    for (const failure of ["answers 500", "does not answer"]) {
+      await button(ada, "Send 10").click();
+      await vi.waitFor(async () => expect(await shown(ada, "countdown")).toMatch(/^Retry-After: \d+ has /), { timeout: 10_000 });
+      await vi.waitFor(() => expect(seen.length % 10).toBe(0), { timeout: 10_000 });
+      await page.route(/\/play\?/, (route) =>
+        failure === "does not answer"
+          ? route.abort()
+          : route.fulfill({ status: 500, headers: { "access-control-allow-origin": "*", "retry-after": "9" } }),
+      );
+      await button(ada, "Send 1").click();
+      await vi.waitFor(async () => expect(await shown(ada, "response")).toMatch(/^(HTTP\/1\.1 500 |The server did not answer)/), {
+        timeout: 10_000,
+      });
+      await vi.waitFor(async () => expect(await shown(ada, "countdown")).toBe(""), { timeout: 5000 });
+      expect(await ada.locator('[data-part="response"]').getAttribute("class")).not.toContain("refusal");
+      await page.unroute(/\/play\?/);
+    }
+  });
+
   test("a blocked client sees for how long, although its bucket fills sooner", async () => {
     const { page, panels, seen, complaints } = await opened();
     const [ada] = panels;
