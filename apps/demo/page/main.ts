@@ -55,14 +55,10 @@ function start(setup: Setup): void {
 
   form.addEventListener("submit", (event) => event.preventDefault());
   form.addEventListener("input", (event) => {
-    const isCost = (event.target as HTMLInputElement).name === "cost";
-    try {
-      rule = readRule(fieldsOf(form));
-      say(part(form, "error"), "");
-    } catch (error) {
-      say(part(form, "error"), (error as Error).message);
-      return;
-    }
+    const { name, type } = event.target as HTMLInputElement;
+    const isCost = name === "cost";
+    // What is chosen takes effect even while a field is wrong, because the page shows it as chosen.
+    if (!readForm() && type !== "radio") return;
     showRule();
     // Another limit begins with full buckets, so the clients get new names.
     if (!isCost) session = newSession();
@@ -92,6 +88,18 @@ function start(setup: Setup): void {
       title: isProcesses ? `Process ${i + 1}` : `Client ${name}`,
       holder: { client: `${name}-${session}`, pid: process.pid, shared: isShared },
     };
+  }
+
+  /** Makes the form the rule if it is valid. Returns whether it is. */
+  function readForm(): boolean {
+    try {
+      rule = readRule(fieldsOf(form));
+      say(part(form, "error"), "");
+      return true;
+    } catch (error) {
+      say(part(form, "error"), `${(error as Error).message}. The last valid limit is still in use.`);
+      return false;
+    }
   }
 
   function showRule(): void {

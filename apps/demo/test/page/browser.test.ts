@@ -308,13 +308,23 @@ describe.skipIf(executablePath === undefined)("in Chromium (skipped if there is 
     expect(complaints).toEqual([]);
   });
 
-  test("a limit that core rejects is reported where it was typed, and nothing changes", async () => {
+  test("a limit that core rejects is reported where it was typed, and the last valid one stays in use", async () => {
     const { page, panels, seen, complaints } = await opened();
     await set(page, { rate: "0.5" });
-    expect(await page.locator('[role="alert"]').textContent()).toMatch(/^Expected `rate` to be a positive integer, got 0.5/);
+    expect(await page.locator('[role="alert"]').textContent()).toMatch(
+      /^Expected `rate` to be a positive integer, got 0.5: .*\. The last valid limit is still in use\.$/,
+    );
     await button(panels[0], "Send 1").click();
     await vi.waitFor(() => expect(seen).toHaveLength(1), { timeout: 10_000 });
     expect(seen[0]!.headers["x-ratelimit-limit"]).toBe("10");
+    // Whatever else is chosen works with that limit.
+    await choose(page, "Koa", "Memory", "Two processes");
+    expect(await shown(panels[0], "where")).toMatch(/^Koa in process \d+, buckets in memory$/);
+    expect(await page.locator('[data-part="sharing"]').textContent()).toMatch(/^Each process has a bucket of its own/);
+    for (const panel of panels) await button(panel, "Send 1").click();
+    await vi.waitFor(() => expect(seen).toHaveLength(3), { timeout: 10_000 });
+    expect(seen.slice(1).map(({ headers }) => headers["x-ratelimit-remaining"])).toEqual(["9", "9"]);
+    expect(await page.locator('[role="alert"]').textContent()).toMatch(/The last valid limit is still in use\.$/);
     await set(page, { rate: "5" });
     expect(await page.locator('[role="alert"]').textContent()).toBe("");
     expect(complaints).toEqual([]);
