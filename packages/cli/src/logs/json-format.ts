@@ -30,7 +30,7 @@ export function jsonParser(key: KeySource, timePath?: string): LineParser {
   return (line) => {
     const record = parsed(line);
     if (record === undefined) return "bad";
-    const time = anyTime(first(record, times));
+    const time = timeOf(record, times);
     if (Number.isNaN(time)) return "bad";
     const found = keyOf(record);
     return found === undefined ? "keyless" : { time, key: found };
@@ -51,6 +51,15 @@ function keyReader(key: KeySource): (record: object) => string | undefined {
     case "header":
       return (record) => text(header(first(record, headerPaths), key.name));
   }
+}
+
+/** The first value that is a time, because loggers also write a duration into `time`; NaN if there is none. */
+function timeOf(record: object, paths: readonly string[]): number {
+  for (const path of paths) {
+    const time = anyTime(at(record, path));
+    if (!Number.isNaN(time)) return time;
+  }
+  return Number.NaN;
 }
 
 function parsed(line: string): object | undefined {
