@@ -1,6 +1,6 @@
 import { Failure } from "../failure.ts";
 import type { LineParser } from "./entry.ts";
-import { jsonParser } from "./json-format.ts";
+import { jsonParser, recordOf } from "./json-format.ts";
 import { type KeySource, parseKey } from "./key.ts";
 import { textFormats, textParser } from "./text-format.ts";
 
@@ -26,17 +26,13 @@ export function checkFormat({ format, key }: LogOptions): void {
   textParser(definitionOf(format), source);
 }
 
-/** Chooses the format of a log from its first lines: the one that can read most of them. */
-export function chooseFormat(options: LogOptions, file: string, sample: readonly string[]): Format {
+/** Chooses the format of a log by some of its lines: the one that can read most of them; `undefined` if none can read any. */
+export function chooseFormat(options: LogOptions, sample: readonly string[]): Format | undefined {
   const key = parseKey(options.key);
   if (options.format !== "auto") return formatOf(options.format, key, options);
   const candidates = ["json", ...Object.keys(textFormats)].map((name) => ({ name, read: readable(name, sample) }));
   const [best] = candidates.sort((a, b) => b.read - a.read);
-  if (best === undefined || best.read === 0)
-    throw new Failure(
-      `Cannot recognize the format of ${file}, whose first line is ${JSON.stringify(sample[0]?.slice(0, 100))}: describe it with --format`,
-    );
-  return formatOf(best.name, key, options);
+  return best === undefined || best.read === 0 ? undefined : formatOf(best.name, key, options);
 }
 
 function formatOf(format: string, key: KeySource, { time }: LogOptions): Format {
@@ -46,8 +42,7 @@ function formatOf(format: string, key: KeySource, { time }: LogOptions): Format 
 
 /** How many of the lines a format can read, whatever the key. */
 function readable(name: string, sample: readonly string[]): number {
-  const looksLikeJson = (line: string): boolean => line.startsWith("{");
-  if (name === "json") return sample.filter(looksLikeJson).length;
+  if (name === "json") return sample.filter((line) => recordOf(line) !== undefined).length;
   const parse = textParser(textFormats[name] as string, { kind: "ip" });
   return sample.filter((line) => parse(line) !== "bad").length;
 }

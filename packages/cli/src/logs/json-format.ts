@@ -28,7 +28,7 @@ export function jsonParser(key: KeySource, timePath?: string): LineParser {
   const times = timePath === undefined ? timePaths : [timePath];
   const keyOf = keyReader(key);
   return (line) => {
-    const record = parsed(line);
+    const record = recordOf(line);
     if (record === undefined) return "bad";
     const time = timeOf(record, times);
     if (Number.isNaN(time)) return "bad";
@@ -62,10 +62,11 @@ function timeOf(record: object, paths: readonly string[]): number {
   return Number.NaN;
 }
 
-function parsed(line: string): object | undefined {
+/** The object that a line holds; `undefined` if it holds none. */
+export function recordOf(line: string): object | undefined {
   try {
     const value: unknown = JSON.parse(line);
-    return typeof value === "object" && value !== null ? value : undefined;
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
   } catch {
     return undefined;
   }

@@ -42,10 +42,9 @@ async function openLog(file: string): Promise<OpenLog> {
 async function* unpacked(file: string, stream: NodeJS.ReadableStream, onBytes: (bytes: number) => void): AsyncGenerator<Buffer> {
   const chunks = counted(stream as AsyncIterable<Buffer>, onBytes);
   try {
-    const first = await chunks.next();
-    if (first.done) return;
-    const all = startingWith(first.value, chunks);
-    yield* isGzip(first.value) ? gunzipped(all) : all;
+    const first = await magicOf(chunks);
+    const all = startingWith(first, chunks);
+    yield* isGzip(first) ? gunzipped(all) : all;
   } catch (error) {
     throw unreadable(file, error);
   }
@@ -56,6 +55,17 @@ async function* counted(chunks: AsyncIterable<Buffer>, onBytes: (bytes: number) 
     onBytes(chunk.length);
     yield chunk;
   }
+}
+
+/** Reads as many chunks as the two bytes take that gzip begins with: a pipe may pass on a single byte. */
+async function magicOf(chunks: AsyncIterator<Buffer>): Promise<Buffer> {
+  let read: Buffer = Buffer.alloc(0);
+  while (read.length < 2) {
+    const next = await chunks.next();
+    if (next.done === true) break;
+    read = Buffer.concat([read, next.value]);
+  }
+  return read;
 }
 
 async function* startingWith(first: Buffer, rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
