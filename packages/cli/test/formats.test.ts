@@ -40,6 +40,15 @@ test("lines may end in CR LF, the last one in nothing, and a line may be split a
   expect(report).toMatchObject({ requests: 5, lines: { bad: 0 }, policies: [{ refused: 1 }] });
 });
 
+test.for(Object.entries(line))("%s: a byte order mark does not count, in each file and however it is split", async ([, write]) => {
+  const marked = `\ufeff${lines(requests, write)}`;
+  const files = [file("access.log", marked), file("access.log.1", gzipSync(marked))];
+  const report = await replayReport(files, { key: "ip", format: "auto", top: 3, limit: ["2/1m"] });
+  expect(report).toMatchObject({ requests: 10, clients: 2, lines: { bad: 0 } });
+  const input = [...Buffer.from(marked)].map((byte) => Buffer.from([byte]));
+  expect(await json<Report>(["replay", "-", "--limit", "2/1m"], { input })).toMatchObject({ requests: 5, clients: 2, lines: { bad: 0 } });
+});
+
 describe("times", () => {
   test.for([
     ["an offset", `192.0.2.1 - - [24/Nov/2026:13:30:00 +0130] "GET / HTTP/1.1" 200 5`],
