@@ -57,6 +57,14 @@ test("a log without requests makes a page too", async () => {
   expect(html).toContain("The log holds no requests.");
 });
 
+test("a wrong time far ahead is pointed out before all figures", async () => {
+  const warning = "That is far: a line with a wrong time holds back all lines after it.";
+  const { html } = await written(at("192.0.2.1", 0, 86_400, 1, 2));
+  expect(html).toContain(warning);
+  expect(html.indexOf(warning)).toBeLessThan(html.indexOf("<section>"));
+  expect((await written(at("192.0.2.1", 0, 30, 1, 2))).html).not.toContain(warning);
+});
+
 const executablePath = findChromium();
 
 describe.skipIf(executablePath === undefined)("in Chromium (skipped if there is none: install chromium, or name it in CHROMIUM)", () => {

@@ -1,6 +1,6 @@
 import { barChart, compareChart } from "./charts.ts";
 import { type Markup, markup, raw } from "./markup.ts";
-import { lateNote } from "./notes.ts";
+import { heldBack, isFarLate, lateNote } from "./notes.ts";
 import type { PolicyReport, Report } from "./report.ts";
 import { style } from "./style.ts";
 import { count, counted, limitWords, printable, share, span, time } from "./wording.ts";
@@ -24,6 +24,7 @@ export function htmlReport(report: Report): string {
 <main>
 <h1>What a rate limit would have done</h1>
 ${introduction(report)}
+${warning(report)}
 ${report.policies.length > 1 ? comparison(report) : ""}
 ${report.requests === 0 ? "" : report.policies.map((policy) => policySection(policy, report))}
 ${notes(report)}
@@ -38,6 +39,13 @@ function introduction({ files, requests, clients, from, to, key }: Report): Mark
   if (from === null || to === null) return markup`<p class="lead">The log holds no requests.</p>`;
   return markup`<p class="lead">${counted(requests, "request")} from ${counted(clients, "client")} between ${time(from)} and ${time(to)} UTC,
 replayed from ${files.map(printable).join(", ")}. A client is ${clientWords(key)}.</p>`;
+}
+
+/** Stands before the figures, because they are wrong if the time of a line is. */
+function warning({ lines }: Report): Markup | string {
+  return isFarLate(lines)
+    ? markup`<p class="warning"><strong>Check the times in the log:</strong> ${lateNote(lines)} That is far: ${heldBack}</p>`
+    : "";
 }
 
 /** What `--key` makes a client. */

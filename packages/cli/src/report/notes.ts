@@ -24,6 +24,12 @@ export function linesOf(reading: Reading, { late, mostLateMs }: LogClock): LogLi
 /** A request that is written this long after one that began later is not just a slow one. */
 const farLateSeconds = 600;
 
+export function isFarLate({ mostLateSeconds }: Pick<LogLines, "mostLateSeconds">): boolean {
+  return mostLateSeconds > farLateSeconds;
+}
+
+export const heldBack = "a line with a wrong time holds back all lines after it.";
+
 /** What a reader must know of the lines to trust the figures, for a terminal. */
 export function notes({ bad, badSamples, keyless, late, mostLateSeconds }: LogLines, key: string, { colors, width }: Terminal): string {
   const found: string[] = [];
@@ -34,7 +40,7 @@ export function notes({ bad, badSamples, keyless, late, mostLateSeconds }: LogLi
   }
   if (keyless > 0) found.push(`${counted(keyless, "request")} had no key (${key}) and did not count.`);
   if (late > 0) found.push(lateNote({ late, mostLateSeconds }));
-  if (mostLateSeconds > farLateSeconds) found.push("That is far: a line with a wrong time holds back all lines after it.");
+  if (isFarLate({ mostLateSeconds })) found.push(`That is far: ${heldBack}`);
   return found.join("\n");
 }
 

@@ -38,6 +38,7 @@ meter { width: 72px; height: 10px; vertical-align: middle; }
 meter::-webkit-meter-bar { background: var(--line); border: 0; border-radius: 2px; }
 meter::-webkit-meter-optimum-value { background: var(--refused); border-radius: 2px; }
 .good { color: var(--good); }
+.warning { border: 1px solid var(--refused); border-left-width: 6px; border-radius: 8px; padding: 12px 16px; margin: 16px 0; }
 .sample { overflow-wrap: anywhere; }
 @media print { :root { --paper: #fff; } section { break-inside: avoid; } }
 `;
