@@ -141,6 +141,14 @@ describe("bad lines", () => {
     expect(stdout).not.toContain("\u001b");
   });
 
+  test.for(["replay --limit 2/1m", "suggest"])("%s says so if no line can be used", async (command) => {
+    const [bad, keyless] = ['{"time":"soon","ip":"192.0.2.1"}\n', `{"time":${noon}}\n`];
+    for (const content of [bad, keyless, bad + keyless]) {
+      const { stdout, code } = await cli([...command.split(" "), file("log", content)]);
+      expect({ code, first: stdout.split("\n")[0] }).toEqual({ code: 0, first: "No line of the log could be used." });
+    }
+  });
+
   test("JSON lines that are cut, or hold no object, time or address", async () => {
     const good = line.json({ time: noon, ip: "192.0.2.1" });
     const report = await counted(`${good}\n${good.slice(0, 30)}\n[1]\n7\n{"ip":"192.0.2.1"}\n{"time":"soon"}\n{"time":${noon}}\n`);

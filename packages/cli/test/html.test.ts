@@ -57,6 +57,12 @@ test("a log without requests makes a page too", async () => {
   expect(html).toContain("The log holds no requests.");
 });
 
+test("a log of which no line can be used says so", async () => {
+  const { html } = await written(at("-", 0, 0));
+  expect(html).toContain("No line of the log could be used.");
+  expect(html).not.toContain("The log holds no requests.");
+});
+
 test("a wrong time far ahead is pointed out before all figures", async () => {
   const warning = "That is far: a line with a wrong time holds back all lines after it.";
   const { html } = await written(at("192.0.2.1", 0, 86_400, 1, 2));

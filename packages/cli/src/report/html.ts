@@ -1,6 +1,6 @@
 import { barChart, compareChart } from "./charts.ts";
 import { type Markup, markup, raw } from "./markup.ts";
-import { heldBack, isFarLate, lateNote } from "./notes.ts";
+import { heldBack, isFarLate, lateNote, noRequests } from "./notes.ts";
 import type { PolicyReport, Report } from "./report.ts";
 import { style } from "./style.ts";
 import { count, counted, limitWords, printable, share, span, time } from "./wording.ts";
@@ -35,8 +35,8 @@ ${notes(report)}
   return page.html;
 }
 
-function introduction({ files, requests, clients, from, to, key }: Report): Markup {
-  if (from === null || to === null) return markup`<p class="lead">The log holds no requests.</p>`;
+function introduction({ files, requests, clients, from, to, key, lines }: Report): Markup {
+  if (from === null || to === null) return markup`<p class="lead">${noRequests(lines)}</p>`;
   return markup`<p class="lead">${counted(requests, "request")} from ${counted(clients, "client")} between ${time(from)} and ${time(to)} UTC,
 replayed from ${files.map(printable).join(", ")}. A client is ${clientWords(key)}.</p>`;
 }

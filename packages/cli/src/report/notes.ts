@@ -30,6 +30,11 @@ export function isFarLate({ mostLateSeconds }: Pick<LogLines, "mostLateSeconds">
 
 export const heldBack = "a line with a wrong time holds back all lines after it.";
 
+/** The answer for a log without a request that can be replayed. */
+export function noRequests({ bad, keyless }: Pick<LogLines, "bad" | "keyless">): string {
+  return bad + keyless > 0 ? "No line of the log could be used." : "The log holds no requests.";
+}
+
 /** What a reader must know of the lines to trust the figures, for a terminal. */
 export function notes({ bad, badSamples, keyless, late, mostLateSeconds }: LogLines, key: string, { colors, width }: Terminal): string {
   const found: string[] = [];

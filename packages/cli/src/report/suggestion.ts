@@ -1,7 +1,7 @@
 import type { Reading } from "../logs/source.ts";
 import { type Ladder, lowestRung } from "../replay/ladder.ts";
 import { limitText } from "../replay/policy-text.ts";
-import { type LogLines, linesOf, notes } from "./notes.ts";
+import { type LogLines, linesOf, noRequests, notes } from "./notes.ts";
 import { table } from "./table.ts";
 import type { Terminal } from "./terminal.ts";
 import { count, counted, share } from "./wording.ts";
@@ -66,8 +66,8 @@ export function terminalSuggestion(suggestion: Suggestion, terminal: Terminal): 
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
 }
 
-function answer({ requests, clients, limit, refusePercent, tried }: Suggestion, { colors }: Terminal): string {
-  if (requests === 0) return "The log holds no requests.";
+function answer({ requests, clients, limit, refusePercent, tried, lines }: Suggestion, { colors }: Terminal): string {
+  if (requests === 0) return noRequests(lines);
   const seen = `${counted(requests, "request")} from ${counted(clients, "client")}.`;
   if (limit === null) return `${seen}\nEven ${tried.at(-1)?.limit} would have refused more than ${refusePercent}% of the clients.`;
   return `${seen}\n${colors.bold(`--limit ${limit}`)} is the lowest limit that would have refused at most ${refusePercent}% of the clients.`;

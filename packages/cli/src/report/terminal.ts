@@ -1,5 +1,5 @@
 import type { createColors } from "picocolors";
-import { notes } from "./notes.ts";
+import { noRequests, notes } from "./notes.ts";
 import type { PolicyReport, Report } from "./report.ts";
 import { table } from "./table.ts";
 import { count, counted, limitWords, printable, share, shortened, span, sparkline, time } from "./wording.ts";
@@ -19,8 +19,8 @@ export function terminalReport(report: Report, terminal: Terminal): string {
   return `${parts.filter((part) => part !== "").join("\n\n")}\n`;
 }
 
-function heading({ requests, clients, from, to, timeline, policies }: Report, { colors, width }: Terminal): string {
-  if (from === null || to === null) return "The log holds no requests.";
+function heading({ requests, clients, from, to, timeline, policies, lines }: Report, { colors, width }: Terminal): string {
+  if (from === null || to === null) return noRequests(lines);
   const line = `${counted(requests, "request")} from ${counted(clients, "client")}, ${time(from)} to ${time(to)} UTC`;
   const chart = sparkline(timeline.requests, Math.min(width - 12, 80));
   return [colors.bold(line), policies.length > 0 ? `requests    ${chart}` : ""].filter((part) => part !== "").join("\n");
