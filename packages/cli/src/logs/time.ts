@@ -19,7 +19,7 @@ export function clfTime(text: string): number {
 }
 
 /**
- * Reads any time that a JSON log may hold as Unix time in ms; NaN if it is none, or not between 1973 and 5138. A number is in seconds, ms,
+ * Reads any time that a JSON log may hold as Unix time in ms; NaN if it is none, or not between 1973 and 2106. A number is in seconds, ms,
  * µs or ns, whichever puts it there. A string without a zone is UTC.
  */
 export function anyTime(value: unknown): number {
@@ -61,6 +61,7 @@ function numberTime(value: number): number {
   return inRange(Math.floor(perMs === undefined ? value * 1000 : value / perMs));
 }
 
+/** Reports keep times as whole seconds in 32 bits, which end in 2106. */
 function inRange(ms: number): number {
-  return ms >= 1e11 && ms < 1e14 ? ms : Number.NaN;
+  return ms >= 1e11 && ms < 1000 * 2 ** 32 ? ms : Number.NaN;
 }
