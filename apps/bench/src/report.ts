@@ -25,7 +25,7 @@ Before a limiter is measured, it must prove that it admits exactly 5 of 8 calls 
 Some tables are on the page of what they prove: [outages and a soak](reliability.md), [leases](leases.md), [scaling](scaling.md), and [what listening costs](operating.md). Run it yourself:
 
 \`\`\`sh
-npx --yes pnpm@12.4.2 bench memory    # or parts, footprint, redis, scripts, http, instructions, import, outage, layouts, otel, leases, soak, scale; add --quick while you work on it
+npx --yes pnpm@12.4.2 bench memory    # or parts, footprint, redis, scripts, http, import, outage, layouts, otel, leases, soak, scale; add --quick while you work on it
 npx --yes pnpm@12.4.2 bench report    # writes this page, and the tables on docs/reliability.md, docs/operating.md, docs/leases.md and docs/scaling.md, from the full runs
 \`\`\`
 `;

@@ -22,8 +22,6 @@ export interface WorkerOptions {
   readonly core?: number;
   /** Additional command-line flags for Node. */
   readonly flags?: readonly string[];
-  /** A command that runs the process, such as `["valgrind", "--tool=callgrind"]`. */
-  readonly under?: readonly string[];
 }
 
 /** A process that measures one subject on request. It answers one question at a time. */
@@ -37,13 +35,11 @@ export class Worker implements AsyncDisposable {
     this.#child = child;
   }
 
-  static async start(kind: string, setup: object, { core, flags = [], under = [] }: WorkerOptions = {}): Promise<Worker> {
-    const pinning = core !== undefined && canPin() ? ["taskset", "-c", String(core)] : [];
-    const [execPath, ...execArgv] = [...pinning, ...under, process.execPath, ...flags] as [string, ...string[]];
+  static async start(kind: string, setup: object, { core, flags = [] }: WorkerOptions = {}): Promise<Worker> {
+    const pinned = core !== undefined && canPin();
     const child = fork(fileURLToPath(new URL("./main.js", import.meta.url)), ["worker", kind, JSON.stringify(setup)], {
       env: { ...process.env, NODE_ENV: "production" },
-      execPath,
-      execArgv,
+      ...(pinned ? { execPath: "taskset", execArgv: ["-c", String(core), process.execPath, ...flags] } : { execArgv: [...flags] }),
     });
     const worker = new Worker(`${kind} ${JSON.stringify(setup)}`, child);
     await worker.#answer();

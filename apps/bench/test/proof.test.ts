@@ -3,9 +3,8 @@ import { type Standalone, startStandalone } from "@ratelimit/testbed";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { proof, prove } from "../src/bench.ts";
 import type { LimiterId } from "../src/http/limiters.ts";
-import { type Framework, frameworks } from "../src/http/servers.ts";
+import type { Framework } from "../src/http/servers.ts";
 import { proveServer } from "../src/http/station.ts";
-import { open as openCounted } from "../src/instructions/station.ts";
 import { proofRule } from "../src/memory/station.ts";
 import { type Subject, subjects } from "../src/memory/subjects.ts";
 import { type ListenerId, listeners } from "../src/otel/listeners.ts";
@@ -87,10 +86,4 @@ test.each(servers)("in the soak: %s", async (framework) => {
   client.close();
   await server.close();
   await backend.close();
-});
-
-test.each(frameworks)("%s serves itself while its instructions are counted", async (framework) => {
-  const { prove, requests } = await openCounted({ framework, limiter: "ours", refused: false });
-  await prove?.({} as never);
-  await requests?.({ count: 3 } as never);
 });

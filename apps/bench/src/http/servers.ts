@@ -6,8 +6,7 @@ import fastify from "fastify";
 import Koa from "koa";
 import { expressLimiters, fastifyLimiters, type HttpRule, koaLimiters, type LimiterId } from "./limiters.ts";
 
-export const frameworks = ["express", "fastify", "koa"] as const;
-export type Framework = (typeof frameworks)[number];
+export type Framework = "express" | "fastify" | "koa";
 
 /** A listening server. */
 export interface Serving {

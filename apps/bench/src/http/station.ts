@@ -12,7 +12,7 @@ export interface Setup {
 }
 
 /** All requests come from one address, so there is one key. Its bucket never runs out, or has one token that does not refill. */
-export function ruleOf({ refused, redis }: Pick<Setup, "refused" | "redis">): HttpRule {
+function ruleOf({ refused, redis }: Setup): HttpRule {
   const rule = refused
     ? { rate: 1, periodMs: 3_600_000, burst: 1, windowMs: 3_600_000, keys: 1 }
     : { rate: 60_000, periodMs: 60_000, burst: 100_000_000, windowMs: 3_600_000, keys: 1 };
