@@ -23,7 +23,7 @@ export class KoaExchange implements Exchange<Framework> {
   readonly socketAddress: string | undefined;
   readonly #ctx: Context;
   readonly #next: Next;
-  /** The names of the headers that were set, in lower case. */
+  /** The names of the headers that were set. */
   readonly #names: string[] = [];
   #refusal: number | undefined;
   #isPassedOn = false;
@@ -78,7 +78,7 @@ export class KoaExchange implements Exchange<Framework> {
   }
 
   setHeader(name: string, value: string): void {
-    this.#names.push(name.toLowerCase());
+    this.#names.push(name);
     this.#ctx.res.setHeader(name, value);
   }
 
@@ -150,7 +150,7 @@ const kept = new WeakMap<Context, Set<string>>();
 function keepOnError(ctx: Context, names: readonly string[]): void {
   const known = kept.get(ctx);
   const all = known ?? new Set();
-  for (const name of names) all.add(name);
+  for (const name of names) all.add(name.toLowerCase());
   if (known !== undefined) return;
   kept.set(ctx, all);
   const onerror = ctx.onerror.bind(ctx);
