@@ -13,7 +13,7 @@ const subjects: Readonly<Record<string, readonly string[]>> = {
   "@ratelimit/express": ["@ratelimit/express"],
   "@ratelimit/fastify": ["@ratelimit/fastify"],
   "@ratelimit/koa": ["@ratelimit/koa"],
-  "@ratelimit/backend-redis, with ioredis": ["@ratelimit/backend-redis"],
+  "@ratelimit/backend-redis": ["@ratelimit/backend-redis"],
   "rate-limiter-flexible": ["rate-limiter-flexible"],
   "express-rate-limit": ["express-rate-limit"],
   "rate-limit-redis": ["rate-limit-redis"],
