@@ -10,7 +10,7 @@ import { Timeline } from "./timeline.ts";
 import { Vessel } from "./vessel.ts";
 import * as words from "./words.ts";
 
-/** Where a panel sends its requests, and for whom. */
+/** The server that a panel sends its requests to, and the client that they come from. */
 export interface Target {
   readonly holder: Holder;
   readonly title: string;

@@ -6,7 +6,7 @@ const [windowMs, everyMs] = [30_000, 40];
 /** The range of decision times that is shown, and what every decision must stay below while Redis is out. */
 const [fastestMs, slowestMs, promisedMs] = [0.1, 1000, 150];
 
-/** Draws the decisions of the last 30 seconds: when, how fast, admitted or refused, and by whom. */
+/** Draws the decisions of the last 30 seconds: when each was made, how long it took, what it was, and whether Redis was out. */
 export class Timeline {
   readonly #plot: uPlot;
   readonly #place: HTMLElement;

@@ -23,6 +23,6 @@ export function ms(duration: number): string {
 /** Who decided, for a person. */
 export function decidedBy(source: string, backend: string): string {
   if (source === "local") return `this process: ${backend} is out`;
-  if (source === "deny-cache") return `${backend}, whose refusal this process remembers`;
+  if (source === "deny-cache") return `this process: it remembers a refusal by ${backend}`;
   return backend === "memory" ? "this process" : backend;
 }

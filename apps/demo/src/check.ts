@@ -27,8 +27,8 @@ export interface Scenario {
 }
 
 /**
- * Sends requests to every combination that can run, and prints its answers and what is wrong with them. The limits are always the
- * demo's own, whatever the environment says.
+ * Sends requests to every combination that can run, and prints the responses and every unexpected figure. The limits are always
+ * the demo's own, whatever the environment says.
  *
  * @returns whether all figures are right
  */

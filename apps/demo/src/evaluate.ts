@@ -2,7 +2,7 @@ import type { Answer } from "./ask.ts";
 import { admittedOf, type Range, refusalOf, remainingOf, type Usage } from "./expected.ts";
 import type { Step } from "./script.ts";
 
-/** What a step observed, and what is wrong with it. */
+/** What a step observed, and how that differs from what was expected. */
 export interface Observation {
   readonly step: Step;
   readonly admitted: number;

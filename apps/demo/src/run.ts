@@ -49,7 +49,7 @@ export async function run(args: readonly string[], env: Environment, files: File
   }
 }
 
-/** Returns the command, or what is wrong with the arguments. pnpm passes on the `--` that other package managers require. */
+/** Returns the command, or a sentence that says which argument is wrong. pnpm passes on the `--` that other package managers require. */
 function commandIn(args: readonly string[]): Command | string {
   if (args[0] === playArgument && process.send !== undefined) return play;
   try {
